@@ -1,0 +1,1 @@
+"""Proof assistants as environments. Never imports torch."""

@@ -1,0 +1,59 @@
+"""What a proof assistant must offer: the only interface that search, policies, losses and modules see.
+
+A bad tactic is a value (`ntp.types.Outcome`), only broken infrastructure raises. To add a prover, implement
+these two protocols and a config in `conf/env/`; nothing above this floor changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ntp.types import Outcome, ProofState, Theorem, Verdict
+
+
+class ProofSession(Protocol):
+    """One theorem opened for search. States form a tree; any earlier state may be stepped again."""
+
+    theorem: Theorem
+    root: ProofState
+
+    def step(self, state: ProofState, tactic: str) -> Outcome:
+        """Run one tactic in a state of this session.
+
+        `Proved` is returned only after the kernel accepted the whole proof. Model-written text is hostile
+        input: whatever it holds, this returns an outcome within the tactic deadline and has no side effect.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the theorem. The environment may then open another one."""
+        ...
+
+
+class ProofEnv(Protocol):
+    """One prover process (or several, hidden). Holds at most one open session at a time."""
+
+    def open(self, theorem: Theorem) -> ProofSession:
+        """Open a theorem, closing the previous session.
+
+        Cheapest when theorems of one file are visited last to first: the file is then loaded once.
+
+        Raises:
+            InitError: The theorem is unknown or its file does not replay up to it.
+            EnvError: The prover is missing or cannot start.
+        """
+        ...
+
+    def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+        """Replay a complete proof from the theorem's clean initial state and ask the kernel.
+
+        Raises:
+            InitError: As for `open`.
+            EnvError: As for `open`.
+        """
+        ...
+
+    def close(self) -> None:
+        """End every process. Safe to call twice."""
+        ...

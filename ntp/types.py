@@ -1,0 +1,184 @@
+"""The vocabulary of the package: theorems, proof states, tactics, outcomes and trajectories.
+
+Everything here is frozen and depends on the standard library alone, so that every floor may speak it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open range `[begin, end)` of character (code point) offsets into a source file."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Theorem:
+    """A statement to be proved, located in its source file.
+
+    Attributes:
+        id: Unique within a data set and stable between extractions: the fully qualified name.
+        file: Path of the source file relative to the project's root.
+        statement: Source text of the declaration sentence, equal to the file's text over `declaration`.
+        declaration: Where the statement stands in the file.
+        proof: From the end of the statement to the end of the closing sentence (`Qed.`) in the file.
+    """
+
+    id: str
+    file: str
+    statement: str
+    declaration: Span
+    proof: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One goal: its hypotheses in order (each `name : type`, as printed) and its conclusion."""
+
+    hypotheses: tuple[str, ...]
+    conclusion: str
+
+    def __str__(self) -> str:
+        return "\n".join((*self.hypotheses, f"⊢ {self.conclusion}"))
+
+
+@dataclass(frozen=True)
+class ProofState:
+    """An open proof.
+
+    Attributes:
+        handle: Identifies the state within the session that produced it, and nowhere else.
+        goal: The first goal, the one that the next tactic acts on.
+        other_goals: The remaining goals, in order, printed.
+    """
+
+    handle: int
+    goal: Goal
+    other_goals: tuple[str, ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """The first goal as the policy reads it."""
+        return str(self.goal)
+
+    @cached_property
+    def key(self) -> str:
+        """All goals printed: two states with one key are merged by a search."""
+        return "\n\n".join((self.text, *self.other_goals))
+
+
+@dataclass(frozen=True, slots=True)
+class Tactic:
+    """A tactic proposed by a policy.
+
+    Attributes:
+        text: What is sent to the prover.
+        token_ids: The sampled tokens, without the stop token. Empty for tactics that no model proposed.
+        log_prob: log P_F(tactic | state) in nats, untempered, the stop token included.
+    """
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    log_prob: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The tactic was accepted and goals remain."""
+
+    state: ProofState
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """No goal remains and the kernel accepted the whole proof with no axiom beyond the reference's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TacticError:
+    """The prover refused the tactic."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """The tactic ran past its time limit."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The prover died, also when tried again (out of memory, say): nothing is known about the tactic."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Refused by us: the guard before the prover saw it, or the kernel check after the last goal."""
+
+    reason: str
+
+
+Outcome = Reached | Proved | TacticError | Timeout | Crashed | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of a trajectory: the tactic tried in a state and what came of it."""
+
+    state: ProofState
+    tactic: Tactic
+    outcome: Outcome
+
+
+class Status(StrEnum):
+    """How a trajectory ended. TIMEOUT and CRASHED are never merged with STUCK."""
+
+    PROVED = "proved"
+    STUCK = "stuck"
+    TRUNCATED = "truncated"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """A whole tactic sequence from a theorem's root state."""
+
+    theorem: Theorem
+    transitions: tuple[Transition, ...]
+    status: Status
+
+    @property
+    def tactics(self) -> tuple[str, ...]:
+        """The tactic texts in order."""
+        return tuple(t.tactic.text for t in self.transitions)
+
+    @property
+    def log_prob(self) -> float:
+        """Sum of the tactics' log-probabilities, in nats."""
+        return sum(t.tactic.log_prob for t in self.transitions)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The kernel's word on a complete proof, replayed from a clean state.
+
+    Attributes:
+        accepted: The only thing that makes a proof count.
+        reason: Why not, in one line; empty when accepted.
+        axioms: Names the accepted proof depends on.
+    """
+
+    accepted: bool
+    reason: str = ""
+    axioms: tuple[str, ...] = field(default=())
