@@ -1,0 +1,1 @@
+"""Searches over proof states: independent sampling, best-first, and the driver that batches many of them."""

@@ -1,0 +1,123 @@
+"""Runs many searches in lock step, so that generation is batched over theorems and provers work in parallel.
+
+A round is one `Proposer.sample` over the expansions of all open searches and one `EnvPool.step_many`. What a
+round contains depends only on earlier outcomes, never on timing, so results are a function of the seeds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ntp.envs.pool import EnvPool, PooledSession
+from ntp.errors import InitError
+from ntp.policy.requests import SampleRequest
+from ntp.search.base import Expansion, Proposer, Search
+from ntp.types import ProofState, Theorem
+
+S = TypeVar("S", bound=Search)
+
+
+def search_theorems(
+    theorems: Sequence[Theorem],
+    make_search: Callable[[Theorem, ProofState], S],
+    proposer: Proposer,
+    pool: EnvPool,
+    on_finished: Callable[[Theorem, S | InitError], None] | None = None,
+) -> list[S | InitError]:
+    """Search every theorem, as many at a time as the pool has workers.
+
+    Args:
+        theorems: What to prove; each at most once.
+        make_search: Builds the search of a theorem from its root state.
+        proposer: Proposes the tactics.
+        pool: Runs them.
+        on_finished: Called as soon as a theorem is done, for progress and for saving results early.
+
+    Returns:
+        In the order of `theorems`, the finished search, or why the theorem could not be opened.
+    """
+    results: dict[str, S | InitError] = {}
+
+    def finish(theorem: Theorem, result: S | InitError) -> None:
+        results[theorem.id] = result
+        if on_finished is not None:
+            on_finished(theorem, result)
+
+    queues = plan_queues(theorems, pool.num_workers)
+    active: dict[int, tuple[PooledSession, S]] = {}
+    try:
+        while True:
+            _fill_slots(queues, active, make_search, pool, finish)
+            if not active:
+                break
+            selected = {slot: search.select() for slot, (_, search) in active.items()}
+            for slot in [slot for slot, expansions in selected.items() if not expansions]:
+                session, search = active.pop(slot)
+                session.close()
+                finish(search.theorem, search)
+            _run_round({slot: selected[slot] for slot in active}, active, proposer, pool)
+    finally:
+        for session, _ in active.values():
+            session.close()
+    return [results[theorem.id] for theorem in theorems]
+
+
+def plan_queues(theorems: Sequence[Theorem], num_slots: int) -> list[deque[Theorem]]:
+    """Share theorems out to slots so that each slot visits few files, each from its last theorem to its first.
+
+    A file's theorems are cut into runs of at most the mean load of a slot, and runs go, longest first, to the
+    least loaded slot. A prover then loads a file about once per run.
+    """
+    by_file: dict[str, list[Theorem]] = {}
+    for theorem in theorems:
+        by_file.setdefault(theorem.file, []).append(theorem)
+    max_run = max(1, -(-len(theorems) // num_slots))
+    runs: list[list[Theorem]] = []
+    for file in sorted(by_file):
+        last_first = sorted(by_file[file], key=lambda t: t.declaration.begin, reverse=True)
+        runs += [last_first[i : i + max_run] for i in range(0, len(last_first), max_run)]
+    runs.sort(key=len, reverse=True)
+    queues: list[deque[Theorem]] = [deque() for _ in range(num_slots)]
+    for run in runs:
+        min(queues, key=len).extend(run)
+    return queues
+
+
+def _fill_slots(
+    queues: Sequence[deque[Theorem]],
+    active: dict[int, tuple[PooledSession, S]],
+    make_search: Callable[[Theorem, ProofState], S],
+    pool: EnvPool,
+    finish: Callable[[Theorem, S | InitError], None],
+) -> None:
+    """Open the next theorem of every free slot, again where one could not be opened."""
+    while vacant := [slot for slot, queue in enumerate(queues) if slot not in active and queue]:
+        theorems = [queues[slot].popleft() for slot in vacant]
+        for slot, theorem, session in zip(vacant, theorems, pool.open_many(theorems), strict=True):
+            if isinstance(session, InitError):
+                finish(theorem, session)
+            else:
+                active[slot] = (session, make_search(theorem, session.root))
+
+
+def _run_round(
+    selected: dict[int, list[Expansion]],
+    active: dict[int, tuple[PooledSession, S]],
+    proposer: Proposer,
+    pool: EnvPool,
+) -> None:
+    flat = [(slot, expansion) for slot, expansions in selected.items() for expansion in expansions]
+    proposals = proposer.sample([SampleRequest(e.state.text, e.draws) for _, e in flat])
+    steps = [
+        (active[slot][0], expansion.state, tactic.text)
+        for (slot, expansion), tactics in zip(flat, proposals, strict=True)
+        for tactic in tactics
+    ]
+    outcomes = iter(pool.step_many(steps))
+    attempts = {slot: [] for slot in selected}
+    for (slot, _), tactics in zip(flat, proposals, strict=True):
+        attempts[slot].append([(tactic, next(outcomes)) for tactic in tactics])
+    for slot, rows in attempts.items():
+        active[slot][1].observe(rows)

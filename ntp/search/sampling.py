@@ -1,0 +1,111 @@
+"""Independent sampling: whole trajectories drawn from the policy, all of a theorem's in lock step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ntp.policy.requests import Draw
+from ntp.search.base import Attempt, Budget, Expansion, Usage
+from ntp.seeding import derive_seed
+from ntp.types import (
+    Crashed,
+    ProofState,
+    Proved,
+    Reached,
+    Status,
+    Theorem,
+    Timeout,
+    Trajectory,
+    Transition,
+)
+
+
+@dataclass(slots=True)
+class _Walk:
+    draw: Draw
+    state: ProofState
+    transitions: list[Transition] = field(default_factory=list)
+    status: Status | None = None
+
+
+class SamplingSearch:
+    """Samples one trajectory per draw.
+
+    A trajectory ends PROVED, or STUCK at the first tactic that fails or that leads back to a state already on
+    its own path, or TRUNCATED after `max_depth` tactics. The t-th tactic of a trajectory is drawn with a seed
+    derived from its draw's seed and t, so trajectories do not depend on one another.
+
+    Args:
+        theorem: What is to be proved.
+        root: Its initial state.
+        draws: Seed and temperature of each trajectory.
+        max_depth: Most tactics in a trajectory.
+        budget: Further limits, over all trajectories; those still open when it is spent are TRUNCATED.
+    """
+
+    def __init__(
+        self,
+        theorem: Theorem,
+        root: ProofState,
+        draws: Sequence[Draw],
+        max_depth: int,
+        budget: Budget | None = None,
+    ) -> None:
+        self.theorem = theorem
+        self.root = root
+        self.usage = Usage()
+        self._max_depth = max_depth
+        self._budget = budget
+        self._walks = [_Walk(draw, root) for draw in draws]
+        self._selected: list[list[_Walk]] = []
+
+    @property
+    def trajectories(self) -> list[Trajectory]:
+        """All finished trajectories, in draw order."""
+        return [
+            Trajectory(self.theorem, tuple(walk.transitions), walk.status)
+            for walk in self._walks
+            if walk.status is not None
+        ]
+
+    def select(self) -> list[Expansion]:
+        """Every open trajectory asks for its next tactic; those in one state share an expansion."""
+        if self._budget is not None and not self.usage.within(self._budget):
+            for walk in self._walks:
+                walk.status = walk.status or Status.TRUNCATED
+        by_state: dict[int, list[_Walk]] = {}
+        for walk in self._walks:
+            if walk.status is None:
+                by_state.setdefault(walk.state.handle, []).append(walk)
+        self._selected = list(by_state.values())
+        return [
+            Expansion(walks[0].state, tuple(self._next_draw(walk) for walk in walks)) for walks in self._selected
+        ]
+
+    def observe(self, attempts: Sequence[Sequence[Attempt]]) -> None:
+        """Advance every open trajectory by the tactic it drew."""
+        self.usage.count(attempts)
+        for walks, row in zip(self._selected, attempts, strict=True):
+            for walk, (tactic, outcome) in zip(walks, row, strict=True):
+                walk.transitions.append(Transition(walk.state, tactic, outcome))
+                match outcome:
+                    case Reached(state):
+                        walk.status = self._status_in(state, walk)
+                        walk.state = state
+                    case Proved():
+                        walk.status = Status.PROVED
+                    case Timeout():
+                        walk.status = Status.TIMEOUT
+                    case Crashed():
+                        walk.status = Status.CRASHED
+                    case _:
+                        walk.status = Status.STUCK
+
+    def _next_draw(self, walk: _Walk) -> Draw:
+        return Draw(derive_seed(walk.draw.seed, len(walk.transitions)), walk.draw.temperature)
+
+    def _status_in(self, state: ProofState, walk: _Walk) -> Status | None:
+        if any(transition.state.key == state.key for transition in walk.transitions):
+            return Status.STUCK
+        return Status.TRUNCATED if len(walk.transitions) >= self._max_depth else None
