@@ -80,7 +80,8 @@ class SamplingSearch:
                 by_state.setdefault(walk.state.handle, []).append(walk)
         self._selected = list(by_state.values())
         return [
-            Expansion(walks[0].state, tuple(self._next_draw(walk) for walk in walks)) for walks in self._selected
+            Expansion(walks[0].state, tuple(self._next_draw(walk) for walk in walks))
+            for walks in self._selected
         ]
 
     def observe(self, attempts: Sequence[Sequence[Attempt]]) -> None:

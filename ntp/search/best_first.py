@@ -1,0 +1,149 @@
+"""Best-first search guided by the policy's cumulative log-probability."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from ntp.policy.requests import Draw
+from ntp.search.base import Attempt, Budget, Expansion, Usage
+from ntp.seeding import derive_seed
+from ntp.types import ProofState, Proved, Reached, Status, Theorem, Trajectory, Transition
+
+
+@dataclass(slots=True)
+class Node:
+    """A proof state in the search graph, merged with every state that prints the same goals.
+
+    Attributes:
+        state: The state as it was first reached.
+        path: The transitions that really led to it; a proof is read off this path.
+        log_prob: Summed log-probability of the best path seen so far, in nats. A better path found later
+            raises the priority, but `path` stays the one that was executed.
+        num_expansions: How often the node was expanded.
+    """
+
+    state: ProofState
+    path: tuple[Transition, ...]
+    log_prob: float
+    num_expansions: int = 0
+    tried: set[str] = field(default_factory=set)
+
+
+class BestFirstSearch:
+    """Expands the most promising state first, until a proof is found or the budget is spent.
+
+    A node that was expanded returns to the queue at a price: were it dropped, a theorem would be lost as soon
+    as the first few samples in its root fail.
+
+    Args:
+        theorem: What is to be proved.
+        root: Its initial state.
+        budget: What may be spent on it.
+        samples_per_expansion: Tactics drawn each time a node is expanded.
+        expansion_price: Nats taken off a node's priority for each earlier expansion of it.
+        length_exponent: Priority is log_prob / depth**length_exponent (0: plain sum, 1: mean per tactic).
+        max_depth: States at this depth are not expanded.
+        temperature: Of the draws.
+        seed: Of the draws.
+    """
+
+    def __init__(
+        self,
+        theorem: Theorem,
+        root: ProofState,
+        budget: Budget,
+        samples_per_expansion: int,
+        expansion_price: float,
+        length_exponent: float,
+        max_depth: int,
+        temperature: float,
+        seed: int,
+    ) -> None:
+        self.theorem = theorem
+        self.root = root
+        self.usage = Usage()
+        self.proof: Trajectory | None = None
+        self.transitions: list[Transition] = []
+        self._budget = budget
+        self._num_draws = samples_per_expansion
+        self._price = expansion_price
+        self._length_exponent = length_exponent
+        self._max_depth = max_depth
+        self._temperature = temperature
+        self._seed = seed
+        self._order = count()
+        self._nodes: dict[str, Node] = {}
+        self._queue: list[tuple[float, int, Node]] = []
+        self._selected: Node | None = None
+        self._add(root, (), 0.0)
+
+    @property
+    def num_nodes(self) -> int:
+        """Distinct states reached."""
+        return len(self._nodes)
+
+    def priority(self, node: Node) -> float:
+        """What the queue is ordered by, highest first, in nats."""
+        length = max(1, len(node.path)) ** self._length_exponent
+        return node.log_prob / length - self._price * node.num_expansions
+
+    def select(self) -> list[Expansion]:
+        """Pop the best node; nothing when a proof was found or the budget is spent."""
+        if self.proof is not None or not self.usage.within(self._budget):
+            return []
+        self._selected = self._pop()
+        if self._selected is None:
+            return []
+        left = self._budget.max_samples - self.usage.num_samples
+        draws = tuple(
+            Draw(
+                derive_seed(self._seed, self._selected.state.key, self._selected.num_expansions, i),
+                self._temperature,
+            )
+            for i in range(min(self._num_draws, left))
+        )
+        return [Expansion(self._selected.state, draws)]
+
+    def observe(self, attempts: Sequence[Sequence[Attempt]]) -> None:
+        """Add the states reached, and put the expanded node back at a price."""
+        self.usage.count(attempts)
+        node = self._selected
+        assert node is not None
+        for tactic, outcome in attempts[0]:
+            if tactic.text in node.tried:
+                continue
+            node.tried.add(tactic.text)
+            transition = Transition(node.state, tactic, outcome)
+            self.transitions.append(transition)
+            path = (*node.path, transition)
+            if isinstance(outcome, Proved):
+                self.proof = self.proof or Trajectory(self.theorem, path, Status.PROVED)
+            elif isinstance(outcome, Reached):
+                self._add(outcome.state, path, node.log_prob + tactic.log_prob)
+        node.num_expansions += 1
+        self._push(node)
+
+    def _add(self, state: ProofState, path: tuple[Transition, ...], log_prob: float) -> None:
+        node = self._nodes.get(state.key)
+        if node is None:
+            node = self._nodes[state.key] = Node(state, path, log_prob)
+        elif log_prob > node.log_prob:
+            node.log_prob = log_prob
+        else:
+            return
+        if len(node.path) < self._max_depth:
+            self._push(node)
+
+    def _push(self, node: Node) -> None:
+        heapq.heappush(self._queue, (-self.priority(node), next(self._order), node))
+
+    def _pop(self) -> Node | None:
+        """The best node. Entries whose priority changed since they were pushed are stale and skipped."""
+        while self._queue:
+            cost, _, node = heapq.heappop(self._queue)
+            if cost == -self.priority(node):
+                return node
+        return None
