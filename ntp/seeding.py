@@ -8,8 +8,8 @@ from hashlib import blake2b
 def derive_seed(*parts: int | str) -> int:
     """A seed in `[0, 2**63)` that is a pure function of `parts`.
 
-    Streams for different parts are independent for all practical purposes, so a run that is resumed, reordered
-    or batched differently draws the same numbers without any generator state being kept.
+    Streams for different parts are independent for all practical purposes, so a run that is resumed,
+    reordered or batched differently draws the same numbers without any generator state being kept.
     """
     digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

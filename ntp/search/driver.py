@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ntp.envs.pool import EnvPool, PooledSession
+from ntp.envs.schedule import plan_lanes
 from ntp.errors import InitError
 from ntp.policy.requests import SampleRequest
 from ntp.search.base import Expansion, Proposer, Search
@@ -45,7 +46,7 @@ def search_theorems(
         if on_finished is not None:
             on_finished(theorem, result)
 
-    queues = plan_queues(theorems, pool.num_workers)
+    queues = [deque(lane) for lane in plan_lanes(theorems, pool.num_workers)]
     active: dict[int, tuple[PooledSession, S]] = {}
     try:
         while True:
@@ -62,27 +63,6 @@ def search_theorems(
         for session, _ in active.values():
             session.close()
     return [results[theorem.id] for theorem in theorems]
-
-
-def plan_queues(theorems: Sequence[Theorem], num_slots: int) -> list[deque[Theorem]]:
-    """Share theorems out to slots so that each slot visits few files, each from its last theorem to its first.
-
-    A file's theorems are cut into runs of at most the mean load of a slot, and runs go, longest first, to the
-    least loaded slot. A prover then loads a file about once per run.
-    """
-    by_file: dict[str, list[Theorem]] = {}
-    for theorem in theorems:
-        by_file.setdefault(theorem.file, []).append(theorem)
-    max_run = max(1, -(-len(theorems) // num_slots))
-    runs: list[list[Theorem]] = []
-    for file in sorted(by_file):
-        last_first = sorted(by_file[file], key=lambda t: t.declaration.begin, reverse=True)
-        runs += [last_first[i : i + max_run] for i in range(0, len(last_first), max_run)]
-    runs.sort(key=len, reverse=True)
-    queues: list[deque[Theorem]] = [deque() for _ in range(num_slots)]
-    for run in runs:
-        min(queues, key=len).extend(run)
-    return queues
 
 
 def _fill_slots(

@@ -9,7 +9,7 @@ from ntp.types import Tactic
 
 
 class FixedTactics:
-    """Proposes the same tactics in every state: the i-th draw of a request gets the i-th tactic, cyclically."""
+    """Proposes the same tactics in every state: the i-th draw of a request gets the i-th, cyclically."""
 
     def __init__(self, tactics: Sequence[str]) -> None:
         self.tactics = tuple(tactics)
