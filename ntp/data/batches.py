@@ -1,0 +1,93 @@
+"""Which examples make up the batch of a step: a pure function of the step, so training resumes exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from ntp.errors import DataError
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Schedule(Protocol[T_co]):
+    """Knows the batch of every optimizer step."""
+
+    def batch(self, step: int) -> Sequence[T_co]:
+        """The batch of step `step`, counted from 0."""
+        ...
+
+
+class BatchSchedule(Generic[T]):
+    """Endless shuffled batches, of examples of similar length where that costs no randomness that matters.
+
+    Every epoch is shuffled anew, cut into pools of `pool_batches` batches, sorted by length within a pool and
+    the batches shuffled again. All batches have `batch_size` examples; the remainder of an epoch is dropped.
+
+    Args:
+        examples: What to draw from.
+        lengths: A cost per example (characters, say), to batch like with like.
+        batch_size: Examples in a batch; a data set smaller than that is one batch.
+        seed: Of the shuffles.
+        pool_batches: More sorts better, fewer shuffles better.
+
+    Raises:
+        DataError: There are no examples.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[T],
+        lengths: Sequence[int],
+        batch_size: int,
+        seed: int,
+        pool_batches: int = 32,
+    ) -> None:
+        if not examples:
+            raise DataError("no training examples: the split is empty after filtering, widen data.include")
+        self._examples = examples
+        self._lengths = np.asarray(lengths)
+        self._batch_size = min(batch_size, len(examples))
+        self._seed = seed
+        self._pool = pool_batches * self._batch_size
+        self._epoch: tuple[int, list[np.ndarray]] = (-1, [])
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches in one pass over the examples."""
+        return len(self._examples) // self._batch_size
+
+    def batch(self, step: int) -> list[T]:
+        """The batch of optimizer step `step`, counted from 0 over all epochs."""
+        epoch, index = divmod(step, self.batches_per_epoch)
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._shuffled(epoch))
+        return [self._examples[i] for i in self._epoch[1][index]]
+
+    def _shuffled(self, epoch: int) -> list[np.ndarray]:
+        rng = np.random.default_rng((self._seed, epoch))
+        order = rng.permutation(len(self._examples))[: self.batches_per_epoch * self._batch_size]
+        pools = [order[i : i + self._pool] for i in range(0, len(order), self._pool)]
+        by_length = np.concatenate([pool[np.argsort(self._lengths[pool], kind="stable")] for pool in pools])
+        batches = by_length.reshape(-1, self._batch_size)
+        return list(batches[rng.permutation(len(batches))])
+
+
+class StepLoader(Generic[T]):
+    """Iterates over the batches of a schedule from a given step on, for ever.
+
+    A Lightning data loader without workers or sampler state: the trainer's `global_step` is all the state.
+    """
+
+    def __init__(self, schedule: Schedule[T], first_step: int) -> None:
+        self._schedule = schedule
+        self._first_step = first_step
+
+    def __iter__(self) -> Iterator[Sequence[T]]:
+        step = self._first_step
+        while True:
+            yield self._schedule.batch(step)
+            step += 1

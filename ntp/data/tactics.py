@@ -1,0 +1,56 @@
+"""(state, tactic) pairs for supervised fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import lightning as L
+
+from ntp.data.batches import BatchSchedule, StepLoader
+
+
+@dataclass(frozen=True, slots=True)
+class TacticPair:
+    """A proof state as the policy reads it and the tactic a human used there."""
+
+    state: str
+    tactic: str
+
+
+class TacticDataModule(L.LightningDataModule):
+    """Serves tactic pairs of the training split for ever and those of the validation split once.
+
+    Args:
+        train: Training pairs.
+        val: Validation pairs; may be empty.
+        batch_size: Pairs in a batch.
+        seed: Of the order of training pairs.
+    """
+
+    def __init__(
+        self, train: Sequence[TacticPair], val: Sequence[TacticPair], batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self._val = sorted(val, key=_length)
+        self._batch_size = batch_size
+        self._schedule = BatchSchedule(train, list(map(_length, train)), batch_size, seed)
+
+    def train_dataloader(self) -> StepLoader[TacticPair]:
+        """Batches from the trainer's current step on."""
+        trainer = self.trainer
+        assert trainer is not None
+        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
+
+    def val_dataloader(self) -> list[list[TacticPair]]:
+        """Validation batches, shortest pairs first."""
+        return [self._val[i : i + self._batch_size] for i in range(0, len(self._val), self._batch_size)]
+
+
+def unique_pairs(pairs: Iterable[TacticPair]) -> list[TacticPair]:
+    """Drop repeated pairs, keeping first occurrences in order."""
+    return list(dict.fromkeys(pairs))
+
+
+def _length(pair: TacticPair) -> int:
+    return len(pair.state) + len(pair.tactic)

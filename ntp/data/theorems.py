@@ -1,0 +1,94 @@
+"""Theorems to practise on, together with the provers that judge the attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import lightning as L
+
+from ntp.data.batches import StepLoader
+from ntp.envs.base import ProofEnv
+from ntp.envs.pool import EnvPool
+from ntp.envs.schedule import plan_lanes
+from ntp.errors import DataError
+from ntp.seeding import derive_seed
+from ntp.types import Theorem
+
+
+class TheoremSchedule:
+    """Endless batches of theorems, one from each lane, every lane following its files from end to start.
+
+    A step's theorems come from different places, so that gradients are mixed, while each prover keeps to
+    its file. The batch of a step is a pure function of the step.
+
+    Args:
+        theorems: What to practise on.
+        batch_size: Theorems in a step, and lanes.
+        seed: Of the order of files.
+    """
+
+    def __init__(self, theorems: Sequence[Theorem], batch_size: int, seed: int) -> None:
+        if not theorems:
+            raise DataError(
+                "no theorems to practise on: the split is empty after filtering, widen data.include"
+            )
+        self._theorems = theorems
+        self._batch_size = min(batch_size, len(theorems))
+        self._seed = seed
+        self._epoch: tuple[int, list[list[Theorem]]] = (-1, [])
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Steps in one pass over the theorems."""
+        return max(map(len, plan_lanes(self._theorems, self._batch_size)))
+
+    def batch(self, step: int) -> list[Theorem]:
+        """The theorems of optimizer step `step`; the last steps of an epoch may have fewer."""
+        epoch, index = divmod(step, self.batches_per_epoch)
+        if self._epoch[0] != epoch:
+            lanes = plan_lanes(self._theorems, self._batch_size, derive_seed(self._seed, epoch))
+            self._epoch = (epoch, lanes)
+        return [lane[index] for lane in self._epoch[1] if index < len(lane)]
+
+
+class TheoremDataModule(L.LightningDataModule):
+    """Serves theorems and owns the prover pool, open from `setup` to `teardown`.
+
+    Args:
+        theorems: What to practise on.
+        make_env: Starts one prover.
+        num_workers: Provers, and theorems in a training step.
+        seed: Of the order of theorems.
+    """
+
+    def __init__(
+        self, theorems: Sequence[Theorem], make_env: Callable[[], ProofEnv], num_workers: int, seed: int
+    ) -> None:
+        super().__init__()
+        self._schedule = TheoremSchedule(theorems, num_workers, seed)
+        self._make_env = make_env
+        self._num_workers = num_workers
+        self._pool: EnvPool | None = None
+
+    @property
+    def pool(self) -> EnvPool:
+        """The provers. Only while a trainer runs."""
+        assert self._pool is not None, "the pool is open from setup to teardown"
+        return self._pool
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
+        """Start the provers."""
+        if self._pool is None:
+            self._pool = EnvPool(self._make_env, self._num_workers)
+
+    def teardown(self, stage: str | None = None) -> None:  # noqa: ARG002 - Lightning's signature
+        """End the provers."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def train_dataloader(self) -> StepLoader[Theorem]:
+        """Batches from the trainer's current step on."""
+        trainer = self.trainer
+        assert trainer is not None
+        return StepLoader(self._schedule, trainer.global_step)

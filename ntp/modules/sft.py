@@ -1,0 +1,86 @@
+"""Supervised fine-tuning of a tactic policy on human proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torchmetrics import MeanMetric
+
+from ntp.data.tactics import TacticPair
+from ntp.modules.schedule import warmup_then_cosine
+from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.policy.policy import TacticPolicy
+from ntp.policy.requests import ScoreRequest
+
+OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
+
+
+class SFTModule(L.LightningModule):
+    """Maximum likelihood of the tactic, stop token included, given the state.
+
+    Args:
+        policy: What is trained.
+        optimizer: Builds the optimizer from parameters.
+        warmup_steps: Optimizer steps of linear warm-up.
+        decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
+    """
+
+    def __init__(
+        self, policy: TacticPolicy, optimizer: OptimizerFactory, warmup_steps: int, decay_steps: int
+    ) -> None:
+        super().__init__()
+        self.policy = policy
+        self.strict_loading = False
+        self._optimizer = optimizer
+        self._warmup_steps = warmup_steps
+        self._decay_steps = decay_steps
+        self._val_nll = MeanMetric()
+
+    def training_step(self, batch: Sequence[TacticPair]) -> Tensor:
+        """Mean negative log-likelihood per token of the batch, in nats."""
+        log_p_N, num_tokens_N = self._score(batch)
+        loss = -log_p_N.sum() / num_tokens_N.sum()
+        self.log("train/nll", loss, prog_bar=True, batch_size=len(batch))
+        self.log("train/tokens", num_tokens_N.sum().float(), reduce_fx="sum", batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Sequence[TacticPair]) -> None:
+        """Collect the negative log-likelihood per token."""
+        log_p_N, num_tokens_N = self._score(batch)
+        self._val_nll.update(-log_p_N / num_tokens_N, num_tokens_N)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/nll` (nats per token) and `val/perplexity`."""
+        nll = self._val_nll.compute()
+        self._val_nll.reset()
+        self.log("val/nll", nll, prog_bar=True)
+        self.log("val/perplexity", nll.exp())
+
+    def configure_optimizers(self) -> Any:
+        """One group with every trainable parameter; learning rate by optimizer step."""
+        optimizer = self._optimizer([p for p in self.policy.parameters() if p.requires_grad])
+        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep trainables only: a frozen backbone is not written again and again."""
+        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Raise `CheckpointError` unless everything that is missing is frozen."""
+        require_only_frozen_missing(self, checkpoint["state_dict"])
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
+        """Batches are text; the policy places its own tensors."""
+        return batch
+
+    def _score(self, batch: Sequence[TacticPair]) -> tuple[Tensor, Tensor]:
+        tactics = [self.policy.encode_tactic(pair.tactic) for pair in batch]
+        requests = [ScoreRequest(pair.state, (ids,)) for pair, ids in zip(batch, tactics, strict=True)]
+        log_p_N = self.policy.score(requests)
+        return log_p_N, torch.tensor([len(ids) + 1 for ids in tactics], device=log_p_N.device)
