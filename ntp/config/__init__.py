@@ -1,0 +1,1 @@
+"""Structured-config schemas of every Hydra group."""

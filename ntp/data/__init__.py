@@ -1,0 +1,1 @@
+"""Records, extraction, splits and DataModules."""

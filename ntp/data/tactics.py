@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import lightning as L
+import lightning
 
 from ntp.data.batches import BatchSchedule, StepLoader
 
@@ -18,7 +18,7 @@ class TacticPair:
     tactic: str
 
 
-class TacticDataModule(L.LightningDataModule):
+class TacticDataModule(lightning.LightningDataModule):
     """Serves tactic pairs of the training split for ever and those of the validation split once.
 
     Args:

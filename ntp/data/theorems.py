@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import lightning as L
+import lightning
 
 from ntp.data.batches import StepLoader
 from ntp.envs.base import ProofEnv
@@ -51,7 +51,7 @@ class TheoremSchedule:
         return [lane[index] for lane in self._epoch[1] if index < len(lane)]
 
 
-class TheoremDataModule(L.LightningDataModule):
+class TheoremDataModule(lightning.LightningDataModule):
     """Serves theorems and owns the prover pool, open from `setup` to `teardown`.
 
     Args:

@@ -1,0 +1,1 @@
+"""What was proved: verified results, metrics, tables and the report."""

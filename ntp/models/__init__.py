@@ -1,0 +1,1 @@
+"""Backbones, tokenizers and adapters."""

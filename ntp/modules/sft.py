@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import lightning as L
+import lightning
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -20,7 +20,7 @@ from ntp.policy.requests import ScoreRequest
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 
 
-class SFTModule(L.LightningModule):
+class SFTModule(lightning.LightningModule):
     """Maximum likelihood of the tactic, stop token included, given the state.
 
     Args:

@@ -1,0 +1,1 @@
+"""Tactic policies: prompts, sampling and scoring."""

@@ -1,0 +1,1 @@
+"""Rewards of trajectories, in log space."""

@@ -1,0 +1,1 @@
+"""The verbs that `ntp.run` dispatches to."""

@@ -1,0 +1,1 @@
+"""Run directories, MLflow, checkpoints and progress."""
