@@ -1,0 +1,125 @@
+"""Coq's lexical structure: where sentences begin and end.
+
+Only what is needed to cut a source file into the sentences that Coq would read one after the other: comments
+(nested, with strings inside), strings, full stops, bullets and braces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ntp.types import Span
+
+_BLANK = " \t\r\n"
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_NOTABLE = re.compile(r'"|\(\*|\.+')
+_IN_COMMENT = re.compile(r'"|\(\*|\*\)')
+_BULLET = re.compile(r"-+|\++|\*+")
+_BRACE = re.compile(r"(?:(?:[0-9]+|\[[^\W\d][\w'.]*\])[ \t\r\n]*:[ \t\r\n]*)?\{(?!\|)|\}")
+
+
+class CoqSyntaxError(ValueError):
+    """Text that does not end where a sentence, comment or string ends.
+
+    Attributes:
+        offset: Where the open sentence, comment or string begins.
+    """
+
+    def __init__(self, what: str, offset: int) -> None:
+        super().__init__(f"{what} is not closed")
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence: `text` is the source over `span`, its terminator included, blanks around it excluded."""
+
+    span: Span
+    text: str
+
+
+def sentences(source: str, begin: int = 0) -> Iterator[Sentence]:
+    """Cut `source[begin:]` into sentences, skipping blanks and comments between them.
+
+    Raises:
+        CoqSyntaxError: The text ends inside a sentence, comment or string.
+    """
+    position = skip_blanks(source, begin)
+    while position < len(source):
+        end = _sentence_end(source, position)
+        yield Sentence(Span(position, end), source[position:end])
+        position = skip_blanks(source, end)
+
+
+def skip_blanks(source: str, begin: int = 0) -> int:
+    """Offset of the first character at or after `begin` that is neither blank nor in a comment.
+
+    Raises:
+        CoqSyntaxError: A comment is not closed.
+    """
+    position = begin
+    while True:
+        match = _BLANKS.match(source, position)
+        assert match is not None  # it matches the empty string
+        position = match.end()
+        if not source.startswith("(*", position):
+            return position
+        position = _comment_end(source, position)
+
+
+def is_structure(text: str) -> bool:
+    """Whether a sentence is a bullet or a brace, which shape a proof but are no tactics."""
+    return _BULLET.fullmatch(text) is not None or _BRACE.fullmatch(text) is not None
+
+
+def position_of(source: str, offset: int) -> tuple[int, int]:
+    """Line and column, both counted from 1, of a character offset."""
+    line = source.count("\n", 0, offset) + 1
+    return line, offset - source.rfind("\n", 0, offset)
+
+
+def _sentence_end(source: str, begin: int) -> int:
+    match = _BULLET.match(source, begin) or _BRACE.match(source, begin)
+    if match:
+        return match.end()
+    position = begin
+    while match := _NOTABLE.search(source, position):
+        token, position = match[0], match.end()
+        if token == '"':
+            position = _string_end(source, match.start())
+        elif token == "(*":
+            position = _comment_end(source, match.start())
+        elif _ends_sentence(source, token, position):
+            return position
+    raise CoqSyntaxError("the sentence", begin)
+
+
+def _ends_sentence(source: str, dots: str, end: int) -> bool:
+    # `..` belongs to recursive notations; `.` before anything but a blank, to a name or a number.
+    if len(dots) == 2:
+        return False
+    return len(dots) >= 3 or end == len(source) or source[end] in _BLANK
+
+
+def _string_end(source: str, begin: int) -> int:
+    # A doubled quote inside a string reads as one string closed and another opened at once.
+    end = source.find('"', begin + 1)
+    if end < 0:
+        raise CoqSyntaxError("the string", begin)
+    return end + 1
+
+
+def _comment_end(source: str, begin: int) -> int:
+    depth, position = 1, begin + 2
+    while depth:
+        match = _IN_COMMENT.search(source, position)
+        if match is None:
+            raise CoqSyntaxError("the comment", begin)
+        position = match.end()
+        if match[0] == '"':
+            position = _string_end(source, match.start())
+        else:
+            depth += 1 if match[0] == "(*" else -1
+    return position
