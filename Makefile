@@ -1,0 +1,55 @@
+# Everything a fresh machine needs is a prerequisite of a target: `make demo` and `make test` set up themselves.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+BIN := .venv/bin
+BENCHES := $(notdir $(basename $(wildcard experiments/bench/[a-z]*.py)))
+
+export OMP_WAIT_POLICY ?= passive
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint type format bench clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+setup: .venv/.installed coq ## Install Coq and the Python environment in .venv
+
+demo: setup ## Learn from the Coq library, tune with trajectory balance, prove held-out theorems
+	$(BIN)/python -m ntp.run +experiment=demo resume=true
+
+test: setup ## Run every test, with the real Coq
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed ## Check style, formatting and the direction of imports
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+
+type: .venv/.installed ## Check types
+	$(BIN)/pyright
+
+format: .venv/.installed ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: setup ## Measure every ratio in experiments/bench
+	@set -e; for name in $(BENCHES); do $(BIN)/python experiments/bench/$$name.py | tail -n 1; done
+
+clean: ## Remove run outputs and caches, keep the environment
+	find outputs -mindepth 1 ! -name .gitkeep -delete
+	rm -rf .pytest_cache .ruff_cache .import_linter_cache
+
+.PHONY: coq
+coq:
+	@command -v coqidetop.opt > /dev/null || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends coq; } \
+	  || { echo "Coq is missing and could not be installed; run: sudo apt-get install coq" >&2; exit 1; }
+
+# Debian ships Python without ensurepip; everything else comes from the lock file.
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' 2> /dev/null \
+	  || { echo "ntp needs Python 3.11 or newer; run: sudo apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null \
+	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends python3-venv; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@

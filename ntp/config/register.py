@@ -1,0 +1,36 @@
+"""Makes the schemas known to Hydra and composes configs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from ntp.config.schemas import SCHEMAS, Config
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+CONFIG_DIR = PROJECT_ROOT / "conf"
+
+
+def register() -> None:
+    """Store every schema and resolver. Safe to call again."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for (group, name), schema in SCHEMAS.items():
+        package = "search." + name.removeprefix("schema_") if group == "search" else None
+        store.store(group=group, name=name, node=schema, package=package)
+    OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
+
+
+def compose_config(overrides: Sequence[str]) -> DictConfig:
+    """The config that `python -m ntp.run OVERRIDES` would run with.
+
+    Raises:
+        hydra.errors.ConfigCompositionException: An override does not fit.
+    """
+    register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose("config", overrides=list(overrides))

@@ -1,0 +1,260 @@
+"""Structured-config schemas: one dataclass per variant of every group we own.
+
+A key that is not declared here, or a value of the wrong type, fails when the config is composed, with the
+group in the message. `_target_` names what is instantiated; live objects are passed at the call site.
+"""
+
+# ruff: noqa: D101 - a schema is documented by the class it is the schema of, or by its YAML
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class TaskConfig:
+    name: str = MISSING
+
+
+@dataclass
+class PathsConfig:
+    root: str = MISSING
+    outputs: str = MISSING
+
+
+@dataclass
+class SplitConfig:
+    kind: str = "random"
+    seed: int = 0
+    val_fraction: float = 0.05
+    test_fraction: float = 0.1
+    test_files: list[str] = field(default_factory=list)
+
+
+@dataclass
+class DataConfig:
+    include: list[str] = MISSING
+    exclude: list[str] = field(default_factory=list)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    num_extract_workers: int = 2
+
+
+@dataclass
+class LoadPathConfig:
+    flag: str = MISSING
+    directory: str = MISSING
+    name: str = MISSING
+
+
+@dataclass
+class CoqEnvConfig:
+    root: str | None = None
+    load_paths: list[LoadPathConfig] = field(default_factory=list)
+    coqidetop: str = "coqidetop.opt"
+    tactic_timeout_s: int = 2
+    max_memory_mb: int = 4096
+    num_workers: int = 8
+
+
+@dataclass
+class AdapterConfig:
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    target_modules: Any = "all-linear"
+
+
+@dataclass
+class TinyModelConfig:
+    _target_: str = "ntp.policy.factory.TinyPolicyFactory"
+    vocab_size: int = 2048
+    hidden_size: int = 256
+    num_layers: int = 4
+    num_heads: int = 4
+    intermediate_size: int = 688
+    max_state_tokens: int = 256
+    max_tactic_tokens: int = 48
+    top_p: float = 1.0
+    precision: str = "fp32"
+    seed: int = 0
+
+
+@dataclass
+class PretrainedModelConfig:
+    _target_: str = "ntp.policy.factory.PretrainedPolicyFactory"
+    name_or_path: str = MISSING
+    template: str = MISSING
+    adapter: Any = None
+    quantization: str = "none"
+    dtype: str = "bfloat16"
+    gradient_checkpointing: bool = True
+    max_state_tokens: int = 1024
+    max_tactic_tokens: int = 96
+    top_p: float = 1.0
+
+
+@dataclass
+class OptimizerConfig:
+    _target_: str = "torch.optim.AdamW"
+    _partial_: bool = True
+    lr: float = MISSING
+    weight_decay: float = 0.0
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
+
+
+@dataclass
+class TrainerConfig:
+    _target_: str = "lightning.Trainer"
+    accelerator: str = "auto"
+    devices: Any = 1
+    precision: Any = "32-true"
+    max_steps: int = MISSING
+    max_time: str | None = None
+    gradient_clip_val: float | None = 1.0
+    accumulate_grad_batches: int = 1
+    log_every_n_steps: int = 10
+    val_check_interval: int | None = None
+    limit_val_batches: Any = None
+    num_sanity_val_steps: int = 0
+    enable_model_summary: bool = False
+
+
+@dataclass
+class SFTModuleConfig:
+    name: str = "sft"
+    batch_size: int = 32
+    warmup_steps: int = 100
+    decay: bool = True
+    max_epochs: int | None = None
+
+
+@dataclass
+class GFNModuleConfig:
+    name: str = "gfn"
+    num_on_policy: int = 6
+    num_tempered: int = 0
+    temperature_min: float = 0.8
+    temperature_max: float = 1.4
+    num_replay: int = 2
+    replay_capacity: int = 32
+    max_depth: int = 5
+    max_proof_steps: int = 5
+    keep_unsolved: float = 0.25
+    log_z_lr: float = 1e-2
+    human_proofs: bool = False
+
+
+@dataclass
+class LossConfig:
+    _target_: str = MISSING
+    penalty: str = "square"
+
+
+@dataclass
+class ExpertIterationConfig:
+    _target_: str = "ntp.losses.objectives.ExpertIteration"
+
+
+@dataclass
+class KernelRewardConfig:
+    _target_: str = "ntp.rewards.kernel.KernelReward"
+    alpha_success: float = 0.5
+    alpha_fail: float = 1.0
+    log_reward_fail: float = -8.0
+    temperature: Any = 1.0
+
+
+@dataclass
+class PolicyConfig:
+    checkpoint: str | None = None
+    experiment: str | None = None
+
+
+@dataclass
+class SamplingConfig:
+    num_samples: int = 32
+    max_depth: int = 8
+    temperature: float = 1.0
+    max_env_steps: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass
+class BestFirstConfig:
+    samples_per_expansion: int = 8
+    max_expansions: int = 60
+    expansion_price: float = 1.0
+    length_exponent: float = 0.0
+    max_depth: int = 16
+    temperature: float = 1.0
+    max_env_steps: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass
+class EvaluationConfig:
+    split: str = "test"
+    max_theorems: int | None = None
+    one_shot_tactics: list[str] = field(
+        default_factory=lambda: ["auto.", "easy.", "intuition.", "firstorder."]
+    )
+    policies: dict[str, PolicyConfig] = MISSING
+    baseline: str | None = None
+    bootstrap_samples: int = 2000
+
+
+@dataclass
+class TrackingConfig:
+    enabled: bool = True
+    uri: str = MISSING
+    experiment: str = MISSING
+    checkpoint_every_n_steps: int = 100
+
+
+@dataclass
+class Config:
+    """The whole config. `name` is the study's name, from the experiment."""
+
+    name: str = MISSING
+    seed: int = 0
+    resume: bool = False
+    force: bool = False
+    task: Any = MISSING
+    paths: Any = MISSING
+    data: Any = MISSING
+    env: Any = MISSING
+    model: Any = MISSING
+    adapter: Any = MISSING
+    module: Any = MISSING
+    loss: Any = MISSING
+    reward: Any = MISSING
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    search: Any = MISSING
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    optimizer: Any = MISSING
+    trainer: Any = MISSING
+    tracking: Any = MISSING
+
+
+# (group, name): the schema that a YAML of that group names first in its defaults list.
+SCHEMAS: dict[tuple[str, str], type] = {
+    ("task", "schema"): TaskConfig,
+    ("paths", "schema"): PathsConfig,
+    ("data", "schema"): DataConfig,
+    ("env", "schema_coq"): CoqEnvConfig,
+    ("model", "schema_tiny"): TinyModelConfig,
+    ("model", "schema_pretrained"): PretrainedModelConfig,
+    ("adapter", "schema_lora"): AdapterConfig,
+    ("module", "schema_sft"): SFTModuleConfig,
+    ("module", "schema_gfn"): GFNModuleConfig,
+    ("loss", "schema"): LossConfig,
+    ("loss", "schema_expert_iteration"): ExpertIterationConfig,
+    ("reward", "schema_kernel"): KernelRewardConfig,
+    ("search", "schema_sampling"): SamplingConfig,
+    ("search", "schema_best_first"): BestFirstConfig,
+    ("optimizer", "schema"): OptimizerConfig,
+    ("trainer", "schema"): TrainerConfig,
+    ("tracking", "schema"): TrackingConfig,
+}
