@@ -1,0 +1,111 @@
+"""The policy's own verified proofs, kept per theorem to be trained on again."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ntp.errors import ConfigError
+
+ProofKey = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayProof:
+    """A verified proof as a policy can be scored on it.
+
+    Attributes:
+        states: Text of the state that each tactic was applied to.
+        tactics: Text of each tactic.
+        token_ids: Tokens of each tactic, without the stop token.
+        log_ref: log pi_ref of the whole proof, in nats: the untempered component of its reward.
+    """
+
+    states: tuple[str, ...]
+    tactics: tuple[str, ...]
+    token_ids: ProofKey
+    log_ref: float
+
+    @property
+    def key(self) -> ProofKey:
+        """Two proofs with one key are the same trajectory."""
+        return self.token_ids
+
+
+class ReplayBuffer:
+    """Distinct proofs per theorem, a bounded number of each.
+
+    When a theorem has too many, one is evicted from the largest set of proofs that run through the same
+    states (spellings of one idea): the one with the lowest log_ref, of equals the oldest. So coverage of ideas
+    comes first, and among spellings the reward.
+
+    Args:
+        capacity: Most proofs kept for a theorem.
+
+    Raises:
+        ConfigError: The capacity is below 1.
+    """
+
+    def __init__(self, capacity: int = 32) -> None:
+        if capacity < 1:
+            raise ConfigError(f"buffer.capacity={capacity} keeps no proof: give at least 1")
+        self._capacity = capacity
+        self._proofs: dict[str, dict[ProofKey, ReplayProof]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._proofs.values()))
+
+    @property
+    def num_theorems(self) -> int:
+        """Theorems with at least one proof."""
+        return len(self._proofs)
+
+    def proofs(self, theorem_id: str) -> list[ReplayProof]:
+        """The proofs kept for a theorem, oldest first."""
+        return list(self._proofs.get(theorem_id, {}).values())
+
+    def add(self, theorem_id: str, proof: ReplayProof) -> bool:
+        """Keep a proof; returns whether it was new. It may be evicted at once."""
+        kept = self._proofs.setdefault(theorem_id, {})
+        if proof.key in kept:
+            return False
+        kept[proof.key] = proof
+        if len(kept) > self._capacity:
+            del kept[_least_wanted(kept).key]
+        return True
+
+    def sample(
+        self, theorem_id: str, num: int, seed: int, exclude: Collection[ProofKey] = ()
+    ) -> list[ReplayProof]:
+        """Up to `num` distinct proofs, uniformly; a pure function of what is kept and of the seed.
+
+        Args:
+            theorem_id: Whose proofs.
+            num: Most proofs returned.
+            seed: Of the draw.
+            exclude: Keys of proofs not to return.
+        """
+        candidates = [proof for key, proof in self._proofs.get(theorem_id, {}).items() if key not in exclude]
+        return random.Random(seed).sample(candidates, min(num, len(candidates)))
+
+    def state_dict(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything kept, in order, as plain containers that `torch.load` accepts with `weights_only`."""
+        return {
+            theorem_id: [asdict(proof) for proof in kept.values()]
+            for theorem_id, kept in self._proofs.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Replace the contents by those of `state_dict`."""
+        self._proofs = {}
+        for theorem_id, records in state.items():
+            proofs = [ReplayProof(**record) for record in records]
+            self._proofs[theorem_id] = {proof.key: proof for proof in proofs}
+
+
+def _least_wanted(kept: Mapping[ProofKey, ReplayProof]) -> ReplayProof:
+    crowd = Counter(proof.states for proof in kept.values())
+    return min(kept.values(), key=lambda proof: (-crowd[proof.states], proof.log_ref))

@@ -1,0 +1,88 @@
+"""One interface for every objective that trains a policy on judged trajectories."""
+
+# ruff: noqa: N815 - fields carry shape suffixes
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from torch import Tensor
+
+from ntp.losses.expert_iteration import expert_iteration_loss
+from ntp.losses.penalties import Penalty, square
+from ntp.losses.trajectory_balance import trajectory_balance_loss, vargrad_loss
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryBatch:
+    """What an objective may look at, one entry per trajectory.
+
+    Attributes:
+        log_pf_N: log P_F of the whole trajectory under the policy in training, differentiable.
+        log_reward_N: log R.
+        group_N: Integer naming the trajectory's theorem.
+        proved_N: Whether the kernel accepted it.
+        log_z_N: Learned log Z of the trajectory's theorem; None unless the objective needs it.
+    """
+
+    log_pf_N: Tensor
+    log_reward_N: Tensor
+    group_N: Tensor
+    proved_N: Tensor
+    log_z_N: Tensor | None = None
+
+
+class Objective(Protocol):
+    """A loss on judged trajectories. To add one, implement this and a config in `conf/loss/`.
+
+    Attributes:
+        needs_log_z: Whether log Z(x) is learned and given.
+        learns_from_failures: Whether trajectories without a proof change the loss; if not they are left out.
+    """
+
+    needs_log_z: ClassVar[bool]
+    learns_from_failures: ClassVar[bool]
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """A differentiable scalar."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryBalance:
+    """Trajectory balance with learned log Z(x)."""
+
+    penalty: Penalty = square
+    needs_log_z: ClassVar[bool] = True
+    learns_from_failures: ClassVar[bool] = True
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean charge of log Z + log P_F - log R."""
+        assert batch.log_z_N is not None, "trajectory balance needs log Z"
+        return trajectory_balance_loss(batch.log_pf_N, batch.log_reward_N, batch.log_z_N, self.penalty)
+
+
+@dataclass(frozen=True, slots=True)
+class VarGrad:
+    """The log-variance form, with log Z estimated from each theorem's group."""
+
+    penalty: Penalty = square
+    needs_log_z: ClassVar[bool] = False
+    learns_from_failures: ClassVar[bool] = True
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean over theorems of the variance of log P_F - log R."""
+        return vargrad_loss(batch.log_pf_N, batch.log_reward_N, batch.group_N, self.penalty)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertIteration:
+    """Supervised fine-tuning on own verified proofs."""
+
+    needs_log_z: ClassVar[bool] = False
+    learns_from_failures: ClassVar[bool] = False
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean negative log-likelihood of the proofs."""
+        return expert_iteration_loss(batch.log_pf_N, batch.proved_N)

@@ -1,0 +1,32 @@
+"""How a residual is charged: evenly on both sides of 0. Chosen apart from the balance condition."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Penalty(Protocol):
+    """Charges residuals elementwise."""
+
+    def __call__(self, residual_N: Tensor, /) -> Tensor:
+        """The charge of each residual, same shape."""
+        ...
+
+
+def square(residual_N: Tensor) -> Tensor:
+    """r²."""
+    return residual_N.square()
+
+
+def huber(residual_N: Tensor, delta: float = 1.0) -> Tensor:
+    """r² up to |r| = delta, delta (2 |r| - delta) beyond: twice the textbook Huber, so it extends `square`.
+
+    Args:
+        residual_N: Residuals in nats.
+        delta: Where the charge turns linear, in nats; bounds the gradient per residual by 2 delta.
+    """
+    magnitude_N = residual_N.abs()
+    quadratic_N = magnitude_N.clamp(max=delta)
+    return quadratic_N * (2 * magnitude_N - quadratic_N)

@@ -1,0 +1,75 @@
+"""Trajectory balance and its form without a learned partition function.
+
+A state of a proof attempt is its whole history, so the backward policy is deterministic (log P_B = 0) and the
+balance condition of Malkin et al. (2022, eq. 14) for theorem x and tactic sequence tau reads
+
+    log Z(x) + log P_F(tau | x) = log R(tau).
+
+Any distribution of trajectories with full support may be used to train on it: both losses are off-policy.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ntp.losses.penalties import Penalty, square
+
+
+def residual(log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor) -> Tensor:
+    """By how much each trajectory is out of balance, (N,) in nats: log Z + log P_F - log R."""
+    return log_z_N + log_pf_N - log_reward_N
+
+
+def trajectory_balance_loss(
+    log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor, penalty: Penalty = square
+) -> Tensor:
+    """Mean charge of the residuals (Malkin et al. 2022, eq. 14), a scalar; 0 for an empty batch.
+
+    Args:
+        log_pf_N: log P_F of whole trajectories, (N,).
+        log_reward_N: log R, (N,).
+        log_z_N: Learned log Z of each trajectory's theorem, (N,).
+        penalty: Charges a residual.
+    """
+    return penalty(residual(log_pf_N, log_reward_N, log_z_N)).sum() / max(1, log_pf_N.numel())
+
+
+def group_deviation(f_N: Tensor, group_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Distance of each value from the mean of its group.
+
+    Args:
+        f_N: Values, (N,).
+        group_N: Integer naming the group of each value, (N,).
+
+    Returns:
+        The distances (N,), differentiated through the mean; which of the G groups each value is in, (N,); and
+        the sizes of the groups, (G,).
+    """
+    _, index_N, size_G = torch.unique(group_N, return_inverse=True, return_counts=True)
+    mean_G = f_N.new_zeros(size_G.shape).index_add(0, index_N, f_N) / size_G
+    return f_N - mean_G[index_N], index_N, size_G
+
+
+def vargrad_loss(
+    log_pf_N: Tensor, log_reward_N: Tensor, group_N: Tensor, penalty: Penalty = square
+) -> Tensor:
+    """Log-variance loss: the unbiased variance of f = log P_F - log R within a group, averaged over groups.
+
+    Richter et al. (2020, VarGrad) and Zhang et al. (2023). The variance of f under any fixed distribution of
+    full support is 0 exactly when P_F is proportional to R; minus the mean of f takes the place of log Z. The
+    gradient is 2 Cov(f, grad f): with the square charge the mean may be detached or not, because deviations
+    from it sum to 0. Other charges of deviations do not, so the mean is differentiated through: the loss then
+    depends on differences of f alone, and a shift of all f has no gradient.
+
+    A group of one has no variance and does not count; without larger groups the loss is 0.
+
+    Args:
+        log_pf_N: log P_F of whole trajectories, (N,).
+        log_reward_N: log R, (N,).
+        group_N: Integer naming each trajectory's theorem, (N,). Theorems must never share a group.
+        penalty: Charges a deviation from the group's mean; `square` gives the variance.
+    """
+    deviation_N, index_N, size_G = group_deviation(log_pf_N - log_reward_N, group_N)
+    charge_N = penalty(deviation_N) / (size_G - 1).clamp(min=1)[index_N]
+    return charge_N.sum() / (size_G > 1).sum().clamp(min=1)
