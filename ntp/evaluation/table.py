@@ -1,0 +1,181 @@
+"""The comparison table: for the console, for Markdown, and as a flat summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from ntp.evaluation.metrics import (
+    DistinctCounts,
+    Interval,
+    bootstrap_mean,
+    first_tactic_entropy,
+    is_solved,
+    mean_pass_at_k,
+    total_distinct,
+)
+from ntp.evaluation.results import TheoremOutcome, TheoremResult
+from ntp.types import Status
+
+PASS_AT = (1, 8, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSummary:
+    """The numbers of one method over all theorems asked for.
+
+    Attributes:
+        method: Name of the method.
+        num_theorems: Theorems asked for: the denominator of every rate.
+        solved_rate: Share of them solved, with its 95 % bootstrap interval over theorems.
+        pass_at: pass@k by k; None where it is not defined.
+        distinct: Distinct verified proofs, summed over theorems.
+        outcomes: Theorems by outcome, zeros included; sums to `num_theorems`.
+        attempts: Attempts by status, zeros included.
+        num_env_steps: Tactics sent to the prover.
+        num_samples: Tactics sampled.
+        wall_s: Wall time of the search, in seconds.
+        entropy: First-tactic entropy in nats; None where it is not defined.
+    """
+
+    method: str
+    num_theorems: int
+    solved_rate: Interval
+    pass_at: dict[int, float | None]
+    distinct: DistinctCounts
+    outcomes: dict[TheoremOutcome, int]
+    attempts: dict[Status, int]
+    num_env_steps: int
+    num_samples: int
+    wall_s: float
+    entropy: float | None
+
+    @property
+    def num_solved(self) -> int:
+        """Theorems with a verified proof."""
+        return self.outcomes[TheoremOutcome.PROVED]
+
+
+def by_method(results: Sequence[TheoremResult]) -> dict[str, list[TheoremResult]]:
+    """Results grouped by method, in order of first appearance, each sorted by theorem.
+
+    Raises:
+        ValueError: The methods were not asked for the same theorems, each once.
+    """
+    groups: dict[str, list[TheoremResult]] = {}
+    for result in results:
+        groups.setdefault(result.method, []).append(result)
+    for method, group in groups.items():
+        group.sort(key=lambda result: result.theorem)
+        ids = [result.theorem for result in group]
+        if len(set(ids)) != len(ids) or ids != [result.theorem for result in next(iter(groups.values()))]:
+            raise ValueError(f"method {method} was not asked for the same theorems as the first, each once")
+    return groups
+
+
+def summarize(method: str, results: Sequence[TheoremResult], seed: int = 0) -> MethodSummary:
+    """Summarise the results of one method; `seed` is that of the bootstrap."""
+    outcomes = Counter(result.outcome for result in results)
+    attempts = Counter(status for result in results for status in result.status_counts.elements())
+    return MethodSummary(
+        method=method,
+        num_theorems=len(results),
+        solved_rate=bootstrap_mean([is_solved(result) for result in results], seed),
+        pass_at={k: mean_pass_at_k(results, k) for k in PASS_AT},
+        distinct=total_distinct(results),
+        outcomes={outcome: outcomes[outcome] for outcome in TheoremOutcome},
+        attempts={status: attempts[status] for status in Status},
+        num_env_steps=sum(result.num_env_steps for result in results),
+        num_samples=sum(result.num_samples for result in results),
+        wall_s=sum(result.wall_s for result in results),
+        entropy=first_tactic_entropy(results),
+    )
+
+
+def flat_summary(summaries: Sequence[MethodSummary]) -> dict[str, float]:
+    """Metric name to number, `METHOD/...` and `num_theorems`. Undefined metrics are absent."""
+    flat: dict[str, float] = {"num_theorems": max((s.num_theorems for s in summaries), default=0)}
+    for summary in summaries:
+        values: dict[str, float | None] = {
+            "num_solved": summary.num_solved,
+            "solved_rate": summary.solved_rate.value,
+            "solved_rate_low": summary.solved_rate.low,
+            "solved_rate_high": summary.solved_rate.high,
+            "num_distinct_proofs": summary.distinct.irredundant,
+            "num_distinct_raw": summary.distinct.raw,
+            "num_distinct_modulo_states": summary.distinct.modulo_states,
+            "env_steps": summary.num_env_steps,
+            "num_samples": summary.num_samples,
+            "wall_s": round(summary.wall_s, 3),
+            "first_tactic_entropy": summary.entropy,
+        }
+        values |= {f"pass_at_{k}": value for k, value in summary.pass_at.items()}
+        values |= {f"num_theorems_{outcome}": count for outcome, count in summary.outcomes.items()}
+        values |= {f"num_attempts_{status}": count for status, count in summary.attempts.items()}
+        flat |= {f"{summary.method}/{name}": value for name, value in values.items() if value is not None}
+    return flat
+
+
+def table_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the comparison table, one row per method."""
+    header = ["method", "solved (95 % interval)", *(f"pass@{k}" for k in PASS_AT)]
+    header += ["distinct proofs", "raw", "modulo states", "env steps", "samples", "seconds"]
+    return header, [_row(summary) for summary in summaries]
+
+
+def denominator_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the table of denominators: theorems by outcome, then attempts by status."""
+    header = ["method", "theorems", *(str(outcome).replace("_", " ") for outcome in TheoremOutcome)]
+    header += ["attempts", *(str(status) for status in Status)]
+    rows = [
+        [
+            summary.method,
+            str(summary.num_theorems),
+            *(str(count) for count in summary.outcomes.values()),
+            str(sum(summary.attempts.values())),
+            *(str(count) for count in summary.attempts.values()),
+        ]
+        for summary in summaries
+    ]
+    return header, rows
+
+
+def rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table for the console; all columns but the first are numbers."""
+    table = Table(title=title)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; all columns but the first are numbers."""
+    rule = ["---", *("---:" for _ in header[1:])]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+
+
+def _row(summary: MethodSummary) -> list[str]:
+    rate = summary.solved_rate
+    solved = f"{summary.num_solved} of {summary.num_theorems}"
+    interval = f"{rate.value:.1%} [{rate.low:.1%}, {rate.high:.1%}]"
+    passes = ["-" if value is None else f"{value:.3f}" for value in summary.pass_at.values()]
+    distinct = summary.distinct
+    counts = (
+        distinct.irredundant,
+        distinct.raw,
+        distinct.modulo_states,
+        summary.num_env_steps,
+        summary.num_samples,
+    )
+    return [
+        summary.method,
+        f"{solved}, {interval}",
+        *passes,
+        *(f"{count:,}" for count in counts),
+        f"{summary.wall_s:.1f}",
+    ]

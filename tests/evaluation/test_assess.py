@@ -1,0 +1,102 @@
+import pytest
+
+from ntp.errors import InitError
+from ntp.evaluation.assess import TheoremRun, assess
+from ntp.types import (
+    Crashed,
+    Proved,
+    Reached,
+    Status,
+    Tactic,
+    TacticError,
+    Timeout,
+    Trajectory,
+    Transition,
+    Verdict,
+)
+
+
+@pytest.fixture
+def run_of(state_of):
+    def make(theorem, *attempts, elapsed_s=1.0):
+        """Attempts are (tactics, status); every tactic but the last reaches a new state."""
+        last = {
+            Status.PROVED: Proved(),
+            Status.STUCK: TacticError("no"),
+            Status.TIMEOUT: Timeout(),
+            Status.CRASHED: Crashed("killed"),
+        }
+        trajectories = []
+        for tactics, status in attempts:
+            states = [state_of(i, " ".join(tactics[:i])) for i in range(len(tactics))]
+            outcomes = [*map(Reached, states[1:]), last[status]]
+            steps = [
+                Transition(s, Tactic(t, log_prob=-0.5), o)
+                for s, t, o in zip(states, tactics, outcomes, strict=True)
+            ]
+            trajectories.append(Trajectory(theorem, tuple(steps), status))
+        steps = tuple(step for t in trajectories for step in t.transitions)
+        return TheoremRun(theorem, tuple(trajectories), steps, len(attempts), len(steps), elapsed_s)
+
+    return make
+
+
+def kernel(theorem, tactics):
+    """Stands for a prover in which exactly the scripts that end in `auto` are proofs."""
+    if theorem.id == "Gone":
+        return InitError("Gone: does not replay")
+    return Verdict(tactics[-1] == "auto", "" if tactics[-1] == "auto" else "Qed refused")
+
+
+def verify_many(requests):
+    return [kernel(theorem, tactics) for theorem, tactics in requests]
+
+
+def test_every_theorem_has_one_outcome(theorem_of, run_of):
+    names = ("proved", "failed", "timeout", "crashed", "rejected", "Gone", "unopened")
+    theorems = {name: theorem_of(name) for name in names}
+    runs = [
+        run_of(theorems["proved"], (["lia"], Status.STUCK), (["cbn", "auto"], Status.PROVED)),
+        run_of(theorems["failed"], (["lia"], Status.STUCK)),
+        run_of(theorems["timeout"], (["lia"], Status.STUCK), (["loop"], Status.TIMEOUT)),
+        run_of(theorems["crashed"], (["loop"], Status.TIMEOUT), (["boom"], Status.CRASHED)),
+        run_of(theorems["rejected"], (["fix"], Status.PROVED), (["loop"], Status.TIMEOUT)),
+        run_of(theorems["Gone"], (["auto"], Status.PROVED)),
+        TheoremRun(theorems["unopened"], error=InitError("unopened: no such theorem")),
+    ]
+    results = assess("sft", runs, verify_many, wall_s=60.0, independent=True)
+    assert [str(r.outcome) for r in results] == [
+        "proved",
+        "failed",
+        "timeout",
+        "crashed",
+        "rejected",
+        "rejected",
+        "init_error",
+    ]
+    assert results[4].proofs[0].reason == "Qed refused"
+    assert results[5].proofs[0].reason == "Gone: does not replay"
+    assert results[6].message == "unopened: no such theorem"
+    assert sum(r.wall_s for r in results) == pytest.approx(60.0)
+    assert results[6].wall_s == 0.0
+
+
+def test_proofs_are_deduplicated_and_reduced(theorem_of, run_of):
+    run = run_of(
+        theorem_of(),
+        (["cbn", "auto"], Status.PROVED),
+        (["auto"], Status.PROVED),
+        (["cbn", "auto"], Status.PROVED),
+        (["auto", "fix"], Status.PROVED),
+    )
+    [result] = assess("sft", [run], verify_many, wall_s=1.0, independent=True)
+    assert [(p.tactics, p.index, p.verified, p.irredundant) for p in result.proofs] == [
+        (("cbn", "auto"), 0, True, ("auto",)),
+        (("auto",), 1, True, ("auto",)),
+        (("auto", "fix"), 3, False, ()),
+    ]
+    assert result.num_successes == 3
+    assert result.proofs[0].log_prob == pytest.approx(-1.0)
+    assert len(result.proofs[0].states) == 2
+    assert result.proofs[0].states[0] == result.proofs[1].states[0]
+    assert result.tree.nodes[0].tactic == ""

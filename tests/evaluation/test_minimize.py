@@ -1,0 +1,88 @@
+import random
+from itertools import combinations
+
+import pytest
+
+from ntp.evaluation.minimize import minimize, shorter_by_one_run
+
+
+def subsequences(script):
+    for size in range(1, len(script) + 1):
+        for chosen in combinations(range(len(script)), size):
+            yield tuple(script[i] for i in chosen)
+
+
+def is_subsequence(short, long):
+    rest = iter(long)
+    return all(tactic in rest for tactic in short)
+
+
+class Checker:
+    """A synthetic judge of scripts that counts how it is asked."""
+
+    def __init__(self, accepts):
+        self.accepts = accepts
+        self.asked = []
+        self.num_calls = 0
+
+    def __call__(self, candidates):
+        self.num_calls += 1
+        self.asked += [(theorem.id, script) for theorem, script in candidates]
+        return [self.accepts(script) for _, script in candidates]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_monotone_checker_yields_a_minimal_set_of_brute_force(seed, theorem_of):
+    rng = random.Random(seed)
+    script = tuple("abcdef"[: rng.randint(1, 6)])
+    needed = [set(rng.sample(script, rng.randint(1, len(script)))) for _ in range(3)]
+
+    def accepts(candidate):  # accepted: whatever holds one of the needed sets
+        return any(need <= set(candidate) for need in needed)
+
+    [reduced] = minimize([(theorem_of(), script)], Checker(accepts))
+    accepted = [s for s in subsequences(script) if accepts(s)]
+    minimal = [s for s in accepted if not any(set(other) < set(s) for other in accepted)]
+    assert reduced in minimal
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_arbitrary_checker_yields_a_script_from_which_no_run_can_be_dropped(seed, theorem_of):
+    rng = random.Random(seed)
+    script = tuple("abcdef")
+    accepted = {s for s in subsequences(script) if rng.random() < 0.15} | {script}
+    [reduced] = minimize([(theorem_of(), script)], Checker(accepted.__contains__))
+    assert reduced in accepted
+    assert is_subsequence(reduced, script)
+    for size in range(1, len(reduced)):
+        for start in range(len(reduced) - size + 1):
+            assert reduced[:start] + reduced[start + size :] not in accepted
+
+
+def test_padding_that_undoes_itself_is_dropped_though_neither_half_can_be(theorem_of):
+    def accepts(script):  # `symmetry` flips the goal, `exact H` needs it unflipped
+        return script[-1] == "exact H" and script.count("symmetry") % 2 == 0
+
+    [reduced] = minimize([(theorem_of(), ("symmetry", "symmetry", "exact H"))], Checker(accepts))
+    assert reduced == ("exact H",)
+
+
+def test_checks_are_batched_over_proofs_and_never_repeated(theorem_of):
+    first, second = theorem_of("A"), theorem_of("B")
+    checker = Checker(lambda script: "x" in script)
+    proofs = [(first, tuple("axb")), (first, tuple("bxa")), (second, tuple("axb")), (second, ("x",))]
+    assert minimize(proofs, checker) == [("x",)] * 4
+    assert checker.num_calls == 2  # a run at an end leaves `x` in one round, runs at both ends in two
+    assert len(checker.asked) == len(set(checker.asked))
+
+
+def test_nothing_to_minimize(theorem_of):
+    checker = Checker(lambda script: True)
+    assert minimize([], checker) == []
+    assert minimize([(theorem_of(), ("auto",))], checker) == [("auto",)]
+    assert checker.num_calls == 0
+
+
+def test_remainders_are_distinct_proper_non_empty_and_shortest_first():
+    remainders = shorter_by_one_run(("a", "a", "b"))
+    assert remainders == [("b",), ("a",), ("a", "b"), ("a", "a")]
