@@ -39,8 +39,8 @@ class ReplayBuffer:
     """Distinct proofs per theorem, a bounded number of each.
 
     When a theorem has too many, one is evicted from the largest set of proofs that run through the same
-    states (spellings of one idea): the one with the lowest log_ref, of equals the oldest. So coverage of ideas
-    comes first, and among spellings the reward.
+    states (spellings of one idea): the one with the lowest log_ref, of equals the oldest. So coverage of
+    ideas comes first, and among spellings the reward.
 
     Args:
         capacity: Most proofs kept for a theorem.

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from torch import Tensor
 
 from ntp.losses.expert_iteration import expert_iteration_loss
-from ntp.losses.penalties import Penalty, square
+from ntp.losses.penalties import penalty_named
 from ntp.losses.trajectory_balance import trajectory_balance_loss, vargrad_loss
 
 
@@ -49,34 +49,43 @@ class Objective(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class TrajectoryBalance:
-    """Trajectory balance with learned log Z(x)."""
+    """Trajectory balance with learned log Z(x).
 
-    penalty: Penalty = square
+    Args:
+        penalty: Name of the charge of a residual: square or huber.
+    """
+
     needs_log_z: ClassVar[bool] = True
     learns_from_failures: ClassVar[bool] = True
+
+    def __init__(self, penalty: str = "square") -> None:
+        self._penalty = penalty_named(penalty)
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """Mean charge of log Z + log P_F - log R."""
         assert batch.log_z_N is not None, "trajectory balance needs log Z"
-        return trajectory_balance_loss(batch.log_pf_N, batch.log_reward_N, batch.log_z_N, self.penalty)
+        return trajectory_balance_loss(batch.log_pf_N, batch.log_reward_N, batch.log_z_N, self._penalty)
 
 
-@dataclass(frozen=True, slots=True)
 class VarGrad:
-    """The log-variance form, with log Z estimated from each theorem's group."""
+    """The log-variance form, with log Z estimated from each theorem's group.
 
-    penalty: Penalty = square
+    Args:
+        penalty: Name of the charge of a deviation: square or huber.
+    """
+
     needs_log_z: ClassVar[bool] = False
     learns_from_failures: ClassVar[bool] = True
 
+    def __init__(self, penalty: str = "square") -> None:
+        self._penalty = penalty_named(penalty)
+
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """Mean over theorems of the variance of log P_F - log R."""
-        return vargrad_loss(batch.log_pf_N, batch.log_reward_N, batch.group_N, self.penalty)
+        return vargrad_loss(batch.log_pf_N, batch.log_reward_N, batch.group_N, self._penalty)
 
 
-@dataclass(frozen=True, slots=True)
 class ExpertIteration:
     """Supervised fine-tuning on own verified proofs."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
+
+from ntp.errors import ConfigError
 
 
 class Penalty(Protocol):
@@ -30,3 +33,17 @@ def huber(residual_N: Tensor, delta: float = 1.0) -> Tensor:
     magnitude_N = residual_N.abs()
     quadratic_N = magnitude_N.clamp(max=delta)
     return quadratic_N * (2 * magnitude_N - quadratic_N)
+
+
+PENALTIES: Mapping[str, Penalty] = {"square": square, "huber": huber}
+
+
+def penalty_named(name: str) -> Penalty:
+    """The penalty that a config names.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if name not in PENALTIES:
+        raise ConfigError(f"loss.penalty={name} is unknown: choose one of {', '.join(PENALTIES)}")
+    return PENALTIES[name]

@@ -1,9 +1,8 @@
-from functools import partial
-
 import pytest
 import torch
 from torch.testing import assert_close
 
+from ntp.errors import ConfigError
 from ntp.losses.expert_iteration import expert_iteration_loss
 from ntp.losses.objectives import ExpertIteration, TrajectoryBalance, TrajectoryBatch, VarGrad
 from ntp.losses.penalties import huber
@@ -14,16 +13,15 @@ LOG_R = torch.tensor([-3.0, -2.5, -9.0, -1.0])
 GROUP = torch.tensor([0, 0, 1, 1])
 PROVED = torch.tensor([True, False, True, True])
 LOG_Z = torch.tensor([0.5, 0.5, -1.0, -1.0])
-HUBER = partial(huber, delta=0.5)
 
 
 @pytest.mark.parametrize(
     ("objective", "expected"),
     [
         (TrajectoryBalance(), trajectory_balance_loss(LOG_PF, LOG_R, LOG_Z)),
-        (TrajectoryBalance(HUBER), trajectory_balance_loss(LOG_PF, LOG_R, LOG_Z, HUBER)),
+        (TrajectoryBalance("huber"), trajectory_balance_loss(LOG_PF, LOG_R, LOG_Z, huber)),
         (VarGrad(), vargrad_loss(LOG_PF, LOG_R, GROUP)),
-        (VarGrad(HUBER), vargrad_loss(LOG_PF, LOG_R, GROUP, HUBER)),
+        (VarGrad("huber"), vargrad_loss(LOG_PF, LOG_R, GROUP, huber)),
         (ExpertIteration(), expert_iteration_loss(LOG_PF, PROVED)),
     ],
 )
@@ -46,3 +44,9 @@ def test_learns_from_failures_says_whether_leaving_them_out_changes_the_loss(obj
         )
     )
     assert (whole.item() != proofs.item()) == objective.learns_from_failures
+
+
+@pytest.mark.parametrize("objective", [TrajectoryBalance, VarGrad])
+def test_unknown_penalty_is_refused(objective):
+    with pytest.raises(ConfigError, match="loss.penalty=cube"):
+        objective("cube")

@@ -1,0 +1,146 @@
+"""An environment so small that every trajectory can be listed: the oracle for samplers, rewards and losses.
+
+A theorem is a tree of states joined by words. A word that is not offered in a state is a tactic error, as in
+any prover, so texts that a model makes up are part of the trajectory space like everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ntp.errors import InitError
+from ntp.types import (
+    Crashed,
+    Goal,
+    Outcome,
+    ProofState,
+    Proved,
+    Reached,
+    Span,
+    Status,
+    Tactic,
+    TacticError,
+    Theorem,
+    Timeout,
+    Trajectory,
+    Transition,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ToyNode:
+    """A state and what each word does there.
+
+    Attributes:
+        conclusion: The goal, distinct within a theorem.
+        moves: From a word to the state it leads to, or to the outcome it has.
+    """
+
+    conclusion: str
+    moves: Mapping[str, ToyNode | Outcome]
+
+
+class ToySession:
+    """One toy theorem, open."""
+
+    def __init__(self, theorem: Theorem, root: ToyNode) -> None:
+        self.theorem = theorem
+        self._nodes: list[ToyNode] = []
+        self.root = self._reach(root)
+
+    def step(self, state: ProofState, tactic: str) -> Outcome:
+        """Do what the word does in this state."""
+        move = self._nodes[state.handle].moves.get(tactic.strip())
+        if move is None:
+            return TacticError(f"no such move: {tactic!r}")
+        return Reached(self._reach(move)) if isinstance(move, ToyNode) else move
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _reach(self, node: ToyNode) -> ProofState:
+        self._nodes.append(node)
+        return ProofState(len(self._nodes) - 1, Goal((), node.conclusion))
+
+
+class ToyEnv:
+    """Toy theorems by id.
+
+    Args:
+        roots: The initial state of every theorem.
+    """
+
+    def __init__(self, roots: Mapping[str, ToyNode]) -> None:
+        self._roots = roots
+
+    def open(self, theorem: Theorem) -> ToySession:
+        """Open a theorem; raises `InitError` when there is none of that id."""
+        if theorem.id not in self._roots:
+            raise InitError(
+                f"{theorem.file}: no toy theorem {theorem.id!r}: name one of {sorted(self._roots)}"
+            )
+        return ToySession(theorem, self._roots[theorem.id])
+
+    def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+        """Replay a proof."""
+        session = self.open(theorem)
+        state = session.root
+        for i, tactic in enumerate(tactics):
+            match session.step(state, tactic):
+                case Reached(reached):
+                    state = reached
+                case Proved() if i == len(tactics) - 1:
+                    return Verdict(accepted=True)
+                case outcome:
+                    return Verdict(accepted=False, reason=f"tactic {i + 1}: {outcome}")
+        return Verdict(accepted=False, reason="goals remain")
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def toy_theorem(name: str) -> Theorem:
+    """The theorem of that id."""
+    return Theorem(name, "toy", f"Goal {name}.", Span(0, 0), Span(0, 0))
+
+
+def enumerate_trajectories(
+    env: ToyEnv, theorem: Theorem, tactics: Iterable[Tactic], max_depth: int
+) -> list[Trajectory]:
+    """Every trajectory that tries one of `tactics` in each state, up to `max_depth` tactics long.
+
+    If `tactics` are all that a policy can say, its probabilities of these trajectories sum to 1.
+
+    Args:
+        env: The environment.
+        theorem: What is to be proved.
+        tactics: The tactics available in every state. Several may have one text.
+        max_depth: Longer attempts are TRUNCATED, as in sampling.
+    """
+    session, tactics = env.open(theorem), tuple(tactics)
+    finished: list[Trajectory] = []
+
+    def extend(state: ProofState, done: tuple[Transition, ...]) -> None:
+        for tactic in tactics:
+            outcome = session.step(state, tactic.text)
+            path = (*done, Transition(state, tactic, outcome))
+            match outcome:
+                case Reached(reached) if len(path) < max_depth:
+                    extend(reached, path)
+                    continue
+                case Reached():
+                    status = Status.TRUNCATED
+                case Proved():
+                    status = Status.PROVED
+                case Timeout():
+                    status = Status.TIMEOUT
+                case Crashed():
+                    status = Status.CRASHED
+                case _:
+                    status = Status.STUCK
+            finished.append(Trajectory(theorem, path, status))
+
+    extend(session.root, ())
+    return finished
