@@ -86,11 +86,10 @@ def _distinct_proofs(trajectories: Sequence[Trajectory]) -> list[Proof]:
     for index, trajectory in enumerate(trajectories):
         if trajectory.status == Status.PROVED and trajectory.tactics not in proofs:
             states = tuple(
-                blake2b(step.state.key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-                for step in trajectory.transitions
+                blake2b(step.state.key.encode(), digest_size=8).hexdigest() for step in trajectory.transitions
             )
             proofs[trajectory.tactics] = Proof(
-                trajectory.tactics, states, trajectory.log_prob, index, verified=False
+                trajectory.tactics, states, float(trajectory.log_prob), index, verified=False
             )
     return list(proofs.values())
 
@@ -110,9 +109,9 @@ def _result(
         statement=run.theorem.statement,
         method=method,
         independent=independent,
-        outcome=_outcome(run, proofs),
+        outcome=str(_outcome(run, proofs)),
         attempts=tuple(
-            Attempt(index, trajectory.tactics, str(trajectory.status), trajectory.log_prob)
+            Attempt(index, trajectory.tactics, str(trajectory.status), float(trajectory.log_prob))
             for index, trajectory in enumerate(run.trajectories)
         ),
         proofs=proofs,

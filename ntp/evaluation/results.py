@@ -1,20 +1,15 @@
-"""Records of an evaluation: one JSON line per theorem and method, from which every number is recomputed."""
+"""Records of an evaluation, one per theorem and method, from which every number is recomputed.
+
+They are written and read with `ntp.data.jsonl`.
+"""
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
-from ntp.errors import DataError
-from ntp.evaluation.tree import ProofTree, TreeNode
-
-SCHEMA = 1
+from ntp.evaluation.tree import ProofTree
 
 
 class TheoremOutcome(StrEnum):
@@ -84,7 +79,7 @@ class TheoremResult:
         statement: Source text of the statement.
         method: Name of the method.
         independent: Whether the attempts are independent samples of one policy, which pass@k asks for.
-        outcome: The theorem's one outcome.
+        outcome: A `TheoremOutcome` value.
         attempts: Every attempt; for a tree search only the proof it found.
         proofs: Distinct proofs in the order in which they were found, those the re-check refused included.
         num_samples: Tactics sampled.
@@ -100,7 +95,7 @@ class TheoremResult:
     statement: str
     method: str
     independent: bool
-    outcome: TheoremOutcome
+    outcome: str
     attempts: tuple[Attempt, ...]
     proofs: tuple[Proof, ...]
     num_samples: int
@@ -129,57 +124,3 @@ class TheoremResult:
     def status_counts(self) -> Counter[str]:
         """Number of attempts by status."""
         return Counter(attempt.status for attempt in self.attempts)
-
-
-def write_results(path: Path, results: Iterable[TheoremResult]) -> None:
-    """Write one line per result; the file appears complete or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # backslashreplace turns a lone surrogate, which a policy may write, into its JSON escape.
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        for result in results:
-            file.write(json.dumps({"schema": SCHEMA, **asdict(result)}, ensure_ascii=False) + "\n")
-    temporary.replace(path)
-
-
-def read_results(path: Path) -> list[TheoremResult]:
-    """Read what `write_results` wrote.
-
-    Raises:
-        DataError: The file cannot be read, or a line is corrupt or of another schema version.
-    """
-    try:
-        with path.open(encoding="utf-8") as file:
-            return list(_parse_lines(path, file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot read evaluation results: {error}") from error
-
-
-def _parse_lines(path: Path, lines: Iterable[str]) -> Iterator[TheoremResult]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            schema = record.pop("schema")
-            if schema == SCHEMA:
-                yield _result_from(record)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{path}:{number}: corrupt result line: {error!r}") from error
-        if schema != SCHEMA:
-            raise DataError(f"{path}:{number}: schema {schema}, expected {SCHEMA}: evaluate again")
-
-
-def _result_from(record: dict[str, Any]) -> TheoremResult:
-    tree = record["tree"]
-    nodes = tuple(TreeNode(**node) for node in tree["nodes"])
-    return TheoremResult(
-        **record
-        | {
-            "outcome": TheoremOutcome(record["outcome"]),
-            "attempts": tuple(Attempt(**_with_tuples(attempt)) for attempt in record["attempts"]),
-            "proofs": tuple(Proof(**_with_tuples(proof)) for proof in record["proofs"]),
-            "tree": ProofTree(nodes, tree["num_left_out"]),
-        }
-    )
-
-
-def _with_tuples(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
