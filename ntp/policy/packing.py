@@ -1,0 +1,78 @@
+"""Packing of prompts with their tactics into trees, so that every state is encoded once.
+
+A row is one prompt followed by its tactics as branches. A branch token attends to the prompt and to the
+earlier tokens of its own branch, and its position continues from the prompt's, so each branch sees exactly
+what it would see alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TokenIds = Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A prompt, its branches, and for each branch the place where its result goes."""
+
+    prompt: TokenIds
+    branches: tuple[TokenIds, ...]
+    slots: tuple[int, ...]
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that go through the model."""
+        return len(self.prompt) + sum(map(len, self.branches))
+
+
+def pack_rows(rows: Sequence[TreeRow], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay rows out as tensors, padded at the end, where no real token attends.
+
+    Returns:
+        ids_BL (tokens), position_BL (their positions) and mask_BLS (which tokens S each token L attends to).
+    """
+    length = max(row.num_tokens for row in rows)
+    ids, positions, segments = [], [], []
+    for row in rows:
+        num_prompt = len(row.prompt)
+        row_ids, row_positions, row_segments = list(row.prompt), list(range(num_prompt)), [0] * num_prompt
+        for index, branch in enumerate(row.branches, start=1):
+            row_ids += branch
+            row_positions += range(num_prompt, num_prompt + len(branch))
+            row_segments += [index] * len(branch)
+        num_padding = length - len(row_ids)
+        ids.append(row_ids + [pad_id] * num_padding)
+        positions.append(row_positions + [0] * num_padding)
+        segments.append(row_segments + [-1] * num_padding)
+    segment_BL = torch.tensor(segments, device=device)
+    same = segment_BL[:, :, None] == segment_BL[:, None, :]
+    mask_BLS = (same | (segment_BL == 0)[:, None, :]).tril_()
+    return torch.tensor(ids, device=device), torch.tensor(positions, device=device), mask_BLS
+
+
+def split_row(row: TreeRow, max_tokens: int) -> Iterator[TreeRow]:
+    """Cut a row whose branches do not fit `max_tokens`; each part repeats the prompt and has a branch."""
+    first, size = 0, len(row.prompt)
+    for index, branch in enumerate(row.branches):
+        if size + len(branch) > max_tokens and index > first:
+            yield TreeRow(row.prompt, row.branches[first:index], row.slots[first:index])
+            first, size = index, len(row.prompt)
+        size += len(branch)
+    yield TreeRow(row.prompt, row.branches[first:], row.slots[first:])
+
+
+def micro_batches(rows: Sequence[TreeRow], max_tokens: int) -> Iterator[list[TreeRow]]:
+    """Group rows of similar length so that each group, padded, has at most `max_tokens` (or is one row)."""
+    group: list[TreeRow] = []
+    for row in sorted(rows, key=lambda row: row.num_tokens):
+        if group and row.num_tokens * (len(group) + 1) > max_tokens:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group

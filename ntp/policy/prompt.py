@@ -1,0 +1,71 @@
+"""From the text of a proof state to the tokens a policy continues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from ntp.errors import ConfigError
+
+_FIELD = "{state}"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFormat:
+    """How a state is laid out before a tactic.
+
+    Attributes:
+        template: Text with one `{state}`, for example `[GOAL]{state}[PROOFSTEP]`.
+        marker: A special token put after it, for tokenizers that have one.
+        max_state_tokens: Longer prompts lose tokens at the start of the state, so the conclusion is kept.
+
+    Raises:
+        ConfigError: The template lacks `{state}`, or no room is left for the state.
+    """
+
+    template: str
+    marker: str | None
+    max_state_tokens: int
+
+    def __post_init__(self) -> None:
+        if self.template.count(_FIELD) != 1:
+            raise ConfigError(f"prompt template {self.template!r} must hold {_FIELD} once")
+        if self.max_state_tokens < 1:
+            raise ConfigError(f"max_state_tokens={self.max_state_tokens} leaves no room for the state")
+
+
+class PromptEncoder:
+    """Encodes states as prompts. Symbols that look like special tokens are read as plain text.
+
+    Args:
+        tokenizer: Its BOS token is put first where it has one that it adds by itself.
+        prompt: The layout.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt: PromptFormat) -> None:
+        self._tokenizer = tokenizer
+        self._before, self._after = prompt.template.split(_FIELD)
+        bos = tokenizer("")["input_ids"][:1]
+        self._head = [token for token in bos if token == tokenizer.bos_token_id]
+        self._tail = [] if prompt.marker is None else [tokenizer.convert_tokens_to_ids(prompt.marker)]
+        num_before, num_after = (len(ids) for ids in self.tokenize([self._before, self._after]))
+        self._num_before = num_before
+        self._max_text_tokens = num_before + prompt.max_state_tokens + num_after
+        self.max_tokens = len(self._head) + self._max_text_tokens + len(self._tail)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of plain texts, no special tokens added."""
+        if not texts:
+            return []
+        return self._tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def encode(self, states: Sequence[str]) -> list[list[int]]:
+        """Prompts of states, each at most `max_tokens` long."""
+        texts = [self._before + state + self._after for state in states]
+        return [self._head + self._cut(ids) + self._tail for ids in self.tokenize(texts)]
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        excess = len(ids) - self._max_text_tokens
+        return ids if excess <= 0 else ids[: self._num_before] + ids[self._num_before + excess :]
