@@ -1,1 +1,1 @@
-"""Run directories, MLflow, checkpoints and progress."""
+"""Where a run leaves its traces: its directory, checkpoints, progress and MLflow."""

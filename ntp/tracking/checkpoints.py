@@ -1,0 +1,78 @@
+"""Checkpoints for resuming a training run: one file, replaced atomically."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+LAST_CHECKPOINT = "last.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Saves so that a kill at any moment leaves the old file or the new one, never a part of one.
+
+    Lightning's own save writes to the system's temporary directory and moves the file from there, which is a
+    copy when that is another file system.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
+    ) -> None:
+        """Write beside the target, flush to disk, rename."""
+        if storage_options is not None:
+            raise TypeError("AtomicCheckpointIO takes no storage_options")
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.tmp")
+        with temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps `last.ckpt` at most `every_n_steps` optimizer steps old, and saves it when training ends.
+
+    Nothing is saved on an exception: in the middle of a step, buffers and random states are ahead of the
+    weights, and a run resumed from there would not be the run that was interrupted.
+
+    Args:
+        directory: Where `last.ckpt` is kept.
+        every_n_steps: Optimizer steps between saves.
+    """
+
+    def __init__(self, directory: Path, every_n_steps: int) -> None:
+        self.path = directory / LAST_CHECKPOINT
+        self.every_n_steps = every_n_steps
+        self._saved_step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """A resumed run counts from the step that it resumed at."""
+        self._saved_step = trainer.global_step
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Save when the last save is old enough."""
+        if trainer.global_step - self._saved_step >= self.every_n_steps:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Save the final state."""
+        if trainer.global_step > self._saved_step:
+            self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self._saved_step = trainer.global_step
+
+
+def find_resume_checkpoint(directory: Path) -> Path | None:
+    """The checkpoint to resume from; None when training starts afresh."""
+    path = directory / LAST_CHECKPOINT
+    return path if path.is_file() else None
