@@ -34,3 +34,8 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     register()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose("config", overrides=list(overrides))
+
+
+def experiment_names() -> list[str]:
+    """What can follow `+experiment=`."""
+    return sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))

@@ -50,6 +50,7 @@ class LoadPathConfig:
 
 @dataclass
 class CoqEnvConfig:
+    _target_: str = "ntp.envs.coq.CoqEnvFactory"
     root: str | None = None
     load_paths: list[LoadPathConfig] = field(default_factory=list)
     coqidetop: str = "coqidetop.opt"
@@ -127,7 +128,6 @@ class SFTModuleConfig:
     batch_size: int = 32
     warmup_steps: int = 100
     decay: bool = True
-    max_epochs: int | None = None
 
 
 @dataclass
@@ -143,6 +143,7 @@ class GFNModuleConfig:
     max_proof_steps: int = 5
     keep_unsolved: float = 0.25
     log_z_lr: float = 1e-2
+    warmup_steps: int = 0
     human_proofs: bool = False
 
 
@@ -200,14 +201,13 @@ class EvaluationConfig:
     one_shot_tactics: list[str] = field(
         default_factory=lambda: ["auto.", "easy.", "intuition.", "firstorder."]
     )
-    policies: dict[str, PolicyConfig] = MISSING
+    policies: dict[str, PolicyConfig] = field(default_factory=dict)
     baseline: str | None = None
     bootstrap_samples: int = 2000
 
 
 @dataclass
 class TrackingConfig:
-    enabled: bool = True
     uri: str = MISSING
     experiment: str = MISSING
     checkpoint_every_n_steps: int = 100
@@ -215,12 +215,21 @@ class TrackingConfig:
 
 @dataclass
 class Config:
-    """The whole config. `name` is the study's name, from the experiment."""
+    """The whole config.
+
+    Attributes:
+        name: Of the study, and of the directory its result is kept in; from the experiment.
+        seed: Of everything random.
+        resume: Continue an interrupted run of the same command.
+        force: Make the result again although it is there.
+        objective: Name of the summary's metric that the command returns, for sweeps that optimise it.
+    """
 
     name: str = MISSING
     seed: int = 0
     resume: bool = False
     force: bool = False
+    objective: str | None = None
     task: Any = MISSING
     paths: Any = MISSING
     data: Any = MISSING

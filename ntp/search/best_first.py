@@ -48,6 +48,10 @@ class BestFirstSearch:
         max_depth: States at this depth are not expanded.
         temperature: Of the draws.
         seed: Of the draws.
+
+    Attributes:
+        trajectories: The proofs found in the last round; empty when there are none.
+        transitions: Every distinct step tried, in order.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class BestFirstSearch:
         self.theorem = theorem
         self.root = root
         self.usage = Usage()
-        self.proof: Trajectory | None = None
+        self.trajectories: list[Trajectory] = []
         self.transitions: list[Transition] = []
         self._budget = budget
         self._num_draws = samples_per_expansion
@@ -92,7 +96,7 @@ class BestFirstSearch:
 
     def select(self) -> list[Expansion]:
         """Pop the best node; nothing when a proof was found or the budget is spent."""
-        if self.proof is not None or not self.usage.within(self._budget):
+        if self.trajectories or not self.usage.within(self._budget):
             return []
         self._selected = self._pop()
         if self._selected is None:
@@ -120,7 +124,7 @@ class BestFirstSearch:
             self.transitions.append(transition)
             path = (*node.path, transition)
             if isinstance(outcome, Proved):
-                self.proof = self.proof or Trajectory(self.theorem, path, Status.PROVED)
+                self.trajectories.append(Trajectory(self.theorem, path, Status.PROVED))
             elif isinstance(outcome, Reached):
                 self._add(outcome.state, path, node.log_prob + tactic.log_prob)
         node.num_expansions += 1

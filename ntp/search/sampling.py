@@ -69,6 +69,11 @@ class SamplingSearch:
             if walk.status is not None
         ]
 
+    @property
+    def transitions(self) -> list[Transition]:
+        """Every step tried, trajectory by trajectory."""
+        return [transition for walk in self._walks for transition in walk.transitions]
+
     def select(self) -> list[Expansion]:
         """Every open trajectory asks for its next tactic; those in one state share an expansion."""
         if self._budget is not None and not self.usage.within(self._budget):

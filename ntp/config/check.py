@@ -1,0 +1,26 @@
+"""Refuses keys that no schema knows, also those forced in with `+key=value`."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from ntp.errors import ConfigError
+
+
+def reject_unknown_keys(cfg: DictConfig, path: str = "") -> None:
+    """Check every section that has a schema.
+
+    Raises:
+        ConfigError: A key that its group does not have.
+    """
+    schema = OmegaConf.get_type(cfg)
+    known = {f.name for f in fields(schema)} if is_dataclass(schema) else None
+    for key in cfg:
+        name = f"{path}.{key}" if path else str(key)
+        if known is not None and key not in known:
+            where = f"group {path.split('.')[0]!r}" if path else "the config"
+            raise ConfigError(f"unknown key {name}: {where} has {', '.join(sorted(known))}")
+        if not OmegaConf.is_missing(cfg, str(key)) and isinstance(value := cfg[key], DictConfig):
+            reject_unknown_keys(value, name)

@@ -1,0 +1,37 @@
+"""The command line: `python -m ntp.run +experiment=NAME [key=value ...]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from ntp.config.register import CONFIG_DIR, register
+from ntp.errors import NtpError
+
+register()
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
+def main(cfg: DictConfig) -> float | None:
+    """Compose the config, hand it to its task, and turn the user's errors into one line."""
+    from ntp.tasks.main import run_task  # imports torch: after the config has been found to be sound
+
+    try:
+        return run_task(cfg)
+    except NtpError as error:
+        _fail(f"error: {error}", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted: what was written is kept, the same command with resume=true continues", 130)
+
+
+def _fail(message: str, status: int) -> None:
+    print(message, file=sys.stderr, flush=True)
+    # Worker threads and atexit handlers of a library must not keep a failed run alive.
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

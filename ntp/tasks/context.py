@@ -1,0 +1,28 @@
+"""What a task is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ntp.tracking.mlflow import MlflowRun
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a task works with.
+
+    Attributes:
+        cfg: The whole config.
+        directory: Where to write. What an interrupted run of the same task left there may be continued.
+        inputs: Directories of the stages and checkpoints it needs, by role.
+        mlflow: Its MLflow run.
+    """
+
+    cfg: DictConfig
+    directory: Path
+    inputs: Mapping[str, Path]
+    mlflow: MlflowRun

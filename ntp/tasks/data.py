@@ -1,0 +1,42 @@
+"""From a data set on disk to what training and evaluation work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ntp.data.dataset import Dataset
+from ntp.data.records import TheoremRecord
+from ntp.data.splits import Split, load_or_make_split
+from ntp.data.tactics import TacticPair, unique_pairs
+from ntp.errors import DataError
+
+
+def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
+    """The split that `cfg.data.split` describes, kept beside the data set."""
+    options = OmegaConf.to_container(cfg.data.split, resolve=True)
+    assert isinstance(options, dict)
+    return load_or_make_split(dataset, **{str(name): value for name, value in options.items()})
+
+
+def tactic_pairs(records: Iterable[TheoremRecord]) -> list[TacticPair]:
+    """The distinct (state, tactic) pairs of recorded proofs."""
+    return unique_pairs(TacticPair(str(step.before), step.tactic) for r in records for step in r.steps)
+
+
+def provable(records: Sequence[TheoremRecord], max_steps: int | None = None) -> list[TheoremRecord]:
+    """Theorems closed by `Qed`, so that a prover can be asked, with a recorded proof of at most `max_steps`."""
+    return [r for r in records if r.closing == "Qed" and (max_steps is None or len(r.steps) <= max_steps)]
+
+
+def policy_directory(path: Path) -> Path:
+    """Where the policy lies in what a user or a stage gives: itself, or the `policy` folder of a run."""
+    return path / "policy" if (path / "policy").is_dir() else path
+
+
+def require_theorems(records: Sequence[TheoremRecord], what: str) -> None:
+    """Raise `DataError` when there is nothing to work on."""
+    if not records:
+        raise DataError(f"no theorem {what}: widen data.include or change data.split")

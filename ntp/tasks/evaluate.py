@@ -1,0 +1,178 @@
+"""Evaluate policies on held-out theorems, beside tactics that need no policy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from ntp.data.dataset import Dataset
+from ntp.data.records import TheoremRecord
+from ntp.envs.pool import EnvPool
+from ntp.errors import InitError
+from ntp.evaluation.assess import TheoremRun, assess
+from ntp.evaluation.report import write_report
+from ntp.evaluation.results import TheoremResult, read_results, write_results
+from ntp.evaluation.table import by_method, flat_summary, rich_table, summarize, table_rows
+from ntp.policy.requests import Draw
+from ntp.search.base import Budget, Proposer
+from ntp.search.best_first import BestFirstSearch
+from ntp.search.driver import search_theorems
+from ntp.search.fixed import FixedTactics
+from ntp.search.sampling import SamplingSearch
+from ntp.seeding import derive_seed
+from ntp.tasks.context import Context
+from ntp.tasks.data import load_split, policy_directory, provable, require_theorems
+from ntp.tracking.progress import ProgressReporter
+from ntp.types import ProofState, Theorem
+
+AnySearch = SamplingSearch | BestFirstSearch
+
+
+@dataclass(frozen=True)
+class Method:
+    """A proposer with a search.
+
+    Attributes:
+        name: In tables and metrics.
+        make_proposer: Loads it.
+        make_search: Builds the search of a theorem.
+        independent: Whether attempts are independent samples, as pass@k asks.
+    """
+
+    name: str
+    make_proposer: Callable[[], Proposer]
+    make_search: Callable[[Theorem, ProofState], AnySearch]
+    independent: bool
+
+
+def run(context: Context) -> dict[str, float]:
+    """Search with every method, verify every proof again, write results and report.
+
+    A method's results are kept as soon as it is done, so that a resumed run does not repeat it.
+    """
+    cfg = context.cfg
+    theorems = [r.theorem for r in held_out(cfg, Dataset.load(context.inputs["dataset"]))]
+    make_env = instantiate(cfg.env)
+    results: list[TheoremResult] = []
+    for method in methods(cfg, context.inputs):
+        path = context.directory / f"results-{method.name}.jsonl"
+        if not path.exists():
+            write_results(path, evaluate(method, theorems, make_env))
+        results += read_results(path)
+    for path in write_report(context.directory, cfg.name, results):
+        context.mlflow.log_artifact(path)
+    summaries = [summarize(name, group, cfg.seed) for name, group in by_method(results).items()]
+    Console().print(rich_table(f"{len(theorems)} held-out theorems", *table_rows(summaries)))
+    return flat_summary(summaries)
+
+
+def held_out(cfg: DictConfig, dataset: Dataset) -> list[TheoremRecord]:
+    """The theorems to evaluate on: a seeded sample of the split, in order of file and position."""
+    split = load_split(cfg, dataset)
+    records = provable(dataset.select(getattr(split, cfg.evaluation.split)))
+    require_theorems(records, f"in the {cfg.evaluation.split} split")
+    chosen = sorted(records, key=lambda r: derive_seed(cfg.data.split.seed, r.theorem.id))
+    kept = {record.theorem.id for record in chosen[: cfg.evaluation.max_theorems]}
+    return [record for record in records if record.theorem.id in kept]
+
+
+def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
+    """One-shot tactics, then every policy with every search; plain sampling is named by its policy alone."""
+    tactics = list(cfg.evaluation.one_shot_tactics)
+    found: list[Method] = []
+    if tactics:
+        draws = [Draw(0)] * len(tactics)
+        found.append(
+            Method(
+                "one_shot",
+                lambda: FixedTactics(tactics),
+                lambda theorem, root: SamplingSearch(theorem, root, draws, max_depth=1),
+                independent=False,
+            )
+        )
+    factory = instantiate(cfg.model)
+    for name in cfg.evaluation.policies:
+
+        def load(path: Path = inputs[name]) -> Proposer:
+            return factory.load(policy_directory(path)).eval()
+
+        if "sampling" in cfg.search:
+            found.append(Method(name, load, _sampling(cfg), independent=True))
+        if "best_first" in cfg.search:
+            found.append(Method(f"{name}_best_first", load, _best_first(cfg), independent=False))
+    return found
+
+
+def evaluate(method: Method, theorems: Sequence[Theorem], make_env: Callable) -> list[TheoremResult]:
+    """Search every theorem with one method and verify what it found in fresh provers."""
+    started = time.monotonic()
+    with (
+        EnvPool(make_env, make_env.num_workers) as pool,
+        ProgressReporter(method.name, len(theorems), "theorems") as progress,
+    ):
+        searches = search_theorems(
+            theorems,
+            method.make_search,
+            method.make_proposer(),
+            pool,
+            on_finished=lambda theorem, result: progress.advance(),  # noqa: ARG005
+        )
+    wall_s = time.monotonic() - started
+    runs = [_run_of(t, s) for t, s in zip(theorems, searches, strict=True)]
+    with EnvPool(make_env, make_env.num_workers) as fresh:
+        return assess(method.name, runs, fresh.verify_many, wall_s, method.independent)
+
+
+def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:
+    if isinstance(search, InitError):
+        return TheoremRun(theorem, error=search)
+    return TheoremRun(
+        theorem,
+        tuple(search.trajectories),
+        tuple(search.transitions),
+        search.usage.num_samples,
+        search.usage.num_env_steps,
+        search.usage.wall_s,
+    )
+
+
+def _sampling(cfg: DictConfig) -> Callable[[Theorem, ProofState], SamplingSearch]:
+    options = cfg.search.sampling
+    budget = Budget(options.num_samples * options.max_depth, options.max_env_steps, options.max_seconds)
+
+    def make(theorem: Theorem, root: ProofState) -> SamplingSearch:
+        draws = [
+            Draw(derive_seed(cfg.seed, "sampling", theorem.id, i), options.temperature)
+            for i in range(options.num_samples)
+        ]
+        return SamplingSearch(theorem, root, draws, options.max_depth, budget)
+
+    return make
+
+
+def _best_first(cfg: DictConfig) -> Callable[[Theorem, ProofState], BestFirstSearch]:
+    options = cfg.search.best_first
+    budget = Budget(
+        options.samples_per_expansion * options.max_expansions, options.max_env_steps, options.max_seconds
+    )
+
+    def make(theorem: Theorem, root: ProofState) -> BestFirstSearch:
+        return BestFirstSearch(
+            theorem,
+            root,
+            budget,
+            options.samples_per_expansion,
+            options.expansion_price,
+            options.length_exponent,
+            options.max_depth,
+            options.temperature,
+            derive_seed(cfg.seed, "best_first", theorem.id),
+        )
+
+    return make

@@ -1,0 +1,88 @@
+"""What is trained and on what: a LightningModule and its DataModule from the config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import lightning
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ntp.buffers.replay import ReplayBuffer
+from ntp.data.dataset import Dataset
+from ntp.data.records import TheoremRecord
+from ntp.data.tactics import TacticDataModule
+from ntp.data.theorems import TheoremDataModule
+from ntp.modules.gfn_policy import GFNPolicyModule
+from ntp.modules.human_proofs import HumanProof, add_human_proofs
+from ntp.modules.rollout import Behaviour
+from ntp.modules.sft import SFTModule
+from ntp.tasks.data import load_split, policy_directory, provable, require_theorems, tactic_pairs
+
+Built = tuple[SFTModule | GFNPolicyModule, lightning.LightningDataModule]
+
+
+def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
+    """A fresh policy, to be trained on the recorded proofs of the training split."""
+    split = load_split(cfg, dataset)
+    train = tactic_pairs(dataset.select(split.train))
+    val = tactic_pairs(dataset.select(split.val))
+    policy = instantiate(cfg.model).create(text for pair in train for text in (pair.state, pair.tactic))
+    module = SFTModule(
+        policy,
+        instantiate(cfg.optimizer),
+        cfg.module.warmup_steps,
+        cfg.trainer.max_steps if cfg.module.decay else 0,
+    )
+    return module, TacticDataModule(train, val, cfg.module.batch_size, cfg.seed)
+
+
+def build_gfn(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:
+    """A supervised policy, to be tuned on training theorems against live provers."""
+    split = load_split(cfg, dataset)
+    records = provable(dataset.select(split.train), cfg.module.max_proof_steps)
+    require_theorems(records, f"of at most {cfg.module.max_proof_steps} steps in the train split")
+    policy = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
+    reference = policy.make_reference()
+    options = cfg.module
+    buffer = ReplayBuffer(options.replay_capacity)
+    if options.human_proofs:
+        add_human_proofs(buffer, map(_human_proof, records), policy, reference)
+    module = GFNPolicyModule(
+        policy,
+        reference,
+        instantiate(cfg.loss),
+        instantiate(cfg.reward),
+        Behaviour(
+            num_on_policy=options.num_on_policy,
+            num_tempered=options.num_tempered,
+            num_replay=options.num_replay,
+            temperature_min=options.temperature_min,
+            temperature_max=options.temperature_max,
+            max_depth=options.max_depth,
+        ),
+        buffer,
+        instantiate(cfg.optimizer),
+        log_z_lr=options.log_z_lr,
+        keep_unsolved=options.keep_unsolved,
+        warmup_steps=options.warmup_steps,
+        seed=cfg.seed,
+    )
+    make_env = instantiate(cfg.env)
+    theorems = [record.theorem for record in records]
+    return module, TheoremDataModule(theorems, make_env, make_env.num_workers, cfg.seed)
+
+
+def _human_proof(record: TheoremRecord) -> HumanProof:
+    return HumanProof(
+        record.theorem.id,
+        tuple(str(step.before) for step in record.steps),
+        tuple(step.tactic for step in record.steps),
+    )
+
+
+LEARNERS: dict[str, Callable[[DictConfig, Dataset, Mapping[str, Path]], Built]] = {
+    "sft": build_sft,
+    "gfn": build_gfn,
+}

@@ -1,0 +1,137 @@
+"""Stages: what has to exist before what, and where each one's result is kept.
+
+A stage is one task on one config. Its directory is named by a hash of everything its result depends on: the
+parts of the config that its task reads, the version of what tasks write, and the keys of the stages it needs.
+So a stage is made once, a changed option makes only what depends on it again, and a run that was killed finds
+its own directory again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ntp.config.register import compose_config, experiment_names
+from ntp.errors import CheckpointError, ConfigError
+from ntp.tracking.run_dir import is_complete
+
+# Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
+FORMAT = 1
+
+# What the result of a task depends on.
+_SOURCE = ("data.include", "data.exclude", "env.root", "env.load_paths", "env.coqidetop")
+_LEARNING = (*_SOURCE, "data.split", "seed", "model", "module", "optimizer", "trainer")
+_READS = {
+    "extract": _SOURCE,
+    "sft": _LEARNING,
+    "gfn": (*_LEARNING, "env", "loss", "reward"),
+    "evaluate": (*_SOURCE, "data.split", "seed", "env", "search", "evaluation"),
+}
+# What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
+_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "tracking.uri")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One task on one config, with the stages it needs.
+
+    Attributes:
+        cfg: The whole config.
+        needs: By the name the task knows them under.
+        checkpoints: Directories given by the user in place of a stage.
+    """
+
+    cfg: DictConfig
+    needs: Mapping[str, Stage]
+    checkpoints: Mapping[str, Path]
+
+    @property
+    def kind(self) -> str:
+        """The task's name; for training, the module's."""
+        return self.cfg.module.name if self.cfg.task.name == "train" else self.cfg.task.name
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything the result depends on."""
+        reads = {path: _plain(OmegaConf.select(self.cfg, path)) for path in _READS[self.kind]}
+        needs = {name: stage.key for name, stage in self.needs.items()}
+        given = {name: _digest(path) for name, path in self.checkpoints.items()}
+        content = json.dumps([FORMAT, self.kind, reads, needs, given], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @property
+    def directory(self) -> Path:
+        """Where the result is kept."""
+        return Path(self.cfg.paths.outputs) / f"{self.cfg.name}-{self.key}"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the result is there."""
+        return is_complete(self.directory)
+
+
+def plan(cfg: DictConfig) -> Stage:
+    """The stage that a config asks for, with everything it needs.
+
+    Raises:
+        ConfigError: No experiment was chosen, or a policy comes from nowhere.
+        CheckpointError: A checkpoint given does not exist.
+    """
+    if OmegaConf.is_missing(cfg, "name"):
+        raise ConfigError(f"choose what to run: +experiment=NAME, one of {', '.join(experiment_names())}")
+    needs: dict[str, Stage] = {}
+    checkpoints: dict[str, Path] = {}
+
+    def need_policy(name: str, source: DictConfig) -> None:
+        if source.checkpoint is not None:
+            checkpoints[name] = _existing(source.checkpoint)
+        elif source.experiment is not None:
+            needs[name] = plan(_prerequisite(cfg, source.experiment))
+        else:
+            raise ConfigError(f"{name}: give checkpoint=PATH or experiment=NAME")
+
+    if cfg.task.name != "extract":
+        needs["dataset"] = plan(_prerequisite(cfg, "extract_coq"))
+    if cfg.task.name == "train" and cfg.module.name == "gfn":
+        need_policy("policy", cfg.policy)
+    if cfg.task.name == "evaluate":
+        for name, source in cfg.evaluation.policies.items():
+            need_policy(str(name), source)
+    return Stage(cfg, needs, checkpoints)
+
+
+def _prerequisite(cfg: DictConfig, experiment: str) -> DictConfig:
+    """The config of another experiment on the same data, environment and model."""
+    other = compose_config([f"+experiment={experiment}"])
+    for path in _SHARED:
+        OmegaConf.update(other, path, OmegaConf.select(cfg, path), merge=False, force_add=True)
+    return other
+
+
+def _existing(checkpoint: str) -> Path:
+    path = Path(checkpoint)
+    if not path.is_dir():
+        raise CheckpointError(
+            f"policy.checkpoint={checkpoint} is not a directory: give the output directory of a training run"
+        )
+    return path
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _digest(directory: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+        digest.update(path.relative_to(directory).as_posix().encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""Train a policy: supervised on human proofs, or as a GFlowNet against a prover."""
+
+from __future__ import annotations
+
+import time
+
+import lightning
+from hydra.utils import instantiate
+
+from ntp.data.dataset import Dataset
+from ntp.tasks.context import Context
+from ntp.tasks.learners import LEARNERS
+from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
+from ntp.tracking.training_progress import TrainingProgress
+
+
+def run(context: Context) -> dict[str, float]:
+    """Train until the trainer's limits, from the last checkpoint when there is one, and save the policy.
+
+    Raises:
+        CheckpointError: The last checkpoint is for another model.
+    """
+    started = time.monotonic()
+    cfg, directory = context.cfg, context.directory
+    lightning.seed_everything(cfg.seed, verbose=False)
+    dataset = Dataset.load(context.inputs["dataset"])
+    context.mlflow.set_tags({"dataset": dataset.metadata.content_hash})
+    module, datamodule = LEARNERS[cfg.module.name](cfg, dataset, context.inputs)
+    trainer = instantiate(
+        cfg.trainer,
+        logger=context.mlflow.lightning_logger(),
+        callbacks=[
+            LastCheckpoint(directory, cfg.tracking.checkpoint_every_n_steps),
+            TrainingProgress(cfg.name),
+        ],
+        default_root_dir=directory,
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+    )
+    trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory))
+    module.policy.save(directory / "policy")
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    return {
+        **metrics,
+        "num_steps": trainer.global_step,
+        "wall_s": time.monotonic() - started,
+    }
