@@ -16,15 +16,17 @@ from ntp.errors import EnvError
 
 # A minor heap of 8 MB instead of 2 MB: fewer collections, measurably faster.
 _ENVIRONMENT = {"OCAMLRUNPARAM": "s=1M"}
-_ROOT_STATE = 1
+# The state of the empty document.
+ROOT = 1
 _BATCH = 200
+_MAX_STRAY_SIGNALS = 3
 
 
 class CoqTop:
     """One coqidetop over a file of a project; the document begins empty.
 
-    Every call raises `ProcessDiedError` when the process ends under it and `DeadlineExceededError` when the answer does
-    not come in time; after either the object can only be closed.
+    Every call raises `ProcessDiedError` when the process ends under it and `DeadlineExceededError` when the
+    answer does not come in time; then the object can only be closed (or, after `run`, interrupted).
 
     Args:
         project: Gives the command line.
@@ -44,9 +46,10 @@ class CoqTop:
             self.process = ChildProcess(command, limits, _ENVIRONMENT)
         except OSError as error:
             raise EnvError(f"{command[0]} cannot be started: {error}") from None
-        self.tip = _ROOT_STATE
-        self._next_state = _ROOT_STATE + 1
+        self.tip = ROOT
+        self._next_state = ROOT + 1
         self._dropped = False
+        self._num_pending = 0
         try:
             self._handshake(start_timeout_s)
         except (ProcessDiedError, DeadlineExceededError) as error:
@@ -61,18 +64,19 @@ class CoqTop:
     def run(self, text: str, timeout_s: float) -> Goals | Failure | None:
         """Execute one sentence; the goals after it (None: no open proof). A failure moves nothing."""
         added, shown = self._call([coq_xml.add(text, self.tip), coq_xml.GOAL], timeout_s)
-        failed = coq_xml.failure(added)
-        if failed:
-            return failed
-        state = coq_xml.added_state(added)
-        self._next_state = state + 1
-        failed = coq_xml.failure(shown)
-        if failed:
-            # Coq's tip is the failed state: the way back rides with the next request.
-            self._dropped = True
-            return failed
-        self.tip = state
-        return coq_xml.goals(shown)
+        return self._executed(added, shown)
+
+    def run_and_query(
+        self, text: str, question: str, timeout_s: float
+    ) -> tuple[Goals | Failure | None, list[str] | Failure]:
+        """Execute one sentence and, in the same write, run a query in the state it makes."""
+        calls = [
+            coq_xml.add(text, self.tip),
+            coq_xml.GOAL,
+            coq_xml.query(question, self._next_state),
+        ]
+        added, shown, answered = self._call(calls, timeout_s)
+        return self._executed(added, shown), coq_xml.failure(answered) or coq_xml.messages(answered)
 
     def run_all(self, texts: Sequence[str], timeout_s: float) -> list[Goals | Failure | None]:
         """Execute sentences in order, the goals asked after each, in pipelined writes.
@@ -133,9 +137,24 @@ class CoqTop:
         """Resident memory of the process in MiB."""
         return self.process.memory_mb
 
-    def interrupt(self) -> None:
-        """Send SIGINT; Coq answers the running call with a failure, if it can."""
+    def interrupt(self, timeout_s: float) -> bool:
+        """After `DeadlineExceededError` in `run`: send SIGINT and go back to the state before.
+
+        Returns:
+            False when Coq does not react within `timeout_s` seconds: the object can only be closed.
+        """
         self.process.interrupt()
+        try:
+            answer = self.process.resume(coq_xml.VALUE_END, self._num_pending, timeout_s)
+            self._settle(coq_xml.split_values(answer))
+            self._dropped = True
+            # The signal may have come after the answer; then it hits one of the next calls.
+            for _ in range(_MAX_STRAY_SIGNALS):
+                if not coq_xml.failure(self._exchange([coq_xml.STATUS], timeout_s)[0]):
+                    return True
+        except DeadlineExceededError:
+            pass
+        return False
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
@@ -156,14 +175,29 @@ class CoqTop:
             first, *values = self._exchange([coq_xml.edit_at(self.tip), *calls], timeout_s)
             failed = coq_xml.failure(first)
             if failed:
-                raise EnvError(f"Coq did not go back to state {self.tip}: {failed.message}")
+                raise ProcessDiedError(f"Coq did not go back to state {self.tip}: {failed.message}")
             self._dropped = False
             return values
         return self._exchange(calls, timeout_s)
 
     def _exchange(self, calls: Sequence[str], timeout_s: float) -> list[str]:
+        self._num_pending = len(calls)
         request = coq_xml.join(calls)
         return coq_xml.split_values(self.process.exchange(request, coq_xml.VALUE_END, len(calls), timeout_s))
+
+    def _executed(self, added: str, shown: str) -> Goals | Failure | None:
+        failed = coq_xml.failure(added)
+        if failed:
+            return failed
+        state = coq_xml.added_state(added)
+        self._next_state = state + 1
+        failed = coq_xml.failure(shown)
+        if failed:
+            # Coq's tip is the failed state: the way back rides with the next request.
+            self._dropped = True
+            return failed
+        self.tip = state
+        return coq_xml.goals(shown)
 
     def _run_batch(self, texts: Sequence[str], timeout_s: float) -> list[Goals | Failure | None]:
         calls: list[str] = []
@@ -207,9 +241,6 @@ class CoqTop:
 
     def _settle(self, values: Sequence[str]) -> None:
         """After a batch: drop what was added after a failure, and learn the next state's id."""
-        last = self.tip
-        for value in values:
-            if "<union" in value and not coq_xml.failure(value):
-                last = max(last, coq_xml.added_state(value))
+        last = max([self.tip, *(coq_xml.added_state(v) for v in values if coq_xml.is_added(v))])
         self._next_state = max(self._next_state, last + 1)
         self._dropped = last != self.tip

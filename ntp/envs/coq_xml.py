@@ -23,6 +23,7 @@ STATUS = '<call val="Status"><bool val="false"/></call>'
 
 _TAG = re.compile("<[^>]*>")
 _STATE_ID = re.compile('<state_id val="([0-9]+)"/>')
+_ACCEPTED = re.compile('<value val="good"><pair><state_id val="([0-9]+)"/><union')
 _LOCATION = re.compile('loc_s="([0-9]+)" loc_e="([0-9]+)"')
 _MESSAGE = re.compile('<message><message_level val="([a-z]+)"[^>]*/?>(.*?)</message>', re.DOTALL)
 _NO_OTHERS = "<list/><list/><list/>"
@@ -34,7 +35,7 @@ class Failure:
 
     Attributes:
         message: What Coq says.
-        span: Character offsets into the sentence, when Coq gives them.
+        span: Byte offsets into the sentence, when Coq gives them.
         safe_state: The last state Coq executed; 0 when nothing was executed (a syntax error).
     """
 
@@ -109,11 +110,15 @@ def failure(value: str) -> Failure | None:
 
 def added_state(value: str) -> int:
     """The id of the state that an accepted `Add` made."""
-    begin = value.rfind('<value val="good">')
-    match = _STATE_ID.search(value, begin)
-    if begin < 0 or match is None:
+    match = _ACCEPTED.search(value)
+    if match is None:
         raise ValueError(f"not an answer to Add: {value[-200:]}")
     return int(match[1])
+
+
+def is_added(value: str) -> bool:
+    """Whether a value accepts an `Add`."""
+    return _ACCEPTED.search(value) is not None
 
 
 def goals(value: str) -> Goals | None:

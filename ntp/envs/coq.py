@@ -1,0 +1,270 @@
+"""Coq as a proof environment: sessions whose states form a tree, and proofs checked by the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ntp.envs.coq_axioms import axiom_name
+from ntp.envs.coq_document import CoqDocument
+from ntp.envs.coq_guard import guard
+from ntp.envs.coq_project import CoqProject
+from ntp.envs.coq_proof import CoqProof
+from ntp.envs.coq_xml import Goals
+from ntp.envs.process import DeadlineExceededError, Limits, ProcessDiedError
+from ntp.errors import ConfigError, InitError
+from ntp.types import (
+    Crashed,
+    Outcome,
+    ProofState,
+    Proved,
+    Reached,
+    Rejected,
+    TacticError,
+    Theorem,
+    Timeout,
+    Verdict,
+)
+
+_MAX_RELOADS = 5
+_ROOT = 0
+
+
+class CoqEnv:
+    """One coqidetop, started when first needed, holding the file of the theorem at hand.
+
+    Args:
+        project: The sources.
+        tactic_timeout_s: Whole seconds for one tactic (Coq's `Timeout` knows no fractions).
+        max_memory_mb: Address space of the process in MiB. A process whose resident memory is past half of it
+            is replaced before the next theorem.
+
+    Raises:
+        ConfigError: The timeout is not a positive whole number.
+    """
+
+    def __init__(self, project: CoqProject, tactic_timeout_s: int = 2, max_memory_mb: int = 4096) -> None:
+        if tactic_timeout_s != int(tactic_timeout_s) or tactic_timeout_s < 1:
+            raise ConfigError(f"tactic_timeout_s={tactic_timeout_s}: must be a whole number, at least 1")
+        self._project = project
+        self._timeout_s = int(tactic_timeout_s)
+        self._limits = Limits(memory_mb=max_memory_mb)
+        self._document: CoqDocument | None = None
+        self._session: CoqSession | None = None
+        self._references: dict[Theorem, frozenset[str]] = {}
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process in MiB; 0 when none runs."""
+        return self._document.memory_mb if self._document else 0.0
+
+    def open(self, theorem: Theorem) -> CoqSession:
+        """See `ProofEnv.open`."""
+        self._session = CoqSession(self, self._proof(theorem))
+        return self._session
+
+    def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+        """See `ProofEnv.verify`. Closes the open session."""
+        proof = self._proof(theorem)
+        death = None
+        for _ in range(_MAX_RELOADS):
+            try:
+                return self._verify(proof, tactics)
+            except (ProcessDiedError, DeadlineExceededError) as error:
+                death = error
+                proof.document.stop()
+        return Verdict(False, f"the prover died {_MAX_RELOADS} times: {death}")
+
+    def close(self) -> None:
+        """End the process. Safe to call twice."""
+        if self._session is not None:
+            self._session.close()
+        if self._document is not None:
+            self._document.stop()
+            self._document = None
+
+    def judge(self, proof: CoqProof) -> frozenset[str] | Timeout | Rejected:
+        """Conclude a proof without goals: its assumptions, each one among those of the file's own proof."""
+        assumptions = proof.conclude()
+        if not isinstance(assumptions, frozenset):
+            return assumptions
+        extra = assumptions - self._reference(proof) if assumptions else assumptions
+        if extra:
+            return Rejected(f"uses what the reference proof does not: {'; '.join(sorted(extra))}")
+        return assumptions
+
+    def _proof(self, theorem: Theorem) -> CoqProof:
+        if self._session is not None:
+            self._session.close()
+        document = self._document
+        if document is None or document.file != theorem.file:
+            self.close()
+            document = self._document = CoqDocument(self._project, theorem.file, self._limits)
+        elif document.memory_mb > self._limits.memory_mb / 2:
+            document.stop()
+        return CoqProof(document, theorem, self._timeout_s)
+
+    def _verify(self, proof: CoqProof, tactics: Sequence[str]) -> Verdict:
+        goals = proof.begin()
+        for tactic in tactics:
+            command = guard(tactic)
+            result = command if isinstance(command, Rejected) else proof.execute(command)
+            if not isinstance(result, Goals):
+                return Verdict(False, f"{tactic!r}: {_reason(result)}")
+            goals = result
+        if not goals.complete:
+            return Verdict(False, "goals remain")
+        judged = self.judge(proof)
+        if not isinstance(judged, frozenset):
+            return Verdict(False, _reason(judged))
+        return Verdict(True, axioms=tuple(sorted(map(axiom_name, judged))))
+
+    def _reference(self, proof: CoqProof) -> frozenset[str]:
+        # Asked for only when a proof rests on something, which most do not.
+        if proof.theorem not in self._references:
+            self._references[proof.theorem] = proof.reference_assumptions()
+        return self._references[proof.theorem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A proof state: the tactic that led here from its parent."""
+
+    parent: int
+    command: str
+
+
+class CoqSession:
+    """One theorem opened for search; see `ProofSession`.
+
+    Coq holds one line of states at a time. A step from a state off that line goes back to the common ancestor
+    and replays. Outcomes are remembered, so a repeated question costs nothing.
+    """
+
+    def __init__(self, env: CoqEnv, proof: CoqProof) -> None:
+        self.theorem = proof.theorem
+        self._env, self._proof = env, proof
+        self._nodes: list[_Node] = [_Node(-1, "")]
+        self._outcomes: dict[tuple[int, str], Outcome] = {}
+        self._line: list[int] = []
+        self._states: list[int] = []
+        self._generation = -1
+        self._closed = False
+        goals = self._reload()
+        self.root = _proof_state(_ROOT, goals)
+
+    def step(self, state: ProofState, tactic: str) -> Outcome:
+        """See `ProofSession.step`.
+
+        Raises:
+            ValueError: The session is closed.
+        """
+        if self._closed:
+            raise ValueError(f"the session of {self.theorem.id} is closed")
+        question = (state.handle, tactic)
+        outcome = self._outcomes.get(question)
+        if outcome is None:
+            command = guard(tactic)
+            outcome = command if isinstance(command, Rejected) else self._attempt(state.handle, command)
+            if not isinstance(outcome, Crashed):
+                self._outcomes[question] = outcome
+        return outcome
+
+    def close(self) -> None:
+        """See `ProofSession.close`."""
+        self._closed = True
+
+    def _attempt(self, handle: int, command: str) -> Outcome:
+        death = None
+        # Once more after a death: the first may have come from outside.
+        for _ in range(2):
+            try:
+                if not self._go_to(handle):
+                    return Crashed("the state could not be replayed")
+                return self._execute(handle, command)
+            except (ProcessDiedError, DeadlineExceededError) as error:
+                death = error
+                self._proof.document.stop()
+            except InitError as error:
+                return Crashed(str(error))
+        return Crashed(f"twice: {death}")
+
+    def _execute(self, handle: int, command: str) -> Outcome:
+        top = self._proof.document.top
+        before = self._states[-1]
+        result = self._proof.execute(command)
+        if not isinstance(result, Goals):
+            if not isinstance(result, TacticError | Timeout):
+                top.edit_at(before)
+            return result
+        if not result.complete:
+            self._nodes.append(_Node(handle, command))
+            self._line.append(len(self._nodes) - 1)
+            self._states.append(top.tip)
+            return Reached(_proof_state(len(self._nodes) - 1, result))
+        judged = self._env.judge(self._proof)
+        if self._is_current():
+            top.edit_at(before)
+        return Proved() if isinstance(judged, frozenset) else judged
+
+    def _go_to(self, handle: int) -> bool:
+        """Make a state Coq's tip; whether that worked."""
+        if not self._is_current():
+            self._reload()
+        elif self._line[-1] == handle:
+            return True
+        path = self._path(handle)
+        common = 1
+        while common < min(len(path), len(self._line)) and path[common] == self._line[common]:
+            common += 1
+        del self._line[common:], self._states[common:]
+        self._proof.document.top.edit_at(self._states[-1])
+        missing = path[common:]
+        if missing:
+            states = self._proof.replay([self._nodes[node].command for node in missing])
+            if states is None:
+                return False
+            self._line += missing
+            self._states += states
+        return True
+
+    def _reload(self) -> Goals:
+        """Open the proof again from the file; a process that dies meanwhile is replaced, a few times."""
+        document = self._proof.document
+        death = None
+        for _ in range(_MAX_RELOADS):
+            try:
+                goals = self._proof.begin()
+            except ProcessDiedError as error:
+                death = error
+                document.stop()
+                continue
+            self._line, self._states = [_ROOT], [document.top.tip]
+            self._generation = document.generation
+            return goals
+        raise InitError(f"{self.theorem.file}: Coq dies when {self.theorem.id} is opened: {death}")
+
+    def _is_current(self) -> bool:
+        return self._generation == self._proof.document.generation
+
+    def _path(self, handle: int) -> list[int]:
+        path = []
+        while handle >= 0:
+            path.append(handle)
+            handle = self._nodes[handle].parent
+        return path[::-1]
+
+
+def _proof_state(handle: int, goals: Goals) -> ProofState:
+    visible = (*goals.focused, *goals.background)
+    return ProofState(handle, visible[0], tuple(str(goal) for goal in visible[1:]))
+
+
+def _reason(result: TacticError | Timeout | Rejected) -> str:
+    match result:
+        case TacticError(message):
+            return " ".join(message.split())
+        case Rejected(reason):
+            return reason
+        case Timeout(message):
+            return f"timeout {message}".strip()

@@ -1,0 +1,145 @@
+"""Opening, stepping and concluding one proof inside a document: what search and verification share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ntp.envs.coq_axioms import UnreadableAssumptionsError, parse_assumptions
+from ntp.envs.coq_document import CoqDocument
+from ntp.envs.coq_xml import Failure, Goals
+from ntp.envs.process import AnswerTooLongError, DeadlineExceededError
+from ntp.errors import InitError
+from ntp.types import Rejected, TacticError, Theorem, Timeout
+
+_STRUCTURE_TIMEOUT_S = 60.0
+# Coq's own `Timeout` comes first, SIGINT this much later, SIGKILL after as much again.
+_GRACE_S = 1.0
+_QED_FACTOR = 4
+_TIMED_OUT = "Timeout!"
+_OPENS_PROOF = re.compile(r"Proof\s*(?:\.|(?:using|with)\b)")
+
+
+class CoqProof:
+    """The proof of one theorem in a document.
+
+    Every method raises `ProcessDiedError` when the process dies under it.
+
+    Args:
+        document: The theorem's file.
+        theorem: The theorem.
+        tactic_timeout_s: Whole seconds for one tactic.
+
+    Raises:
+        InitError: The file holds no such statement at that place.
+    """
+
+    def __init__(self, document: CoqDocument, theorem: Theorem, tactic_timeout_s: int) -> None:
+        span = theorem.declaration
+        found = document.source[span.begin : span.end]
+        if found != theorem.statement or not document.covers(span):
+            raise InitError(f"unknown theorem {theorem.id}: {theorem.file} does not state it at {span.begin}")
+        self.document, self.theorem = document, theorem
+        self.timeout_s = tactic_timeout_s
+        self._name = ""
+
+    def begin(self) -> Goals:
+        """Execute the file up to the theorem, its statement and the sentence that opens the proof.
+
+        Raises:
+            InitError: One of them fails, or no proof is open after them.
+            EnvError: Coq cannot start.
+        """
+        self.document.seek(self.theorem.declaration.begin)
+        top = self.document.top
+        goals = top.run_all(self._opening(), _STRUCTURE_TIMEOUT_S)[-1]
+        if isinstance(goals, Failure):
+            raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {one_line(goals)}")
+        name = top.status(_STRUCTURE_TIMEOUT_S)
+        if goals is None or not goals.focused or name[1] is None:
+            raise InitError(f"{self.theorem.file}: {self.theorem.id} opens no proof")
+        # The whole path, so that no other constant of that name can answer for this one.
+        self._name = ".".join((*name[0], name[1]))
+        return goals
+
+    def execute(self, command: str) -> Goals | TacticError | Timeout | Rejected:
+        """Run one guarded tactic under the time limit."""
+        top = self.document.top
+        try:
+            result = top.run(f"Timeout {self.timeout_s} {command}", self.timeout_s + _GRACE_S)
+        except DeadlineExceededError:
+            if not top.interrupt(_GRACE_S):
+                self.document.stop()
+            return Timeout("interrupted")
+        except AnswerTooLongError as error:
+            self.document.stop()
+            return TacticError(str(error))
+        if isinstance(result, Failure):
+            return Timeout() if result.message == _TIMED_OUT else TacticError(result.message)
+        if result is None:
+            return Rejected("no proof is open after the tactic")
+        if result.num_given_up:
+            return Rejected("a goal was given up")
+        if result.num_shelved and not result.focused and not result.background:
+            return Rejected("the goals that remain are shelved")
+        return result
+
+    def replay(self, commands: Sequence[str]) -> list[int] | None:
+        """Run tactics that were accepted before in the same place, without a limit for each.
+
+        Returns:
+            The states after each, or None when one is refused now.
+        """
+        timeout_s = _STRUCTURE_TIMEOUT_S + self.timeout_s * len(commands)
+        try:
+            states, failed = self.document.top.load(commands, timeout_s)
+        except DeadlineExceededError:
+            self.document.stop()
+            return None
+        return None if failed else states
+
+    def conclude(self) -> frozenset[str] | Timeout | Rejected:
+        """Close the proof: what it rests on, once the kernel accepted it."""
+        top = self.document.top
+        limit_s = self.timeout_s * _QED_FACTOR
+        try:
+            closed, printed = top.run_and_query(
+                f"Timeout {limit_s} Qed.", f"Print Assumptions {self._name}.", limit_s + _GRACE_S
+            )
+        except DeadlineExceededError:
+            self.document.stop()
+            return Timeout("Qed")
+        if isinstance(closed, Failure):
+            return Timeout("Qed") if closed.message == _TIMED_OUT else Rejected(f"Qed: {one_line(closed)}")
+        if closed is not None or isinstance(printed, Failure):
+            return Rejected("Qed did not define the theorem")
+        try:
+            return parse_assumptions(printed)
+        except UnreadableAssumptionsError as error:
+            return Rejected(f"Print Assumptions: {error}")
+
+    def reference_assumptions(self) -> frozenset[str]:
+        """What the file's own proof rests on.
+
+        Raises:
+            InitError: The file does not replay up to the end of it.
+        """
+        self.begin()
+        self.document.seek(self.theorem.proof.end)
+        printed = self.document.top.query(f"Print Assumptions {self._name}.", _STRUCTURE_TIMEOUT_S)
+        if isinstance(printed, Failure):
+            raise InitError(f"{self.theorem.file}: {self.theorem.id}: {one_line(printed)}")
+        try:
+            return parse_assumptions(printed)
+        except UnreadableAssumptionsError as error:
+            raise InitError(f"{self.theorem.file}: {self.theorem.id}: Print Assumptions: {error}") from None
+
+    def _opening(self) -> list[str]:
+        after = self.document.between(self.theorem.declaration.end, self.theorem.proof.end)
+        opened = [s.text for s in after[:1] if _OPENS_PROOF.match(s.text)]
+        return [self.theorem.statement, *opened]
+
+
+def one_line(failed: Failure) -> str:
+    """Coq's message on one line."""
+    return " ".join(failed.message.split())
