@@ -36,6 +36,7 @@ class CoqTop:
 
     Raises:
         EnvError: Coq is missing, of another version, or does not start.
+        ProcessDiedError: A signal killed it during the start.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class CoqTop:
             self._handshake(start_timeout_s)
         except (ProcessDiedError, DeadlineExceededError) as error:
             self.close()
+            if isinstance(error, ProcessDiedError) and error.by_signal:
+                raise
             raise EnvError(
                 f"{command[0]} does not speak the protocol of Coq {SUPPORTED} ({error}): `{INSTALL_COMMAND}`"
             ) from None

@@ -25,7 +25,15 @@ _STDERR_NAME = "stderr.log"
 
 
 class ProcessDiedError(Exception):
-    """The child has ended, or was ended because the exchange could not be completed."""
+    """The child has ended, or was ended because the exchange could not be completed.
+
+    Attributes:
+        by_signal: Whether a signal ended it, so that another child may well fare better.
+    """
+
+    def __init__(self, message: str, by_signal: bool = False) -> None:
+        super().__init__(message)
+        self.by_signal = by_signal
 
 
 class AnswerTooLongError(ProcessDiedError):
@@ -214,7 +222,7 @@ class ChildProcess:
             lines = (self._cwd / _STDERR_NAME).read_text(errors="replace").strip().splitlines()
         except OSError:
             lines = []
-        return ProcessDiedError(": ".join([f"the process ended ({how})", *lines[-1:]]))
+        return ProcessDiedError(": ".join([f"the process ended ({how})", *lines[-1:]]), by_signal=code < 0)
 
 
 def _die_with_parent() -> list[str]:

@@ -1,0 +1,207 @@
+"""Several proof environments at work at once, each in a thread of its own.
+
+Threads suffice: the work is in the provers' processes, a thread only waits for their pipes. Each environment
+is made and used by one thread, and results come back in the order of the requests, so what is
+computed does not depend on timing. An environment replaces its own dead processes; the pool replaces
+environments that have worked long, because provers leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import ParamSpec, TypeVar
+
+from ntp.envs.base import ProofEnv, ProofSession
+from ntp.envs.schedule import plan_lanes
+from ntp.errors import ConfigError, InitError
+from ntp.types import Outcome, ProofState, Theorem, Verdict
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_Proofs = dict[Theorem, list[tuple[int, Sequence[str]]]]
+_Verdicts = list[tuple[int, Verdict | InitError]]
+
+
+class PooledSession:
+    """A theorem opened in one of the pool's workers; closing it frees the worker."""
+
+    def __init__(self, worker: _Worker, session: ProofSession) -> None:
+        self.theorem = session.theorem
+        self.root = session.root
+        self._worker, self._session = worker, session
+
+    def submit(self, state: ProofState, tactic: str) -> Future[Outcome]:
+        """Queue one step on the worker."""
+        return self._worker.submit(self._worker.step, self._session, state, tactic)
+
+    def close(self) -> None:
+        """Free the worker. Safe to call twice."""
+        if self._worker.session is self:
+            self._worker.session = None
+            self._worker.submit(self._session.close)
+
+
+class EnvPool:
+    """A fixed number of environments behind one interface. Use as a context manager.
+
+    Args:
+        make_env: Makes one environment; called in the worker's thread.
+        num_workers: How many.
+        max_steps_per_process: After so many steps a worker's environment is replaced, between two theorems.
+
+    Attributes:
+        num_workers: How many theorems can be open at once.
+        num_env_steps: Tactics tried so far.
+
+    Raises:
+        ConfigError: A count is less than 1.
+    """
+
+    def __init__(
+        self, make_env: Callable[[], ProofEnv], num_workers: int, max_steps_per_process: int = 20_000
+    ) -> None:
+        for name, value in (("num_workers", num_workers), ("max_steps_per_process", max_steps_per_process)):
+            if value < 1:
+                raise ConfigError(f"{name}={value}: must be at least 1")
+        self.num_workers = num_workers
+        self.num_env_steps = 0
+        self._workers = [_Worker(make_env, max_steps_per_process) for _ in range(num_workers)]
+
+    def open_many(self, theorems: Sequence[Theorem]) -> list[PooledSession | InitError]:
+        """Open theorems at once, each in a free worker, where possible one that has its file loaded.
+
+        Raises:
+            ValueError: There are more theorems than free workers.
+            EnvError: The prover is missing or cannot start.
+        """
+        workers = self._assign(theorems)
+        jobs = [w.submit(w.open, theorem) for w, theorem in zip(workers, theorems, strict=True)]
+        try:
+            return _results(jobs)
+        except BaseException:
+            for worker in workers:
+                worker.session = None
+            raise
+
+    def step_many(self, requests: Sequence[tuple[PooledSession, ProofState, str]]) -> list[Outcome]:
+        """Run tactics: at once over the sessions, one after the other within a session."""
+        self.num_env_steps += len(requests)
+        return _results([session.submit(state, tactic) for session, state, tactic in requests])
+
+    def verify_many(self, proofs: Sequence[tuple[Theorem, Sequence[str]]]) -> list[Verdict | InitError]:
+        """Replay complete proofs, each from its theorem's clean initial state.
+
+        Raises:
+            ValueError: A session is open.
+            EnvError: The prover is missing or cannot start.
+        """
+        if any(worker.session for worker in self._workers):
+            raise ValueError("verify_many needs every session closed")
+        by_theorem: _Proofs = {}
+        for index, (theorem, tactics) in enumerate(proofs):
+            by_theorem.setdefault(theorem, []).append((index, tactics))
+        lanes = plan_lanes(list(by_theorem), self.num_workers)
+        jobs = [
+            worker.submit(worker.verify, {theorem: by_theorem[theorem] for theorem in lane})
+            for worker, lane in zip(self._workers, lanes, strict=True)
+        ]
+        verdicts = dict(pair for lane in _results(jobs) for pair in lane)
+        return [verdicts[index] for index in range(len(proofs))]
+
+    def close(self) -> None:
+        """End every process, after the calls that are running. Safe to call twice."""
+        for worker in self._workers:
+            worker.begin_close()
+        for worker in self._workers:
+            worker.end_close()
+
+    def __enter__(self) -> EnvPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _assign(self, theorems: Sequence[Theorem]) -> list[_Worker]:
+        free = [worker for worker in self._workers if worker.session is None]
+        if len(theorems) > len(free):
+            raise ValueError(f"{len(theorems)} theorems for {len(free)} free workers")
+        assigned: dict[int, _Worker] = {}
+        for index, theorem in enumerate(theorems):
+            loaded = next((worker for worker in free if worker.file == theorem.file), None)
+            if loaded:
+                free.remove(loaded)
+                assigned[index] = loaded
+        # Idle workers first: a loaded file may be asked for again.
+        free.sort(key=lambda worker: bool(worker.file))
+        for index in range(len(theorems)):
+            if index not in assigned:
+                assigned[index] = free.pop(0)
+        return [assigned[index] for index in range(len(theorems))]
+
+
+class _Worker:
+    """One environment and the thread that uses it."""
+
+    def __init__(self, make_env: Callable[[], ProofEnv], max_steps: int) -> None:
+        self.session: PooledSession | None = None
+        self.file = ""
+        self._make_env, self._max_steps = make_env, max_steps
+        self._env: ProofEnv | None = None
+        self._num_steps = 0
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    def submit(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Queue a call on the worker's thread, the only one that touches the environment."""
+        return self._thread.submit(call, *args, **kwargs)
+
+    def open(self, theorem: Theorem) -> PooledSession | InitError:
+        self.file = theorem.file
+        try:
+            self.session = PooledSession(self, self._fresh_env().open(theorem))
+        except InitError as error:
+            return error
+        return self.session
+
+    def step(self, session: ProofSession, state: ProofState, tactic: str) -> Outcome:
+        self._num_steps += 1
+        return session.step(state, tactic)
+
+    def verify(self, proofs: _Proofs) -> _Verdicts:
+        """Verdicts with the index of the request, theorem after theorem."""
+        verdicts: _Verdicts = []
+        for theorem, attempts in proofs.items():
+            self.file = theorem.file
+            for index, tactics in attempts:
+                self._num_steps += len(tactics)
+                try:
+                    verdicts.append((index, self._fresh_env().verify(theorem, tactics)))
+                except InitError as error:
+                    verdicts.append((index, error))
+        return verdicts
+
+    def begin_close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def end_close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._close_env()
+
+    def _fresh_env(self) -> ProofEnv:
+        if self._num_steps >= self._max_steps:
+            self._close_env()
+        if self._env is None:
+            self._env = self._make_env()
+            self._num_steps = 0
+        return self._env
+
+    def _close_env(self) -> None:
+        if self._env is not None:
+            self._env.close()
+            self._env = None
+
+
+def _results(jobs: Sequence[Future[R]]) -> list[R]:
+    # All have ended before one may raise: no call is left running behind the caller's back.
+    wait(jobs)
+    return [job.result() for job in jobs]
