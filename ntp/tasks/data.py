@@ -27,7 +27,7 @@ def tactic_pairs(records: Iterable[TheoremRecord]) -> list[TacticPair]:
 
 
 def provable(records: Sequence[TheoremRecord], max_steps: int | None = None) -> list[TheoremRecord]:
-    """Theorems closed by `Qed`, so that a prover can be asked, with a recorded proof of at most `max_steps`."""
+    """Theorems closed by `Qed`, which can be posed to a prover, with a proof of at most `max_steps`."""
     return [r for r in records if r.closing == "Qed" and (max_steps is None or len(r.steps) <= max_steps)]
 
 

@@ -74,7 +74,7 @@ def is_complete(path: Path) -> bool:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Move an earlier run out of the way, to `PATH.1`, `PATH.2`, ..., and say where; None if there was none."""
+    """Move an earlier run, if there is one, out of the way to `PATH.1`, `PATH.2`, ...; where it went."""
     if not path.exists():
         return None
     number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())

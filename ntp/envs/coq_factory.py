@@ -1,0 +1,54 @@
+"""Coq environments from plain values, as a config gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ntp.envs.coq import CoqEnv
+from ntp.envs.coq_project import CoqProject, LoadPath, standard_library
+from ntp.errors import ConfigError, EnvError
+
+
+@dataclass(frozen=True)
+class CoqEnvFactory:
+    """Starts provers for one project: `factory()` is a new environment.
+
+    Attributes:
+        root: Directory of a built project; None for the standard library of the installed Coq.
+        load_paths: Mappings with `flag` (-R or -Q), `directory` relative to the root, and logical `name`.
+        coqidetop: The program.
+        tactic_timeout_s: Whole seconds for one tactic.
+        max_memory_mb: Address space of one prover in MiB.
+        num_workers: Provers to run at the same time.
+    """
+
+    root: str | None = None
+    load_paths: Sequence[Mapping[str, str]] = ()
+    coqidetop: str = "coqidetop.opt"
+    tactic_timeout_s: int = 2
+    max_memory_mb: int = 4096
+    num_workers: int = 8
+
+    @cached_property
+    def project(self) -> CoqProject:
+        """The project.
+
+        Raises:
+            EnvError: Coq is missing, or the root is no directory.
+            ConfigError: A load path has an unknown flag.
+        """
+        paths = tuple(LoadPath(p["flag"], p["directory"], p["name"]) for p in self.load_paths)
+        for path in paths:
+            if path.flag not in ("-R", "-Q"):
+                raise ConfigError(f"env.load_paths: flag {path.flag!r} of {path.name} is neither -R nor -Q")
+        root = standard_library().root if self.root is None else Path(self.root)
+        if not root.is_dir():
+            raise EnvError(f"env.root={root} is no directory")
+        return CoqProject(root, paths, self.coqidetop)
+
+    def __call__(self) -> CoqEnv:
+        """A new environment; its process starts when first needed."""
+        return CoqEnv(self.project, self.tactic_timeout_s, self.max_memory_mb)

@@ -1,0 +1,62 @@
+"""A small maze of proof states and a proposer whose choices are known."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from ntp.envs.pool import EnvPool
+from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
+from ntp.policy.requests import SampleRequest
+from ntp.types import Crashed, Proved, Tactic, Timeout
+
+WORDS = {"left": -0.5, "right": -1.0, "loop": -2.0, "slow": -3.0, "crash": -3.0, "nonsense": -4.0}
+
+
+class RandomWords:
+    """Draws words uniformly, as a function of the draw's seed alone; remembers the size of each batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
+        self.batches.append(len(requests))
+        words = list(WORDS)
+        return [
+            [Tactic(word, (), WORDS[word]) for d in r.draws for word in [random.Random(d.seed).choice(words)]]
+            for r in requests
+        ]
+
+
+def maze(name: str) -> ToyNode:
+    moves: dict = {"slow": Timeout(), "crash": Crashed("out of memory")}
+    last = ToyNode(f"{name} last", {"right": Proved(), **moves})
+    middle = ToyNode(f"{name} middle", {"left": last, **moves})
+    # `loop` leads to a state that prints like the root.
+    return ToyNode(
+        f"{name} root", {"left": middle, "loop": ToyNode(f"{name} root", {"left": middle}), **moves}
+    )
+
+
+NAMES = [f"t{i}" for i in range(7)]
+
+
+@pytest.fixture
+def env() -> ToyEnv:
+    return ToyEnv({name: maze(name) for name in NAMES})
+
+
+@pytest.fixture
+def pool(env):
+    with EnvPool(lambda: env, 3) as pool:
+        yield pool
+
+
+@pytest.fixture
+def theorems():
+    return [toy_theorem(name) for name in NAMES]
+
+
+@pytest.fixture
+def proposer() -> RandomWords:
+    return RandomWords()

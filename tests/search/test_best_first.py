@@ -1,0 +1,100 @@
+import pytest
+
+from ntp.errors import ConfigError
+from ntp.search.base import Budget
+from ntp.search.best_first import BestFirstSearch
+from ntp.search.driver import search_theorems
+from ntp.types import Goal, ProofState, Reached, Tactic, TacticError
+
+
+def best_first(budget, **options):
+    settings = {
+        "samples_per_expansion": 2,
+        "expansion_price": 1.0,
+        "length_exponent": 0.0,
+        "max_depth": 6,
+        "temperature": 1.0,
+        "seed": 3,
+    } | options
+
+    def make(theorem, root):
+        return BestFirstSearch(theorem, root, budget, **settings)
+
+    return make
+
+
+def test_proofs_replay(theorems, pool, env, proposer):
+    searches = search_theorems(theorems, best_first(Budget(200)), proposer, pool)
+    for search in searches:
+        assert search.trajectories
+        assert env.verify(search.theorem, search.trajectories[0].tactics).accepted
+
+
+def test_an_unlucky_root_is_expanded_again(theorems, pool, proposer):
+    """With one sample per expansion most roots fail at first; all theorems are still proved."""
+    searches = search_theorems(theorems, best_first(Budget(400), samples_per_expansion=1), proposer, pool)
+    assert all(search.trajectories for search in searches)
+
+
+def test_the_budget_is_spent_and_not_exceeded(theorems, pool, proposer):
+    searches = search_theorems(theorems, best_first(Budget(5), max_depth=1), proposer, pool)
+    assert [search.usage.num_samples for search in searches] == [5] * len(theorems)
+
+
+def test_env_step_budget(theorems, pool, proposer):
+    searches = search_theorems(
+        theorems, best_first(Budget(100, max_env_steps=4), max_depth=1), proposer, pool
+    )
+    assert [search.usage.num_env_steps for search in searches] == [4] * len(theorems)
+
+
+@pytest.mark.parametrize("limits", [(0,), (1, 0), (1, 1, 0.0)])
+def test_an_empty_budget_is_refused(limits):
+    with pytest.raises(ConfigError, match="above 0"):
+        Budget(*limits)
+
+
+def state(handle, conclusion):
+    return ProofState(handle, Goal((), conclusion))
+
+
+@pytest.fixture
+def search(theorems):
+    return best_first(Budget(100))(theorems[0], state(0, "root"))
+
+
+def test_states_that_print_alike_are_one_node_with_the_better_score(search):
+    search.select()
+    a, b = state(1, "same"), state(2, "same")
+    search.observe([[(Tactic("x", (), -3.0), Reached(a)), (Tactic("y", (), -0.1), Reached(b))]])
+    assert search.num_nodes == 2
+    (expansion,) = search.select()
+    assert expansion.state == a, "the state that was executed first, with the priority of the better path"
+
+
+def test_priorities_decide_and_an_expansion_has_its_price(search):
+    search.select()
+    search.observe(
+        [
+            [
+                (Tactic("x", (), -0.4), Reached(state(1, "near"))),
+                (Tactic("y", (), -5.0), Reached(state(2, "far"))),
+            ]
+        ]
+    )
+    order = []
+    for _ in range(4):
+        (expansion,) = search.select()
+        order.append(expansion.state.goal.conclusion)
+        search.observe([[(Tactic("no"), TacticError("no"))]])
+    # near: -0.4, -1.4, ...; root: -1 after its first expansion; far: -5
+    assert order == ["near", "root", "near", "root"]
+
+
+def test_draws_differ_between_expansions_of_one_node(search):
+    seeds = []
+    for _ in range(3):
+        (expansion,) = search.select()
+        seeds += [draw.seed for draw in expansion.draws]
+        search.observe([[(Tactic("no"), TacticError("no"))] * 2])
+    assert len(set(seeds)) == len(seeds)
