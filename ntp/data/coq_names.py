@@ -25,8 +25,9 @@ _WITH_DATABASES = {
 }  # fmt: skip
 _KEYWORDS = {
     "in", "at", "with", "as", "by", "using", "end", "match", "lazymatch", "multimatch", "goal", "context",
-    "return", "if", "then", "else", "let", "into", "eqn", "after", "before", "Type", "Prop", "Set", "SProp", "struct",
-    "where", "for", "type", "of", "value", "constr", "ltac", "uconstr", "reverse", "dependent", "simple",
+    "return", "if", "then", "else", "let", "into", "eqn", "after", "before", "Type", "Prop", "Set",
+    "SProp", "struct", "where", "for", "type", "of", "value", "constr", "ltac", "uconstr", "reverse",
+    "dependent", "simple",
 } | _BINDERS  # fmt: skip
 
 

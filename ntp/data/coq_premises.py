@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ntp.data.coq_declarations import Command
 from ntp.data.coq_modules import Library
 from ntp.data.coq_scopes import Scopes
+from ntp.data.coq_tokens import flatten
 from ntp.data.records import PremiseUse
 from ntp.envs.coq_top import CoqTop
 from ntp.envs.coq_xml import Failure
@@ -69,3 +70,10 @@ class PremiseResolver:
                 full_name = self._scopes.without_sections(match[1])
                 return PremiseUse(full_name, self._library.file_of(full_name))
         return None
+
+
+def printed_types(coq: CoqTop, names: Sequence[str], timeout_s: float) -> list[str]:
+    """The type of each name as Coq prints it at the tip; empty for one it refuses."""
+    answers = coq.query_all([f"Check @{name}." for name in names], timeout_s) if names else []
+    texts = ("" if isinstance(answer, Failure) else flatten("\n".join(answer)) for answer in answers)
+    return [text.partition(" : ")[2] for text in texts]

@@ -120,6 +120,20 @@ def find_tool(name: str) -> str:
     return path
 
 
+def installed_version(project: CoqProject) -> str:
+    """Version of the Coq that a project uses, as in `8.16.1`.
+
+    Raises:
+        EnvError: Coq is not installed, or of an unsupported version.
+    """
+    command = [find_tool(project.coqidetop), "--version"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    match = re.search(r"version (\S+)", answer.stdout)
+    version = match[1] if match else ""
+    check_version(version)
+    return version
+
+
 def check_version(version: str) -> None:
     """Refuse a Coq whose protocol is not known to be the one spoken here.
 

@@ -1,0 +1,122 @@
+"""Merges the extracts of single files into a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ntp.data.coq_extract import FileExtract
+from ntp.data.coq_modules import Library
+from ntp.data.coq_premises import printed_types
+from ntp.data.dataset import FILES, METADATA, PREMISES, THEOREMS, content_hash
+from ntp.data.jsonl import atomic_write, dump_record, load_record, write_jsonl
+from ntp.data.records import DERIVED, EXTERNAL, FileRecord, Metadata, PremiseRecord, PremiseUse, TheoremRecord
+from ntp.envs.coq_project import CoqProject
+from ntp.envs.coq_top import CoqTop
+from ntp.errors import DataError
+
+
+@dataclass(slots=True)
+class _Merged:
+    """What is kept in memory while the shards stream by."""
+
+    files: list[FileRecord] = field(default_factory=list)
+    premises: dict[str, PremiseRecord] = field(default_factory=dict)
+    used: dict[str, PremiseUse] = field(default_factory=dict)
+    file_of: dict[str, str] = field(default_factory=dict)
+    num_steps: int = 0
+
+
+def assemble(
+    project: CoqProject,
+    library: Library,
+    shards: Sequence[Path],
+    output_dir: Path,
+    version: str,
+    timeout_s: float,
+) -> tuple[Metadata, list[FileRecord]]:
+    """Write a data set from the shards of its files.
+
+    Args:
+        project: Gives the Coq that prints the types of premises without a source.
+        library: Every module that may be named.
+        shards: Extracts of the files, in the order of the data set.
+        output_dir: Where the data set goes.
+        version: Of Coq.
+        timeout_s: Deadline for loading the modules of premises without a source.
+
+    Returns:
+        The metadata, and the files that did not replay.
+
+    Raises:
+        DataError: A shard is corrupt, two files share a module name, or the directory cannot be written.
+        EnvError: Coq is missing or does not start.
+    """
+    merged = _Merged()
+    num_theorems = write_jsonl(output_dir / THEOREMS, _theorems(shards, merged))
+    declared = {name for name, premise in merged.premises.items() if premise.kind != DERIVED}
+    without_source = [use for name, use in sorted(merged.used.items()) if name not in merged.premises]
+    printed = _print_types(project, library, without_source, timeout_s)
+    num_premises = write_jsonl(output_dir / PREMISES, [*merged.premises.values(), *printed])
+    write_jsonl(output_dir / FILES, merged.files)
+    failed = [file for file in merged.files if file.error]
+    metadata = Metadata(
+        prover="coq",
+        prover_version=version,
+        num_files=len(merged.files),
+        num_failed_files=len(failed),
+        num_sentences=sum(file.num_sentences for file in merged.files),
+        num_theorems=num_theorems,
+        num_steps=merged.num_steps,
+        num_premises=num_premises,
+        num_premises_used=len(merged.used),
+        num_premises_declared=len(merged.used.keys() & declared),
+        content_hash=content_hash(output_dir),
+    )
+    # Last: a directory without metadata is not a data set yet.
+    with atomic_write(output_dir / METADATA) as stream:
+        stream.write(dump_record(metadata) + "\n")
+    return metadata, failed
+
+
+def _theorems(shards: Sequence[Path], merged: _Merged) -> Iterator[TheoremRecord]:
+    for shard in shards:
+        extract = load_record(shard, FileExtract)
+        merged.files.append(extract.file)
+        merged.premises.update((premise.full_name, premise) for premise in extract.premises)
+        for record in extract.theorems:
+            _check_unique(record, merged)
+            merged.num_steps += len(record.steps)
+            merged.used.update((use.full_name, use) for step in record.steps for use in step.premises)
+            yield record
+
+
+def _check_unique(record: TheoremRecord, merged: _Merged) -> None:
+    theorem = record.theorem
+    other = merged.file_of.setdefault(theorem.id, theorem.file)
+    if other != theorem.file:
+        raise DataError(
+            f"{theorem.id} is in {other} and in {theorem.file}: give the project's load paths, "
+            "so that its modules have different names"
+        )
+
+
+def _print_types(
+    project: CoqProject, library: Library, uses: Sequence[PremiseUse], timeout_s: float
+) -> list[PremiseRecord]:
+    """Records of premises that no source of the project declares, with types printed by Coq."""
+    if not uses:
+        return []
+    own = {file: module for module, file in library.project.items()}
+    installed = {file: module for module, file in library.external.items()}
+    modules = dict.fromkeys(own.get(use.file) or installed.get(use.file, "") for use in uses)
+    with CoqTop(project, "ntp_types.v") as coq:
+        for module in filter(None, modules):
+            # A module that cannot be loaded beside the others only costs the types of its premises.
+            coq.run(f"Require {module}.", timeout_s)
+        types = printed_types(coq, [use.full_name for use in uses], timeout_s)
+    return [
+        PremiseRecord(use.full_name, DERIVED if use.file in own else EXTERNAL, statement, use.file, None)
+        for use, statement in zip(uses, types, strict=True)
+    ]
