@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ntp.data.coq_corpus import declared_premises
 from ntp.data.coq_extract import FileExtract
 from ntp.data.coq_modules import Library
 from ntp.data.coq_premises import printed_types
@@ -55,6 +56,7 @@ def assemble(
     """
     merged = _Merged()
     num_theorems = write_jsonl(output_dir / THEOREMS, _theorems(shards, merged))
+    merged.premises.update(_elsewhere(project, library, merged))
     declared = {name for name, premise in merged.premises.items() if premise.kind != DERIVED}
     without_source = [use for name, use in sorted(merged.used.items()) if name not in merged.premises]
     printed = _print_types(project, library, without_source, timeout_s)
@@ -100,6 +102,19 @@ def _check_unique(record: TheoremRecord, merged: _Merged) -> None:
             f"{theorem.id} is in {other} and in {theorem.file}: give the project's load paths, "
             "so that its modules have different names"
         )
+
+
+def _elsewhere(project: CoqProject, library: Library, merged: _Merged) -> dict[str, PremiseRecord]:
+    """Premises used that are declared in files of the project which were not selected."""
+    extracted = {file.path for file in merged.files}
+    files = {use.file for name, use in merged.used.items() if name not in merged.premises} - extracted
+    found: dict[str, PremiseRecord] = {}
+    for module, file in sorted(library.project.items(), key=lambda item: item[1]):
+        if file in files:
+            for premise in declared_premises(project.read(file), module, file):
+                if premise.full_name in merged.used:
+                    found.setdefault(premise.full_name, premise)
+    return found
 
 
 def _print_types(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from ntp.data.coq_declarations import Command, declared
+import re
+from collections.abc import Iterator
+
+from ntp.data.coq_declarations import Command, declared, read_command
 from ntp.data.coq_scopes import Scopes
 from ntp.data.records import PremiseRecord
-from ntp.envs.coq_syntax import Sentence
+from ntp.envs.coq_syntax import CoqSyntaxError, Sentence, sentences
 from ntp.types import Span
 
+_COMMAND = re.compile(r"[A-Z#]")
 _PARTS = {"Constructor", "Field"}
 
 
@@ -20,3 +24,16 @@ def premise_records(sentence: Sentence, command: Command, scopes: Scopes, file: 
         name = scopes.full_name(item.name)
         records.append(PremiseRecord(name, item.kind, sentence.text[begin:end], file, span))
     return records
+
+
+def declared_premises(source: str, module: str, file: str) -> Iterator[PremiseRecord]:
+    """What a source declares, read without Coq; up to where it stops being lexically sound."""
+    scopes = Scopes(module)
+    try:
+        for sentence in sentences(source):
+            if _COMMAND.match(sentence.text):
+                command = read_command(sentence.text)
+                yield from premise_records(sentence, command, scopes, file)
+                scopes.follow(command)
+    except CoqSyntaxError:
+        return

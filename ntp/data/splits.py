@@ -1,0 +1,271 @@
+"""Train, validation and test theorems.
+
+Both kinds of split give whole files to one side, since neighbouring theorems share proofs, and then clean the
+evaluation sides. The result is a pure function of the records and the options.
+
+    random          Files are drawn at random.
+    novel_premises  As in LeanDojo (Yang et al. 2023, section 4), every theorem of an evaluation side uses at
+                    least one premise that no training proof uses. Files are drawn as for `random`, then the
+                    theorems without a novel premise are removed from the evaluation sides; they do not join
+                    the training side. The fractions are those before the removal.
+
+Statements that repeat one of the training side are removed from the evaluation sides, and so are repetitions
+within these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ntp.data.dataset import Dataset
+from ntp.data.jsonl import atomic_write, dump_record, load_record
+from ntp.data.records import TheoremRecord
+from ntp.errors import DataError
+
+KINDS = ("random", "novel_premises")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Theorem ids of the three sides, each in the order of the data set, and how they came about.
+
+    Attributes:
+        kind: One of `KINDS`.
+        seed: Of the order in which files are drawn.
+        val_fraction: Wanted share of theorems on the validation side, before cleaning.
+        test_fraction: The same for the test side; not used when `test_files` is given.
+        test_files: Globs of the files of the test side; empty to draw them.
+        train: Ids.
+        val: Ids.
+        test: Ids.
+        num_duplicates: Theorems removed from the evaluation sides because their statement is repeated.
+        num_without_novel_premise: Theorems removed from them for `novel_premises`.
+        source_hash: SHA-256 of everything in the records that the split depends on.
+        content_hash: SHA-256 of all the fields above; checked on loading.
+    """
+
+    kind: str
+    seed: int
+    val_fraction: float
+    test_fraction: float
+    test_files: tuple[str, ...]
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+    num_duplicates: int
+    num_without_novel_premise: int
+    source_hash: str
+    content_hash: str = ""
+
+
+def make_split(
+    records: Iterable[TheoremRecord],
+    kind: str = "random",
+    seed: int = 0,
+    val_fraction: float = 0.05,
+    test_fraction: float = 0.1,
+    test_files: Sequence[str] = (),
+) -> Split:
+    """Split theorem records.
+
+    Args:
+        records: In the order of the data set.
+        kind: `random` or `novel_premises`.
+        seed: Of the order in which files are drawn.
+        val_fraction: Share of all theorems to put on the validation side, as near as whole files allow.
+        test_fraction: The same for the test side.
+        test_files: Globs of the files that make the test side, in place of `test_fraction`.
+
+    Raises:
+        DataError: The kind is unknown, the fractions leave nothing to train on, or a wanted side is empty.
+    """
+    records = list(records)
+    _check_options(kind, val_fraction, test_fraction)
+    by_file: dict[str, list[TheoremRecord]] = {}
+    for record in records:
+        by_file.setdefault(record.theorem.file, []).append(record)
+    sizes = {file: len(group) for file, group in by_file.items()}
+    test_side, val_side = _assign(sizes, seed, val_fraction, test_fraction, test_files)
+    train = [r for r in records if r.theorem.file not in test_side | val_side]
+    val = [r for r in records if r.theorem.file in val_side]
+    test = [r for r in records if r.theorem.file in test_side]
+    num_not_novel = 0
+    if kind == "novel_premises":
+        known = {use.full_name for record in train for step in record.steps for use in step.premises}
+        novel_val, novel_test = ([r for r in side if _premises(r) - known] for side in (val, test))
+        num_not_novel = len(val) + len(test) - len(novel_val) - len(novel_test)
+        val, test = novel_val, novel_test
+    (kept_test, kept_val), num_duplicates = _without_duplicates(train, [test, val])
+    split = Split(
+        kind=kind,
+        seed=seed,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        test_files=tuple(test_files),
+        train=_ids(train),
+        val=_ids(kept_val),
+        test=_ids(kept_test),
+        num_duplicates=num_duplicates,
+        num_without_novel_premise=num_not_novel,
+        source_hash=_source_hash(records),
+    )
+    _check_sides(split, len(records))
+    return replace(split, content_hash=_content_hash(split))
+
+
+def save_split(split: Split, path: Path) -> None:
+    """Write a split.
+
+    Raises:
+        DataError: The directory cannot be written.
+    """
+    with atomic_write(path) as stream:
+        stream.write(dump_record(split) + "\n")
+
+
+def load_split(path: Path) -> Split:
+    """Read a split.
+
+    Raises:
+        DataError: The file is missing, corrupt, or was changed by hand.
+    """
+    split = load_record(path, Split)
+    if split.content_hash != _content_hash(split):
+        raise DataError(f"{path}: its content does not match its hash; delete it to make the split again")
+    return split
+
+
+def load_or_make_split(
+    dataset: Dataset,
+    kind: str,
+    seed: int,
+    val_fraction: float,
+    test_fraction: float,
+    test_files: Sequence[str] = (),
+) -> Split:
+    """The split of a data set, kept in its directory under a name made of the options.
+
+    Raises:
+        DataError: As for `make_split` and `load_split`, or the stored split is of other records.
+    """
+    options = json.dumps([kind, seed, val_fraction, test_fraction, list(test_files)])
+    name = hashlib.sha256(options.encode()).hexdigest()[:8]
+    path = dataset.directory / "splits" / f"{kind}-{seed}-{name}.json"
+    records = dataset.records.values()
+    if not path.exists():
+        split = make_split(records, kind, seed, val_fraction, test_fraction, test_files)
+        save_split(split, path)
+        return split
+    split = load_split(path)
+    if split.source_hash != _source_hash(records):
+        raise DataError(f"{path}: made from other theorems; delete it to make the split again")
+    return split
+
+
+def statement_key(record: TheoremRecord) -> str:
+    """The statement without keyword, name and spacing: equal for repeated statements.
+
+    A statement whose text is not its own (`Next Obligation.`) is taken as its first goal.
+    """
+    statement = record.theorem.statement
+    name = record.theorem.id.partition("#")[0].rpartition(".")[2]
+    found = re.search(rf"(?<![\w.']){re.escape(name)}(?![\w'])", statement)
+    text = statement[found.end() :] if found else ""
+    if not any(map(str.isalnum, text)):
+        text = str(record.steps[0].before)
+    return " ".join(text.split())
+
+
+def _check_options(kind: str, val_fraction: float, test_fraction: float) -> None:
+    if kind not in KINDS:
+        raise DataError(f"unknown split {kind!r}: choose one of {', '.join(KINDS)}")
+    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+        raise DataError(
+            f"val_fraction={val_fraction} and test_fraction={test_fraction} leave nothing to train on"
+        )
+
+
+def _assign(
+    sizes: dict[str, int], seed: int, val_fraction: float, test_fraction: float, test_files: Sequence[str]
+) -> tuple[set[str], set[str]]:
+    """Files of the test and validation sides."""
+    order = sorted(sizes)
+    random.Random(seed).shuffle(order)
+    total = sum(sizes.values())
+    if test_files:
+        test = {file for file in order if any(fnmatchcase(file, glob) for glob in test_files)}
+    else:
+        test = _draw(order, sizes, test_fraction * total)
+    rest = [file for file in order if file not in test]
+    return test, _draw(rest, sizes, val_fraction * total)
+
+
+def _draw(order: Sequence[str], sizes: dict[str, int], target: float) -> set[str]:
+    """Files in order, each if it takes the side nearer to the target; at least one if there is a target."""
+    drawn: set[str] = set()
+    size = 0
+    for file in order:
+        if abs(size + sizes[file] - target) < abs(size - target):
+            drawn.add(file)
+            size += sizes[file]
+    if target > 0 and order and not drawn:
+        drawn.add(min(order, key=lambda file: sizes[file]))
+    return drawn
+
+
+def _premises(record: TheoremRecord) -> set[str]:
+    return {use.full_name for step in record.steps for use in step.premises}
+
+
+def _without_duplicates(
+    train: Sequence[TheoremRecord], sides: Sequence[Sequence[TheoremRecord]]
+) -> tuple[list[list[TheoremRecord]], int]:
+    seen = set(map(statement_key, train))
+    kept: list[list[TheoremRecord]] = []
+    for side in sides:
+        kept.append([])
+        for record in side:
+            key = statement_key(record)
+            if key not in seen:
+                seen.add(key)
+                kept[-1].append(record)
+    return kept, sum(map(len, sides)) - sum(map(len, kept))
+
+
+def _check_sides(split: Split, num_records: int) -> None:
+    wanted = {
+        "train": True,
+        "val": split.val_fraction > 0,
+        "test": split.test_fraction > 0 or bool(split.test_files),
+    }
+    for side, is_wanted in wanted.items():
+        if is_wanted and not getattr(split, side):
+            raise DataError(
+                f"the {side} side of the {split.kind} split of {num_records} theorems is empty: "
+                "extract more files or change the fractions"
+            )
+
+
+def _ids(records: Iterable[TheoremRecord]) -> tuple[str, ...]:
+    return tuple(record.theorem.id for record in records)
+
+
+def _source_hash(records: Iterable[TheoremRecord]) -> str:
+    digest = hashlib.sha256()
+    for record in records:
+        premises = sorted(_premises(record))
+        line = [record.theorem.id, record.theorem.file, statement_key(record), premises]
+        digest.update(json.dumps(line).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _content_hash(split: Split) -> str:
+    fields = {name: value for name, value in asdict(split).items() if name != "content_hash"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
