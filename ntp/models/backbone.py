@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
     LlamaConfig,
     LlamaForCausalLM,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -36,32 +38,28 @@ ARCHITECTURE_FIELDS = (
 )
 
 
-def architecture(model: PreTrainedModel) -> dict[str, int | str]:
+def architecture(config: PretrainedConfig) -> dict[str, int | str]:
     """The sizes that decide whether weights fit a model, as far as its config names them."""
-    config = model.config
     return {name: getattr(config, name) for name in ARCHITECTURE_FIELDS if hasattr(config, name)}
 
 
-def build_tiny_llama(
-    vocab_size: int,
-    pad_token_id: int,
-    eos_token_id: int,
-    hidden_size: int = 256,
-    num_layers: int = 4,
-    num_heads: int = 4,
-    intermediate_size: int = 688,
-    max_positions: int = 1024,
-    seed: int = 0,
-) -> LlamaForCausalLM:
-    """A Llama of any size with random weights; the defaults give 3.7 M parameters, embeddings tied.
+def tiny_llama_config(
+    tokenizer: PreTrainedTokenizerBase,
+    hidden_size: int,
+    num_layers: int,
+    num_heads: int,
+    intermediate_size: int,
+    max_positions: int,
+) -> LlamaConfig:
+    """A Llama of any size over a tokenizer's vocabulary, embeddings tied.
 
     Raises:
-        ConfigError: `hidden_size` is not a multiple of `num_heads`.
+        ConfigError: `hidden_size` is not an even multiple of `num_heads`.
     """
-    if hidden_size % num_heads:
-        raise ConfigError(f"hidden_size={hidden_size} is not a multiple of num_heads={num_heads}")
-    config = LlamaConfig(
-        vocab_size=vocab_size,
+    if hidden_size % (2 * num_heads):
+        raise ConfigError(f"hidden_size={hidden_size} is not an even multiple of num_heads={num_heads}")
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
         hidden_size=hidden_size,
         intermediate_size=intermediate_size,
         num_hidden_layers=num_layers,
@@ -69,11 +67,14 @@ def build_tiny_llama(
         num_key_value_heads=num_heads,
         max_position_embeddings=max_positions,
         tie_word_embeddings=True,
-        pad_token_id=pad_token_id,
+        pad_token_id=tokenizer.pad_token_id,  # pyright: ignore[reportArgumentType]
         bos_token_id=None,
-        eos_token_id=eos_token_id,
-        attn_implementation="sdpa",
+        eos_token_id=tokenizer.eos_token_id,  # pyright: ignore[reportArgumentType]
     )
+
+
+def build_tiny_llama(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
+    """A Llama with random weights, a function of the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
@@ -108,9 +109,10 @@ def load_causal_lm(
     if quantization != "none":
         options["quantization_config"] = _quantization_config(quantization)
     try:
-        model, info = AutoModelForCausalLM.from_pretrained(name_or_path, output_loading_info=True, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(name_or_path, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(_unreadable("model", name_or_path, error)) from error
+    model, info = loaded
     if info["missing_keys"]:
         missing = sorted(info["missing_keys"])
         raise CheckpointError(
@@ -118,8 +120,20 @@ def load_causal_lm(
         )
     if gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
     return model
+
+
+def load_config(name_or_path: str | Path) -> PretrainedConfig:
+    """Load the configuration of a pretrained model, without its weights.
+
+    Raises:
+        CheckpointError: It cannot be found or read.
+    """
+    _require_source(name_or_path)
+    try:
+        return AutoConfig.from_pretrained(name_or_path)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(_unreadable("model", name_or_path, error)) from error
 
 
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
@@ -164,8 +178,6 @@ def _quantization_config(quantization: str) -> BitsAndBytesConfig:
 
 
 def _unreadable(what: str, name_or_path: str | Path, error: Exception) -> str:
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return (
-        f"cannot load the {what} {name_or_path}: {first_line} "
-        "(without network, give the path of a local copy instead of a hub name)"
-    )
+    text = " ".join(str(error).split()) or type(error).__name__
+    advice = "; without network, give the path of a local copy instead of a hub name"
+    return f"cannot load the {what} {name_or_path}: {text.partition('. ')[0]}{advice * isinstance(error, OSError)}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, load_peft_weights, set_peft_model_state_dict
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
-from ntp.errors import ConfigError
+from ntp.errors import CheckpointError, ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,38 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
         task_type="CAUSAL_LM",
     )
     try:
-        peft_model = get_peft_model(model, config)
+        return _adapted(model, config)
     except ValueError as error:
         raise ConfigError(f"LoRA does not fit this model: {error}") from error
+
+
+def load_lora(model: PreTrainedModel, directory: Path) -> PeftModel:
+    """Freeze the model and put trainable adapters that `PeftModel.save_pretrained` wrote on it, in place.
+
+    Raises:
+        CheckpointError: They cannot be read, or are incomplete.
+    """
+    try:
+        config = LoraConfig.from_pretrained(str(directory))
+        assert isinstance(config, LoraConfig)
+        peft_model = _adapted(model, config)
+        weights = load_peft_weights(str(directory), device="cpu")
+        result = set_peft_model_state_dict(peft_model, weights)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"cannot load the adapter in {directory}: {_first_line(error)}") from error
+    trainable = {name for name, p in peft_model.named_parameters() if p.requires_grad}
+    if missing := sorted(trainable.intersection(result.missing_keys)):
+        raise CheckpointError(
+            f"the adapter in {directory} is incomplete: {len(missing)} tensors missing (first: {missing[0]})"
+        )
+    return peft_model
+
+
+def _adapted(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
+    peft_model = get_peft_model(model, config)
     assert isinstance(peft_model, PeftModel)
     return peft_model
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ntp.errors import ConfigError
 from ntp.models.backbone import architecture
@@ -35,11 +35,12 @@ class TacticPolicy(nn.Module):
         prompt: How a state is laid out.
         max_tactic_tokens: Tactics of this many tokens are stopped with probability one.
         top_p: Nucleus of the sampling distribution, in (0, 1].
-        precision: `fp32`, or `bf16` for bfloat16 matrix products: about twice as fast on CPUs with AVX512-BF16,
-            but scores then differ from sampled log-probabilities by rounding, about 1e-2.
+        precision: `fp32`, or `bf16` for bfloat16 matrix products: twice as fast on CPUs with AVX512-BF16, but
+            scores then differ from sampled log-probabilities by rounding, about 1e-2.
 
     Raises:
-        ConfigError: A limit is out of range, or the tokenizer has no EOS token.
+        ConfigError: A limit is out of range or beyond what the model can attend to, or the tokenizer has no
+            EOS token.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class TacticPolicy(nn.Module):
         self.max_tactic_tokens = max_tactic_tokens
         self.top_p = top_p
         self._prompts = PromptEncoder(tokenizer, prompt)
-        self._decoder = _make_decoder(model, tokenizer, precision)
+        self.decoder = _make_decoder(model, tokenizer, precision)
+        _require_room(self.decoder.model.config, self._prompts.max_tokens + max_tactic_tokens)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
         """Draw tactics, without gradient and in evaluation mode.
@@ -77,7 +79,7 @@ class TacticPolicy(nn.Module):
         self.model.eval()
         try:
             results = sample_tactics(
-                self._decoder, prompts, [r.draws for r in requests], self.max_tactic_tokens, self.top_p
+                self.decoder, prompts, [r.draws for r in requests], self.max_tactic_tokens, self.top_p
             )
         finally:
             self.model.train(training)
@@ -103,7 +105,7 @@ class TacticPolicy(nn.Module):
         for index, (state, tactic) in enumerate(pairs):
             slots[state][tactic] = index
         unique_M = score_tactics(
-            self._decoder,
+            self.decoder,
             self._prompts.encode(list(slots)),
             [list(tactics) for tactics in slots.values()],
             self.max_tactic_tokens,
@@ -115,12 +117,16 @@ class TacticPolicy(nn.Module):
     def state_features(self, states: Sequence[str]) -> Tensor:
         """Last hidden states at the end of the prompts, (B, D), float32, without gradient."""
         features = []
-        with self._decoder.autocast():
+        with self.decoder.autocast():
             for prompt in self._prompts.encode(states):
-                ids_BL = torch.tensor([prompt], device=self._decoder.device)
+                ids_BL = torch.tensor([prompt], device=self.decoder.device)
                 position_BL = torch.arange(len(prompt), device=ids_BL.device)[None]
-                features.append(self._decoder.hidden(ids_BL, position_BL)[:, -1].float())
+                features.append(self.decoder.hidden(ids_BL, position_BL)[:, -1].float())
         return torch.cat(features)
+
+    def encode_state(self, state: str) -> list[int]:
+        """Token ids of a state's prompt, up to where a tactic begins."""
+        return self._prompts.encode([state])[0]
 
     def encode_tactic(self, text: str) -> tuple[int, ...]:
         """Token ids without stop token, cut to `max_tactic_tokens` as a sampled tactic would be."""
@@ -148,13 +154,14 @@ class TacticPolicy(nn.Module):
         names = {name for name, p in self.named_parameters(remove_duplicate=False) if p.requires_grad}
         return {name: tensor for name, tensor in self.state_dict().items() if name in names}
 
-    def describe(self) -> dict[str, Any]:
-        """What a checkpoint must agree with to be loaded into this policy."""
-        return {
-            "adapter": isinstance(self.model, PeftModel),
-            "architecture": architecture(self._decoder.model),
-            "vocabulary": vocabulary_hash(self.tokenizer),
-        }
+    def _describe(self) -> dict[str, Any]:
+        lora = self.model.peft_config["default"] if isinstance(self.model, PeftModel) else None
+        return describe(
+            self.decoder.model.config,
+            self.tokenizer,
+            base=None if lora is None else lora.base_model_name_or_path,
+            lora_rank=None if lora is None else lora.r,  # pyright: ignore[reportAttributeAccessIssue]
+        )
 
     def save(self, directory: str | Path) -> None:
         """Write the model (under PEFT its adapter only), the tokenizer and `ntp_policy.json`."""
@@ -163,7 +170,7 @@ class TacticPolicy(nn.Module):
         self.model.save_pretrained(str(directory))
         self.tokenizer.save_pretrained(directory)
         description = {
-            **self.describe(),
+            **self._describe(),
             "template": self.prompt.template,
             "marker": self.prompt.marker,
             "max_state_tokens": self.prompt.max_state_tokens,
@@ -177,12 +184,42 @@ class TacticPolicy(nn.Module):
         return [text.strip() for text in self.tokenizer.batch_decode([list(ids) for ids in tactics])]
 
 
+def describe(
+    config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase, base: str | None, lora_rank: int | None
+) -> dict[str, Any]:
+    """What a saved policy and a configuration must agree on.
+
+    Args:
+        config: Of the model.
+        tokenizer: Of the model.
+        base: Name or path of the frozen model under adapters; its last component counts.
+        lora_rank: Of the adapters; None without.
+    """
+    return {
+        "base": None if base is None else Path(base).name,
+        "lora_rank": lora_rank,
+        "vocabulary": vocabulary_hash(tokenizer),
+        **architecture(config),
+    }
+
+
 def _make_decoder(
     model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, precision: Precision
 ) -> Decoder:
     plain = model.get_base_model() if isinstance(model, PeftModel) else model
     assert isinstance(plain, PreTrainedModel)
     stop_id = int(tokenizer.eos_token_id)  # pyright: ignore[reportArgumentType]
-    # Models often have more embeddings than their tokenizer has tokens.
-    suppressed = {*tokenizer.all_special_ids, *range(len(tokenizer), plain.config.vocab_size)} - {stop_id}
-    return Decoder(plain, stop_id, tuple(sorted(suppressed)), precision)
+    # Models often have more embeddings than their tokenizer has tokens, or fewer.
+    vocab_size = plain.config.vocab_size
+    suppressed = {*tokenizer.all_special_ids, *range(len(tokenizer), vocab_size)} - {stop_id}
+    return Decoder(plain, stop_id, tuple(sorted(id for id in suppressed if id < vocab_size)), precision)
+
+
+def _require_room(config: PretrainedConfig, num_tokens: int) -> None:
+    for name in ("max_position_embeddings", "sliding_window"):
+        limit = getattr(config, name, None)
+        if limit is not None and num_tokens > limit:
+            raise ConfigError(
+                f"a prompt and a tactic may have {num_tokens} tokens, but the model's {name} is {limit}: "
+                "lower max_state_tokens or max_tactic_tokens"
+            )
