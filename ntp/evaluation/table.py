@@ -76,14 +76,16 @@ def by_method(results: Sequence[TheoremResult]) -> dict[str, list[TheoremResult]
     return groups
 
 
-def summarize(method: str, results: Sequence[TheoremResult], seed: int = 0) -> MethodSummary:
-    """Summarise the results of one method; `seed` is that of the bootstrap."""
+def summarize(
+    method: str, results: Sequence[TheoremResult], seed: int = 0, num_resamples: int = 2000
+) -> MethodSummary:
+    """Summarise the results of one method; `seed` and `num_resamples` are those of the bootstrap."""
     outcomes = Counter(result.outcome for result in results)
     attempts = Counter(status for result in results for status in result.status_counts.elements())
     return MethodSummary(
         method=method,
         num_theorems=len(results),
-        solved_rate=bootstrap_mean([is_solved(result) for result in results], seed),
+        solved_rate=bootstrap_mean([is_solved(r) for r in results], seed, num_resamples=num_resamples),
         pass_at={k: mean_pass_at_k(results, k) for k in PASS_AT},
         distinct=total_distinct(results),
         outcomes={outcome: outcomes[outcome] for outcome in TheoremOutcome},
@@ -126,21 +128,21 @@ def table_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list
     return header, [_row(summary) for summary in summaries]
 
 
-def denominator_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the table of denominators: theorems by outcome, then attempts by status."""
-    header = ["method", "theorems", *(str(outcome).replace("_", " ") for outcome in TheoremOutcome)]
-    header += ["attempts", *(str(status) for status in Status)]
-    rows = [
-        [
-            summary.method,
-            str(summary.num_theorems),
-            *(str(count) for count in summary.outcomes.values()),
-            str(sum(summary.attempts.values())),
-            *(str(count) for count in summary.attempts.values()),
-        ]
-        for summary in summaries
+def theorem_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the table of theorems by outcome."""
+    header = ["method", "asked for", *(str(outcome).replace("_", " ") for outcome in TheoremOutcome)]
+    return header, [
+        [s.method, str(s.num_theorems), *(str(count) for count in s.outcomes.values())] for s in summaries
     ]
-    return header, rows
+
+
+def attempt_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the table of attempts by status, before proofs are verified again."""
+    header = ["method", "attempts", *(str(status) for status in Status)]
+    return header, [
+        [s.method, str(sum(s.attempts.values())), *(str(count) for count in s.attempts.values())]
+        for s in summaries
+    ]
 
 
 def rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
