@@ -48,5 +48,5 @@ def test_learns_from_failures_says_whether_leaving_them_out_changes_the_loss(obj
 
 @pytest.mark.parametrize("objective", [TrajectoryBalance, VarGrad])
 def test_unknown_penalty_is_refused(objective):
-    with pytest.raises(ConfigError, match="loss.penalty=cube"):
+    with pytest.raises(ConfigError, match=r"loss\.penalty=cube"):
         objective("cube")

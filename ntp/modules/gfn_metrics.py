@@ -1,0 +1,82 @@
+"""What a GFlowNet training step reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ntp.errors import InitError
+from ntp.losses.objectives import TrajectoryBatch
+from ntp.losses.trajectory_balance import group_deviation
+from ntp.modules.rollout import Group, Origin
+from ntp.rewards.kernel import failure_mass
+from ntp.types import Status
+
+
+def rollout_metrics(groups: Sequence[Group | InitError]) -> dict[str, float]:
+    """Counts over everything that was asked for, before any trajectory is dropped.
+
+    Rates are over all sampled trajectories, crashed ones included.
+    """
+    opened = [group for group in groups if isinstance(group, Group)]
+    attempts = [attempt for group in opened for attempt in group.attempts]
+    status = Counter(attempt.status for attempt in attempts)
+    on_policy = [attempt for attempt in attempts if attempt.origin is Origin.ON_POLICY]
+    metrics: dict[str, float] = {
+        "rollout/num_init_errors": len(groups) - len(opened),
+        "rollout/num_crashed": status[Status.CRASHED],
+        "rollout/num_timeouts": status[Status.TIMEOUT],
+        "rollout/num_truncated": status[Status.TRUNCATED],
+        "rollout/num_distinct_proofs": sum(
+            len({a.token_ids for a in group.attempts if a.status is Status.PROVED}) for group in opened
+        ),
+    }
+    if opened:
+        metrics["rollout/solved"] = sum(group.solved for group in opened) / len(groups)
+    if attempts:
+        metrics["rollout/num_tactics"] = sum(len(attempt.tactics) for attempt in attempts) / len(attempts)
+    if on_policy:
+        proved = sum(attempt.status is Status.PROVED for attempt in on_policy)
+        metrics["rollout/success"] = proved / len(on_policy)
+    return metrics
+
+
+def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, float]:
+    """How far from balance the trained trajectories are.
+
+    `train/log_z` is the learned log Z where there is one, else its VarGrad estimate; a mean over theorems.
+    `train/failure_mass` needs on-policy samples, and is left out where a batch has none.
+
+    Args:
+        batch: What the loss was computed on, at least one trajectory.
+        on_policy_N: Which trajectories were drawn from the policy itself, (N,) booleans.
+    """
+    f_N = batch.log_pf_N.detach() - batch.log_reward_N
+    deviation_N, index_N, size_G = group_deviation(f_N, batch.group_N)
+    metrics = {"train/log_reward": float(batch.log_reward_N.mean())}
+    if (size_G > 1).any():
+        variance_G = f_N.new_zeros(size_G.shape).index_add(0, index_N, deviation_N.square()) / (size_G - 1)
+        metrics["train/f_std"] = float(variance_G[size_G > 1].sqrt().mean())
+    log_z_N = -(f_N - deviation_N) if batch.log_z_N is None else batch.log_z_N.detach()
+    metrics["train/log_z"] = float((log_z_N / size_G[index_N]).sum() / len(size_G))
+    masses = []
+    for group in range(len(size_G)):
+        drawn_N = on_policy_N & (index_N == group)
+        if drawn_N.any():
+            masses.append(
+                failure_mass(
+                    batch.log_reward_N[drawn_N], batch.log_pf_N.detach()[drawn_N], batch.proved_N[drawn_N]
+                )
+            )
+    if masses:
+        metrics["train/failure_mass"] = sum(masses) / len(masses)
+    return metrics
+
+
+def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
+    """Euclidean norm of all gradients together, a scalar."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients)

@@ -1,0 +1,244 @@
+"""A tactic policy tuned as a GFlowNet against the prover.
+
+One optimizer step: attempt some theorems, let the kernel judge the attempts, add own past proofs, and move
+log P_F towards log R (or, with another objective, towards the proofs) on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ntp.buffers.replay import ReplayBuffer, ReplayProof
+from ntp.envs.pool import EnvPool
+from ntp.errors import InitError
+from ntp.losses.objectives import Objective, TrajectoryBatch
+from ntp.losses.trajectory_balance import group_deviation
+from ntp.modules.gfn_metrics import balance_metrics, gradient_norm, rollout_metrics
+from ntp.modules.log_z import LogZ
+from ntp.modules.rng_state import restore_rng_state, rng_state
+from ntp.modules.rollout import Behaviour, Group, Origin, Scorer, sample_groups, score_paths, with_replay
+from ntp.modules.schedule import warmup_then_cosine
+from ntp.modules.sft import OptimizerFactory
+from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.policy.policy import TacticPolicy
+from ntp.rewards.kernel import KernelReward, RewardComponents
+from ntp.seeding import derive_seed
+from ntp.types import Status, Theorem
+
+
+class GFNPolicyModule(lightning.LightningModule):
+    """Trains a policy on its own judged trajectories; needs a DataModule that has an `EnvPool` as `pool`.
+
+    Everything random in a step is a function of (seed, global step, theorem), so a resumed run goes on as if
+    it had not stopped. Crashed trajectories and theorems that cannot be opened are counted and left out.
+    Gradients are clipped per parameter group: a log Z far off must not shrink the policy's step.
+
+    Args:
+        policy: What is trained.
+        reference: The prior of the reward, frozen. Not part of this module's state.
+        objective: The loss.
+        reward: Of a judged trajectory.
+        behaviour: What a theorem's group of trajectories is composed of.
+        buffer: The policy's own proofs, saved with checkpoints.
+        optimizer: Builds the optimizer from parameter groups.
+        log_z_lr: Learning rate of log Z, where the objective learns one.
+        keep_unsolved: Fraction of groups without any proof that are trained on.
+        warmup_steps: Optimizer steps of linear warm-up.
+        decay_steps: Steps after which learning rates have fallen to a tenth, by a cosine; 0 for none.
+        seed: Of all rollouts.
+    """
+
+    def __init__(
+        self,
+        policy: TacticPolicy,
+        reference: Scorer,
+        objective: Objective,
+        reward: KernelReward,
+        behaviour: Behaviour,
+        buffer: ReplayBuffer,
+        optimizer: OptimizerFactory,
+        log_z_lr: float = 1e-2,
+        keep_unsolved: float = 0.25,
+        warmup_steps: int = 0,
+        decay_steps: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.policy = policy
+        self.log_z = LogZ(policy.model.config.hidden_size) if objective.needs_log_z else None
+        self.buffer = buffer
+        self.strict_loading = False
+        self._reference = (reference,)  # in a tuple, so that its weights are not registered as ours
+        self._objective = objective
+        self._reward = reward
+        self._behaviour = behaviour
+        self._optimizer = optimizer
+        self._log_z_lr = log_z_lr
+        self._keep_unsolved = keep_unsolved
+        self._warmup_steps = warmup_steps
+        self._decay_steps = decay_steps
+        self._seed = seed
+        self._saved_rng: Mapping[str, Any] | None = None
+
+    @property
+    def pool(self) -> EnvPool:
+        """The provers, owned by the DataModule."""
+        return self.trainer.datamodule.pool  # type: ignore[attr-defined]
+
+    def training_step(self, batch: Sequence[Theorem]) -> Tensor | None:
+        """The objective on one group of trajectories per theorem; None if nothing is left to learn from."""
+        seed = derive_seed(self._seed, self.trainer.global_step)
+        sampled = sample_groups(batch, self.policy, self.pool, self._behaviour, seed)
+        self._log(rollout_metrics(sampled))
+        groups = self._groups_to_train_on(sampled, seed)
+        self._log({"buffer/num_proofs": len(self.buffer), "buffer/num_theorems": self.buffer.num_theorems})
+        if not groups:
+            return None
+        trajectories = self._collate(groups)
+        loss = self._objective(trajectories)
+        on_policy = [attempt.origin is Origin.ON_POLICY for group in groups for attempt in group.attempts]
+        self._log(balance_metrics(trajectories, torch.tensor(on_policy, device=loss.device)))
+        self._log({"train/num_trajectories": len(on_policy), "train/num_groups": len(groups)})
+        self.log("train/loss", loss, prog_bar=True, batch_size=1)
+        return loss
+
+    def _groups_to_train_on(self, sampled: Sequence[Group | InitError], seed: int) -> list[Group]:
+        """Drop what carries no evidence, add replay and the prior, and remember new proofs."""
+        groups = []
+        for group in sampled:
+            if isinstance(group, InitError):
+                continue
+            judged = tuple(a for a in group.attempts if a.status is not Status.CRASHED)
+            group = with_replay(
+                replace(group, attempts=judged), self.buffer, self._behaviour.num_replay, seed
+            )
+            if group.solved or self._keeps_unsolved(group, seed):
+                groups.append(self._without_unused(group))
+        groups = self._with_prior([group for group in groups if group.attempts])
+        for group in groups:
+            for attempt in group.attempts:
+                if attempt.status is Status.PROVED and attempt.origin is not Origin.REPLAY:
+                    assert attempt.log_ref is not None
+                    proof = ReplayProof(attempt.states, attempt.tactics, attempt.token_ids, attempt.log_ref)
+                    self.buffer.add(group.theorem.id, proof)
+        return groups
+
+    def _keeps_unsolved(self, group: Group, seed: int) -> bool:
+        return derive_seed(seed, "keep", group.theorem.id) < self._keep_unsolved * 2**63
+
+    def _without_unused(self, group: Group) -> Group:
+        if self._objective.learns_from_failures:
+            return group
+        return replace(group, attempts=tuple(a for a in group.attempts if a.status is Status.PROVED))
+
+    def _with_prior(self, groups: Sequence[Group]) -> list[Group]:
+        """Score all attempts that are new under the reference."""
+        new = [attempt for group in groups for attempt in group.attempts if attempt.log_ref is None]
+        with torch.no_grad():
+            log_ref = iter(score_paths(self._reference[0], new).tolist() if new else [])
+        return [
+            replace(
+                group,
+                attempts=tuple(
+                    replace(a, log_ref=next(log_ref)) if a.log_ref is None else a for a in group.attempts
+                ),
+            )
+            for group in groups
+        ]
+
+    def _collate(self, groups: Sequence[Group]) -> TrajectoryBatch:
+        attempts = [attempt for group in groups for attempt in group.attempts]
+        log_pf_N = score_paths(self.policy, attempts)
+        device = log_pf_N.device
+        step = self.trainer.global_step
+        log_reward = []
+        for attempt in attempts:
+            assert attempt.log_ref is not None
+            log_reward.append(
+                self._reward.log_reward(RewardComponents(attempt.log_ref, attempt.status), step)
+            )
+        group_N = torch.tensor([i for i, group in enumerate(groups) for _ in group.attempts], device=device)
+        batch = TrajectoryBatch(
+            log_pf_N=log_pf_N,
+            log_reward_N=torch.tensor(log_reward, dtype=log_pf_N.dtype, device=device),
+            group_N=group_N,
+            proved_N=torch.tensor([a.status is Status.PROVED for a in attempts], device=device),
+        )
+        if self.log_z is None:
+            return batch
+        if self.log_z.is_zero:
+            f_N = (log_pf_N - batch.log_reward_N).detach()
+            self.log_z.start_at(float((group_deviation(f_N, group_N)[0] - f_N).mean()))
+        log_z_B = self.log_z(self.policy.state_features([group.root for group in groups]))
+        return replace(batch, log_z_N=log_z_B[group_N])
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer: the policy, and log Z at its own learning rate and without weight decay."""
+        groups: list[dict[str, Any]] = [{"params": [p for p in self.policy.parameters() if p.requires_grad]}]
+        if self.log_z is not None:
+            groups.append(
+                {"params": list(self.log_z.parameters()), "lr": self._log_z_lr, "weight_decay": 0.0}
+            )
+        optimizer = self._optimizer(groups)
+        require_each_once(self, optimizer)
+        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:  # noqa: ARG002 - Lightning's signature
+        """Log the policy's gradient norm, unclipped."""
+        self._log({"train/grad_norm": float(gradient_norm(list(self.policy.parameters())))})
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,  # noqa: ARG002 - always by norm
+    ) -> None:
+        """Clip the gradient norm of each parameter group by itself."""
+        if gradient_clip_val is not None:
+            for group in optimizer.param_groups:
+                nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)
+
+    def on_fit_start(self) -> None:
+        """Bring the reference to the policy's device."""
+        if isinstance(reference := self._reference[0], nn.Module):
+            reference.to(self.device)
+
+    def on_train_batch_start(self, batch: Sequence[Theorem], batch_idx: int) -> None:  # noqa: ARG002
+        """After a resume, put back the random state of the last step."""
+        if self._saved_rng is not None:
+            restore_rng_state(self._saved_rng)
+            self._saved_rng = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep trainables, the replay buffer and the random state."""
+        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
+        checkpoint["replay_buffer"] = self.buffer.state_dict()
+        checkpoint["rng_state"] = rng_state()
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Raise `CheckpointError` unless everything that is missing is frozen."""
+        require_only_frozen_missing(self, checkpoint["state_dict"])
+        self.buffer.load_state_dict(checkpoint["replay_buffer"])
+        self._saved_rng = checkpoint["rng_state"]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
+        """Batches are theorems; the policy places its own tensors."""
+        return batch
+
+    def _log(self, metrics: Mapping[str, float]) -> None:
+        self.log_dict(dict(metrics), batch_size=1)
+
+
+def require_each_once(module: nn.Module, optimizer: Optimizer) -> None:
+    """Assert that the optimizer has every trainable parameter of the module once, and nothing else."""
+    trained = sorted(id(p) for group in optimizer.param_groups for p in group["params"])
+    trainable = sorted(id(p) for p in module.parameters() if p.requires_grad)
+    assert trained == trainable, "the optimizer must hold every trainable parameter exactly once"

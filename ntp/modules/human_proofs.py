@@ -1,0 +1,57 @@
+"""Human proofs as a start for the replay buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+
+from ntp.buffers.replay import ReplayBuffer, ReplayProof
+from ntp.modules.rollout import Scorer, score_paths
+from ntp.policy.policy import TacticPolicy
+
+SCORE_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class HumanProof:
+    """A proof as extracted: the state before each tactic, and the tactic."""
+
+    theorem_id: str
+    states: tuple[str, ...]
+    tactics: tuple[str, ...]
+
+
+@torch.no_grad()
+def add_human_proofs(
+    buffer: ReplayBuffer, proofs: Iterable[HumanProof], policy: TacticPolicy, reference: Scorer
+) -> int:
+    """Put human proofs into the buffer as if the policy had found them; returns how many were new.
+
+    Inside a VarGrad group their tiny probability dominates the variance (measured: standard deviation of f
+    10.5 against 1.6, gradient norm 640 against 70), so this is for theorems that the policy cannot prove.
+
+    Args:
+        buffer: Where they go.
+        proofs: Proofs that replay. Those with a tactic too long for the policy to say are left out.
+        policy: Encodes the tactics.
+        reference: The prior of the reward.
+    """
+    unscored: list[tuple[str, ReplayProof]] = []
+    for proof in proofs:
+        token_ids = tuple(policy.encode_tactic(tactic) for tactic in proof.tactics)
+        if all(
+            policy.decode_tactic(ids) == text.strip()
+            for ids, text in zip(token_ids, proof.tactics, strict=True)
+        ):
+            unscored.append(
+                (proof.theorem_id, ReplayProof(proof.states, proof.tactics, token_ids, log_ref=0.0))
+            )
+    num_new = 0
+    for begin in range(0, len(unscored), SCORE_BATCH):
+        chunk = unscored[begin : begin + SCORE_BATCH]
+        log_ref_N = score_paths(reference, [proof for _, proof in chunk])
+        for (theorem_id, proof), log_ref in zip(chunk, log_ref_N.tolist(), strict=True):
+            num_new += buffer.add(theorem_id, replace(proof, log_ref=log_ref))
+    return num_new
