@@ -17,7 +17,7 @@ from ntp.evaluation.plots import all_plots, method_colours
 from ntp.evaluation.results import TheoremResult
 from ntp.evaluation.tree import ProofTree, TreeNode, prune
 
-MAX_TREE_BYTES = 6_000_000  # of all trees of a page together
+MAX_TREE_BYTES = 7_000_000  # of all trees of a page together
 MAX_PROOFS = 40  # shown per theorem and method
 MAX_DEPTH = 60  # browsers stop nesting at about 500 elements
 MIN_NODES = 4

@@ -158,7 +158,8 @@ def rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; all columns but the first are numbers."""
     rule = ["---", *("---:" for _ in header[1:])]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+    lines = ([cell.replace("|", "\\|") for cell in cells] for cells in (header, rule, *rows))
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _row(summary: MethodSummary) -> list[str]:
