@@ -12,13 +12,13 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from ntp.data.dataset import Dataset
+from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.data.records import TheoremRecord
 from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
-from ntp.evaluation.report import write_report
-from ntp.evaluation.results import TheoremResult, read_results, write_results
-from ntp.evaluation.table import by_method, flat_summary, rich_table, summarize, table_rows
+from ntp.evaluation.report import build_report, console_tables, summary_metrics, write_report
+from ntp.evaluation.results import TheoremResult
 from ntp.policy.requests import Draw
 from ntp.search.base import Budget, Proposer
 from ntp.search.best_first import BestFirstSearch
@@ -63,13 +63,15 @@ def run(context: Context) -> dict[str, float]:
     for method in methods(cfg, context.inputs):
         path = context.directory / f"results-{method.name}.jsonl"
         if not path.exists():
-            write_results(path, evaluate(method, theorems, make_env))
-        results += read_results(path)
-    for path in write_report(context.directory, cfg.name, results):
+            write_jsonl(path, evaluate(method, theorems, make_env))
+        results += read_jsonl(path, TheoremResult)
+    options = cfg.evaluation
+    report = build_report(cfg.name, results, options.baseline, cfg.seed, options.bootstrap_samples)
+    for path in write_report(report, context.directory):
         context.mlflow.log_artifact(path)
-    summaries = [summarize(name, group, cfg.seed) for name, group in by_method(results).items()]
-    Console().print(rich_table(f"{len(theorems)} held-out theorems", *table_rows(summaries)))
-    return flat_summary(summaries)
+    for table in console_tables(report):
+        Console().print(table)
+    return summary_metrics(report)
 
 
 def held_out(cfg: DictConfig, dataset: Dataset) -> list[TheoremRecord]:
