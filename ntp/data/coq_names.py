@@ -84,10 +84,13 @@ class _Reader:
             self._enter(name)
             return False
         if self._text(index - 1) == "%":
-            return False
+            # In a pattern a lemma to apply, in a term a scope.
+            return self._skipping in {"tactic", "pattern"}
         if name in _KEYWORDS:
             self._keyword(index, name)
             return False
+        if self._skipping in {"tactic", "pattern"}:
+            self._bound.add(name)
         return self._skipping is None and self._text(index + 1) != ":="
 
     def _enter(self, name: str) -> None:

@@ -15,7 +15,7 @@ from ntp.envs.coq_xml import Failure
 
 _CONTINUED = re.compile(r"\n\s+")
 _OBJECT = re.compile(r"(?:Constant|Inductive|Constructor|Notation) (\S+)(.*)")
-_NOT_REACHED = "(shorter name to refer to it"
+_SHORTER = re.compile(r"\(shorter name to refer to it in current context is (\S+)\)")
 # Commands after which every short name still means what it meant.
 _INERT = {
     "Arguments", "Hint", "Infix", "Set", "Unset", "Open", "Close", "Ltac", "Tactic", "Reserved", "Opaque",
@@ -49,7 +49,7 @@ class PremiseResolver:
         unknown = [name for name in wanted if name not in self._known]
         if unknown:
             answers = self._coq.query_all([f"Locate Term {name}." for name in unknown], timeout_s)
-            self._known.update(zip(unknown, map(self._read, answers), strict=True))
+            self._known.update(zip(unknown, map(self._read, unknown, answers), strict=True))
         return {name: use for name in wanted if (use := self._known[name])}
 
     def forget(self, command: Command, names: Iterable[str]) -> None:
@@ -61,15 +61,21 @@ class PremiseResolver:
         elif command.keyword not in _INERT:
             self._known.clear()
 
-    def _read(self, answer: list[str] | Failure) -> PremiseUse | None:
+    def _read(self, name: str, answer: list[str] | Failure) -> PremiseUse | None:
         if isinstance(answer, Failure):
             return None
         for line in _CONTINUED.sub(" ", "\n".join(answer)).splitlines():
             match = _OBJECT.match(line)
-            if match and _NOT_REACHED not in match[2]:
+            if match and _is_meant(name, match[2]):
                 full_name = self._scopes.without_sections(match[1])
                 return PremiseUse(full_name, self._library.file_of(full_name))
         return None
+
+
+def _is_meant(name: str, remark: str) -> bool:
+    # Coq lists every object whose name ends like this one, each with the shortest name it can be called by.
+    shortest = _SHORTER.search(remark)
+    return shortest is None or shortest[1].count(".") < name.count(".")
 
 
 def printed_types(coq: CoqTop, names: Sequence[str], timeout_s: float) -> list[str]:
