@@ -7,7 +7,7 @@ import yaml
 
 import ntp
 from ntp.errors import ConfigError
-from ntp.tracking.run_dir import RunDir, git_commit, is_complete
+from ntp.tracking.run_dir import RunDir, git_commit, is_complete, set_aside
 
 
 def test_a_run_leaves_its_inputs_and_its_summary(tmp_path):
@@ -88,3 +88,13 @@ def test_a_package_installed_inside_another_checkout_is_not_that_checkout(packag
     git("commit", "-q", "-m", "first")
     monkeypatch.setattr(ntp, "__file__", str(installed))
     assert git_commit() == "unknown"
+
+
+def test_an_earlier_run_is_set_aside_under_the_next_free_number(tmp_path):
+    path = tmp_path / "run"
+    assert set_aside(path) is None
+    for number in (1, 2):
+        RunDir(path).write_summary({"number": number})
+        assert set_aside(path) == tmp_path / f"run.{number}"
+        assert RunDir(tmp_path / f"run.{number}").read_summary() == {"number": number}
+    assert not path.exists()
