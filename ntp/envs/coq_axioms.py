@@ -23,13 +23,13 @@ def parse_assumptions(messages: Sequence[str]) -> frozenset[str]:
         UnreadableAssumptionsError: Nothing was printed, or something else was.
     """
     if len(messages) != 1:
-        raise UnreadableAssumptionsError(f"{len(messages)} messages")
+        raise UnreadableAssumptionsError(f"Print Assumptions gave {len(messages)} messages")
     text = messages[0].strip()
     if text == _CLOSED:
         return frozenset()
     lines = text.splitlines()
     if not lines or lines[0] not in _HEADERS:
-        raise UnreadableAssumptionsError(text[:200])
+        raise UnreadableAssumptionsError(f"Print Assumptions gave {text[:200]!r}")
     return frozenset(entry for header, entry in _entries(lines) if header not in _CONTEXT_BLOCKS)
 
 

@@ -41,6 +41,7 @@ class CoqProof:
             raise InitError(f"unknown theorem {theorem.id}: {theorem.file} does not state it at {span.begin}")
         self.document, self.theorem = document, theorem
         self.timeout_s = tactic_timeout_s
+        self._path: tuple[str, ...] = ()
         self._name = ""
 
     def begin(self) -> Goals:
@@ -55,11 +56,10 @@ class CoqProof:
         goals = top.run_all(self._opening(), _STRUCTURE_TIMEOUT_S)[-1]
         if isinstance(goals, Failure):
             raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {one_line(goals)}")
-        name = top.status(_STRUCTURE_TIMEOUT_S)
-        if goals is None or not goals.focused or name[1] is None:
+        path, name = top.status(_STRUCTURE_TIMEOUT_S)
+        if goals is None or not goals.focused or name is None:
             raise InitError(f"{self.theorem.file}: {self.theorem.id} opens no proof")
-        # The whole path, so that no other constant of that name can answer for this one.
-        self._name = ".".join((*name[0], name[1]))
+        self._path, self._name = path, name
         return goals
 
     def execute(self, command: str) -> Goals | TacticError | Timeout | Rejected:
@@ -103,20 +103,18 @@ class CoqProof:
         top = self.document.top
         limit_s = self.timeout_s * _QED_FACTOR
         try:
-            closed, printed = top.run_and_query(
-                f"Timeout {limit_s} Qed.", f"Print Assumptions {self._name}.", limit_s + _GRACE_S
-            )
+            closed, printed = top.run_and_query(f"Timeout {limit_s} Qed.", self._question, limit_s + _GRACE_S)
         except DeadlineExceededError:
             self.document.stop()
             return Timeout("Qed")
         if isinstance(closed, Failure):
             return Timeout("Qed") if closed.message == _TIMED_OUT else Rejected(f"Qed: {one_line(closed)}")
-        if closed is not None or isinstance(printed, Failure):
-            return Rejected("Qed did not define the theorem")
+        if closed is not None:
+            return Rejected("Qed left a proof open")
         try:
-            return parse_assumptions(printed)
+            return self._read_assumptions(printed)
         except UnreadableAssumptionsError as error:
-            return Rejected(f"Print Assumptions: {error}")
+            return Rejected(str(error))
 
     def reference_assumptions(self) -> frozenset[str]:
         """What the file's own proof rests on.
@@ -126,13 +124,24 @@ class CoqProof:
         """
         self.begin()
         self.document.seek(self.theorem.proof.end)
-        printed = self.document.top.query(f"Print Assumptions {self._name}.", _STRUCTURE_TIMEOUT_S)
-        if isinstance(printed, Failure):
-            raise InitError(f"{self.theorem.file}: {self.theorem.id}: {one_line(printed)}")
+        printed = self.document.top.query(self._question, _STRUCTURE_TIMEOUT_S)
         try:
-            return parse_assumptions(printed)
+            return self._read_assumptions(printed)
         except UnreadableAssumptionsError as error:
-            raise InitError(f"{self.theorem.file}: {self.theorem.id}: Print Assumptions: {error}") from None
+            raise InitError(f"{self.theorem.file}: {self.theorem.id}: {error}") from None
+
+    @property
+    def _question(self) -> str:
+        # The whole path, so that no other constant of that name can answer for this one.
+        return f"Print Assumptions {'.'.join((*self._path, self._name))}."
+
+    def _read_assumptions(self, printed: list[str] | Failure) -> frozenset[str]:
+        if isinstance(printed, Failure):
+            # A `Let` in a section makes a variable, which has no path and hides every constant of its name.
+            printed = self.document.top.query(f"Print Assumptions {self._name}.", _STRUCTURE_TIMEOUT_S)
+        if isinstance(printed, Failure):
+            raise UnreadableAssumptionsError(one_line(printed))
+        return parse_assumptions(printed)
 
     def _opening(self) -> list[str]:
         after = self.document.between(self.theorem.declaration.end, self.theorem.proof.end)
