@@ -15,7 +15,6 @@ from ntp.data.jsonl import atomic_write, dump_record, load_record, write_jsonl
 from ntp.data.records import DERIVED, EXTERNAL, FileRecord, Metadata, PremiseRecord, PremiseUse, TheoremRecord
 from ntp.envs.coq_project import CoqProject
 from ntp.envs.coq_top import CoqTop
-from ntp.errors import DataError
 
 
 @dataclass(slots=True)
@@ -25,7 +24,6 @@ class _Merged:
     files: list[FileRecord] = field(default_factory=list)
     premises: dict[str, PremiseRecord] = field(default_factory=dict)
     used: dict[str, PremiseUse] = field(default_factory=dict)
-    file_of: dict[str, str] = field(default_factory=dict)
     num_steps: int = 0
 
 
@@ -51,7 +49,7 @@ def assemble(
         The metadata, and the files that did not replay.
 
     Raises:
-        DataError: A shard is corrupt, two files share a module name, or the directory cannot be written.
+        DataError: A shard is corrupt, or the directory cannot be written.
         EnvError: Coq is missing or does not start.
     """
     merged = _Merged()
@@ -88,20 +86,9 @@ def _theorems(shards: Sequence[Path], merged: _Merged) -> Iterator[TheoremRecord
         merged.files.append(extract.file)
         merged.premises.update((premise.full_name, premise) for premise in extract.premises)
         for record in extract.theorems:
-            _check_unique(record, merged)
             merged.num_steps += len(record.steps)
             merged.used.update((use.full_name, use) for step in record.steps for use in step.premises)
             yield record
-
-
-def _check_unique(record: TheoremRecord, merged: _Merged) -> None:
-    theorem = record.theorem
-    other = merged.file_of.setdefault(theorem.id, theorem.file)
-    if other != theorem.file:
-        raise DataError(
-            f"{theorem.id} is in {other} and in {theorem.file}: give the project's load paths, "
-            "so that its modules have different names"
-        )
 
 
 def _elsewhere(project: CoqProject, library: Library, merged: _Merged) -> dict[str, PremiseRecord]:

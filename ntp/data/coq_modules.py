@@ -36,15 +36,15 @@ class Library:
     project: Mapping[str, str]
     external: Mapping[str, str]
 
-    def file_of(self, full_name: str) -> str:
-        """File that defines a qualified name: the module that is its longest prefix."""
+    def file_of(self, full_name: str) -> str | None:
+        """File that defines a qualified name: of the module that is its longest prefix, None without any."""
         prefix = full_name
         while prefix:
             prefix = prefix.rpartition(".")[0]
             file = self.project.get(prefix) or self.external.get(prefix)
             if file:
                 return file
-        return _as_path(full_name.rpartition(".")[0])
+        return None
 
     def imports(self, command: Command, module: str) -> list[str]:
         """What a `Require` sentence of `module` loads: files of the project, logical names of others."""
@@ -67,10 +67,12 @@ class Library:
 
 
 def find_library(project: CoqProject, files: Sequence[str]) -> Library:
-    """The modules of a project, given its files, and of the installed libraries outside it."""
+    """The modules of a project, given its files, and those that are installed or mounted outside it."""
     standard = standard_library_directory()
+    mounts = [(standard, _STANDARD), (standard.parent / "user-contrib", "")]
+    mounts += [(project.root / path.directory, path.name) for path in project.load_paths]
     installed: dict[str, str] = {}
-    for directory, name in ((standard, _STANDARD), (standard.parent / "user-contrib", "")):
+    for directory, name in mounts:
         for path in directory.glob("**/*.vo"):
             parts = path.relative_to(directory).with_suffix("").parts
             module = ".".join((name, *parts)).strip(".")

@@ -15,12 +15,12 @@ _BINDERS = {"fun", "forall", "exists", "exists2", "λ", "∀", "∃", "fix", "co
 # After these the next word is a tactic again.
 _COMBINATORS = {
     "try", "repeat", "progress", "once", "exactly_once", "abstract", "now", "solve", "first", "time", "do",
-    "timeout", "tryif", "assert_fails", "assert_succeeds", "info", "idtac", "gfail", "then", "else", "by",
+    "timeout", "tryif", "assert_fails", "assert_succeeds", "info", "intuition", "gfail", "then", "else", "by",
 }  # fmt: skip
 _NUMBERED = {"do", "timeout"}
 _INTRODUCING = {"intro", "intros", "eintros"}
 _WITH_DATABASES = {
-    "auto", "eauto", "trivial", "intuition", "firstorder", "autorewrite", "autounfold", "info_auto",
+    "auto", "eauto", "trivial", "firstorder", "autorewrite", "autounfold", "info_auto",
     "info_eauto", "debug",
 }  # fmt: skip
 _KEYWORDS = {

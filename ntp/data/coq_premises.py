@@ -67,9 +67,16 @@ class PremiseResolver:
         for line in _CONTINUED.sub(" ", "\n".join(answer)).splitlines():
             match = _OBJECT.match(line)
             if match and _is_meant(name, match[2]):
-                full_name = self._scopes.without_sections(match[1])
-                return PremiseUse(full_name, self._library.file_of(full_name))
+                return self._use(self._scopes.without_sections(match[1]))
         return None
+
+    def _use(self, full_name: str) -> PremiseUse:
+        file = self._library.file_of(full_name)
+        if file is None:
+            # What belongs to a functor's parameter has no library of its own.
+            full_name = self._scopes.full_name(full_name)
+            file = self._library.project[self._scopes.module]
+        return PremiseUse(full_name, file)
 
 
 def _is_meant(name: str, remark: str) -> bool:

@@ -27,7 +27,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from ntp.data.assemble import assemble
 from ntp.data.coq_extract import FileExtract, extract_file
-from ntp.data.coq_modules import Library, find_library
+from ntp.data.coq_modules import Library, find_library, module_name
 from ntp.data.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
 from ntp.data.records import FileRecord
 from ntp.envs.coq_project import CoqProject, installed_version
@@ -89,7 +89,8 @@ def extract(
         timeout_s: Deadline for every proof and every stretch between proofs of a file.
 
     Raises:
-        DataError: No file is selected, none replays, or the directory cannot be written.
+        DataError: No file is selected, two share a logical name, none replays, or the directory cannot be
+            written.
         EnvError: Coq is missing, or a worker died.
     """
     begin = time.monotonic()
@@ -98,9 +99,10 @@ def extract(
     files = [file for file in project.files(include) if file not in excluded]
     if not files:
         raise DataError(f"no file of {project.root} matches {list(include)} (without {list(exclude)})")
+    _check_modules(project, files)
     shards = {file: output_dir / SHARDS / f"{_key(project, file, version)}.json" for file in files}
     missing = [file for file in files if not _is_complete(shards[file])]
-    library = find_library(project, project.files())
+    library = find_library(project, [*project.files(), *files])
     _replay_all(project, library, {file: shards[file] for file in missing}, num_workers, timeout_s)
     metadata, failed = assemble(project, library, list(shards.values()), output_dir, version, timeout_s)
     failures = tuple(f"{file.path}:{file.error}" for file in failed)
@@ -121,6 +123,15 @@ def extract(
         seconds=time.monotonic() - begin,
         failures=failures,
     )
+
+
+def _check_modules(project: CoqProject, files: Sequence[str]) -> None:
+    named: dict[str, str] = {}
+    for file in files:
+        module = module_name(project, file)
+        other = named.setdefault(module, file)
+        if other != file:
+            raise DataError(f"{other} and {file} are both called {module}: give the project's load paths")
 
 
 def _key(project: CoqProject, file: str, version: str) -> str:
