@@ -57,13 +57,13 @@ class Library:
         return [self._resolve(name, prefix, module) for name in names]
 
     def _resolve(self, name: str, prefix: str, module: str) -> str:
-        full_name = f"{prefix}.{name}" if prefix else name
-        if full_name in self.project:
-            return self.project[full_name]
-        found = [m for m in self.project if m.endswith(f".{name}") and m.startswith(prefix)]
-        if not found:
-            return full_name
-        return self.project[min(found, key=lambda m: (-_num_shared(m, module), m.count("."), m))]
+        for known in (self.project, self.external):
+            ending = f".{name}"
+            found = [m for m in known if m == name or (m.endswith(ending) and m.startswith(prefix))]
+            if found:
+                nearest = min(found, key=lambda m: (m != name, -_num_shared(m, module), m.count("."), m))
+                return self.project.get(nearest, nearest)
+        return f"{prefix}.{name}" if prefix else name
 
 
 def find_library(project: CoqProject, files: Sequence[str]) -> Library:

@@ -126,7 +126,7 @@ class _Reader:
             self._at_tactic = False
         elif text in {";", "|", "||"} and self._in_tactic and not (text == "|" and not self._brackets):
             self._at_tactic, self._skipping, self._tactic = True, None, ""
-        elif text == ":" and not self._brackets and index <= 1:
+        elif text == ":" and self._ends_selector(index):
             self._at_tactic, self._skipping = True, None
         elif text == "=>" and self._in_tactic:
             self._at_tactic = True
@@ -134,6 +134,10 @@ class _Reader:
             self._skipping = None
         elif text != ">":
             self._at_tactic = False
+
+    def _ends_selector(self, index: int) -> bool:
+        # `all:`, `2:`, `1-2, 4:`
+        return index == 1 or all(token.kind == "number" or token.text in "-," for token in self._tokens[:index])
 
     def _binder_group(self, index: int) -> None:
         # `(x y : T)`: a group of names up to a colon binds them.
