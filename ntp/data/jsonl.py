@@ -36,7 +36,7 @@ def read_jsonl(path: Path, record_type: type[R]) -> Iterator[R]:
     with _opened(path) as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                value = json.loads(line)
+                value = json.loads(line.decode())
                 _check_version(value)
                 yield from_json(value)
             except ValueError as error:
@@ -74,7 +74,7 @@ def load_record(path: Path, record_type: type[R]) -> R:
     """
     with _opened(path) as stream:
         try:
-            value = json.load(stream)
+            value = json.loads(stream.read().decode())
             _check_version(value)
             return _decoder(record_type)(value)
         except ValueError as error:
@@ -107,9 +107,9 @@ def atomic_write(path: Path) -> Iterator[typing.TextIO]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[typing.TextIO]:
+def _opened(path: Path) -> Iterator[typing.BinaryIO]:
     try:
-        stream = path.open(encoding="utf-8")
+        stream = path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     with stream:
