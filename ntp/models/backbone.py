@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -110,7 +111,7 @@ def load_causal_lm(
         options["quantization_config"] = _quantization_config(quantization)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(name_or_path, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(_unreadable("model", name_or_path, error)) from error
     model, info = loaded
     if info["missing_keys"]:
@@ -178,6 +179,6 @@ def _quantization_config(quantization: str) -> BitsAndBytesConfig:
 
 
 def _unreadable(what: str, name_or_path: str | Path, error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    advice = "; without network, give the path of a local copy instead of a hub name"
-    return f"cannot load the {what} {name_or_path}: {text.partition('. ')[0]}{advice * isinstance(error, OSError)}"
+    reason = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
+    advice = "; without network, give the path of a local copy" if isinstance(error, OSError) else ""
+    return f"cannot load the {what} {name_or_path}: {reason}{advice}"

@@ -60,6 +60,7 @@ def load_lora(model: PreTrainedModel, directory: Path) -> PeftModel:
     try:
         config = LoraConfig.from_pretrained(str(directory))
         assert isinstance(config, LoraConfig)
+        config.inference_mode = False
         peft_model = _adapted(model, config)
         weights = load_peft_weights(str(directory), device="cpu")
         result = set_peft_model_state_dict(peft_model, weights)
