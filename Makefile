@@ -6,6 +6,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 BIN := .venv/bin
 BENCHES := $(notdir $(basename $(wildcard experiments/bench/[a-z]*.py)))
 
+# Threads that wait by spinning starve the provers they share the cores with.
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help

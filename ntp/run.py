@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-import hydra
-from omegaconf import DictConfig
+# Read when torch is imported: threads that wait by spinning starve the provers they share the cores with.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from ntp.config.register import CONFIG_DIR, register
-from ntp.errors import NtpError
+import hydra  # noqa: E402
+from omegaconf import DictConfig  # noqa: E402
+
+from ntp.config.register import CONFIG_DIR, register  # noqa: E402
+from ntp.errors import NtpError  # noqa: E402
 
 register()
 

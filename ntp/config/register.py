@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from ntp.config.schemas import SCHEMAS, Config
@@ -23,6 +25,7 @@ def register() -> None:
         package = "search." + name.removeprefix("schema_") if group == "search" else None
         store.store(group=group, name=name, node=schema, package=package)
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
+    OmegaConf.register_new_resolver("fast_precision", fast_precision, replace=True)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -32,10 +35,21 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
         hydra.errors.ConfigCompositionException: An override does not fit.
     """
     register()
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    # Inside a run Hydra is initialised already; elsewhere (tests, notebooks, cluster jobs) it is not.
+    running = GlobalHydra.instance().is_initialized()
+    with nullcontext() if running else initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose("config", overrides=list(overrides))
 
 
 def experiment_names() -> list[str]:
     """What can follow `+experiment=`."""
     return sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
+
+
+def fast_precision() -> str:
+    """`bf16` where this machine's processor multiplies bfloat16 natively, else `fp32`."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return "fp32"
+    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"

@@ -50,7 +50,7 @@ class LoadPathConfig:
 
 @dataclass
 class CoqEnvConfig:
-    _target_: str = "ntp.envs.coq.CoqEnvFactory"
+    _target_: str = "ntp.envs.coq_factory.CoqEnvFactory"
     root: str | None = None
     load_paths: list[LoadPathConfig] = field(default_factory=list)
     coqidetop: str = "coqidetop.opt"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import lightning
+from torch.utils.data import DataLoader
 
 from ntp.data.batches import BatchSchedule, StepLoader
 
@@ -42,9 +43,9 @@ class TacticDataModule(lightning.LightningDataModule):
         assert trainer is not None
         return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
 
-    def val_dataloader(self) -> list[list[TacticPair]]:
+    def val_dataloader(self) -> DataLoader[TacticPair]:
         """Validation batches, shortest pairs first."""
-        return [self._val[i : i + self._batch_size] for i in range(0, len(self._val), self._batch_size)]
+        return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
 
 
 def unique_pairs(pairs: Iterable[TacticPair]) -> list[TacticPair]:
