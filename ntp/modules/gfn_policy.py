@@ -98,14 +98,20 @@ class GFNPolicyModule(lightning.LightningModule):
         sampled = sample_groups(batch, self.policy, self.pool, self._behaviour, seed)
         self._log(rollout_metrics(sampled))
         groups = self._groups_to_train_on(sampled, seed)
-        self._log({"buffer/num_proofs": len(self.buffer), "buffer/num_theorems": self.buffer.num_theorems})
+        self._log(
+            {
+                "buffer/num_proofs": len(self.buffer),
+                "buffer/num_theorems": self.buffer.num_theorems,
+                "train/num_groups": len(groups),
+                "train/num_trajectories": sum(len(group.attempts) for group in groups),
+            }
+        )
         if not groups:
             return None
         trajectories = self._collate(groups)
         loss = self._objective(trajectories)
         on_policy = [attempt.origin is Origin.ON_POLICY for group in groups for attempt in group.attempts]
         self._log(balance_metrics(trajectories, torch.tensor(on_policy, device=loss.device)))
-        self._log({"train/num_trajectories": len(on_policy), "train/num_groups": len(groups)})
         self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss
 

@@ -1,0 +1,226 @@
+from functools import partial
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ntp.buffers.replay import ReplayBuffer
+from ntp.data.theorems import TheoremDataModule
+from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
+from ntp.errors import CheckpointError
+from ntp.losses.objectives import ExpertIteration, TrajectoryBalance, VarGrad
+from ntp.modules.gfn_policy import GFNPolicyModule, require_each_once
+from ntp.modules.rollout import Behaviour
+from ntp.rewards.kernel import KernelReward
+from ntp.types import Crashed, Proved, Timeout
+
+OBJECTIVES = [TrajectoryBalance, VarGrad, ExpertIteration]
+MIXED = Behaviour(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
+
+
+class Recorder(lightning.Callback):
+    """What was logged at every step (Lightning repeats the last value of what was not)."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_train_batch_end(self, trainer, *args):
+        self.steps.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+
+
+def build(oracle, objective=VarGrad, behaviour=MIXED, reference=None, **kwargs) -> GFNPolicyModule:
+    return GFNPolicyModule(
+        oracle.make_policy(seed=0),
+        reference or oracle.PRIOR,
+        objective(),
+        KernelReward(),
+        behaviour,
+        ReplayBuffer(),
+        partial(torch.optim.AdamW, lr=1e-3),
+        **{"keep_unsolved": 1.0, "log_z_lr": 0.1, **kwargs},
+    )
+
+
+def fit(module, directory, num_steps, theorems=None, make_env=None, oracle=None, ckpt_path=None):
+    recorder = Recorder()
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_steps=num_steps,
+        default_root_dir=directory,
+        callbacks=[recorder],
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    theorems = theorems or oracle.THEOREMS
+    datamodule = TheoremDataModule(theorems, make_env or oracle.make_env, len(theorems), seed=0)
+    trainer.fit(module, datamodule=datamodule, ckpt_path=ckpt_path)
+    return trainer, recorder.steps
+
+
+def weights(module) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in module.named_parameters()}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_trainable_parameter_moves(objective, oracle, tmp_path):
+    module = build(oracle, objective)
+    before = weights(module)
+    trainer, _ = fit(module, tmp_path, 3, oracle=oracle)
+    require_each_once(module, trainer.optimizers[0])
+    assert (module.log_z is not None) == (objective is TrajectoryBalance)
+    still = [name for name, p in module.named_parameters() if torch.equal(p, before[name])]
+    assert still == []
+
+
+def test_log_z_has_its_own_learning_rate_and_no_decay(oracle):
+    module = build(oracle, TrajectoryBalance, log_z_lr=0.07)
+    policy_group, log_z_group = module.configure_optimizers()["optimizer"].param_groups
+    assert log_z_group["lr"] == 0.07
+    assert log_z_group["weight_decay"] == 0
+    assert policy_group["lr"] == 1e-3
+    assert {id(p) for p in log_z_group["params"]} == {id(p) for p in module.log_z.parameters()}
+
+
+def test_a_parameter_left_out_or_held_twice_is_caught(oracle):
+    module = build(oracle, TrajectoryBalance)
+    policy_only = torch.optim.SGD(module.policy.parameters(), lr=1.0)
+    with pytest.raises(AssertionError, match="exactly once"):
+        require_each_once(module, policy_only)
+
+
+def test_frozen_reference_is_neither_trained_nor_saved(oracle, tmp_path):
+    reference = oracle.make_policy(seed=0).make_reference()
+    before = weights(reference)
+    module = build(oracle, reference=reference)
+    trainer, _ = fit(module, tmp_path, 2, oracle=oracle)
+    for name, p in reference.named_parameters():
+        assert torch.equal(p, before[name])
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    saved = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert all(name.startswith("policy.") for name in saved["state_dict"])
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_resumed_run_is_the_uninterrupted_run(objective, oracle, tmp_path):
+    whole = build(oracle, objective, warmup_steps=2)
+    _, expected = fit(whole, tmp_path, 6, oracle=oracle)
+
+    trainer, _ = fit(build(oracle, objective, warmup_steps=2), tmp_path, 3, oracle=oracle)
+    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    resumed = build(oracle, objective, warmup_steps=2)
+    _, steps = fit(resumed, tmp_path, 6, oracle=oracle, ckpt_path=tmp_path / "half.ckpt")
+
+    assert steps == expected[3:]
+    assert resumed.buffer.state_dict() == whole.buffer.state_dict()
+    assert len(resumed.buffer) > 0
+    for (name, p), (_, q) in zip(whole.named_parameters(), resumed.named_parameters(), strict=True):
+        assert torch.equal(p, q), name
+
+
+def test_checkpoint_of_another_objective_is_refused(oracle, tmp_path):
+    trainer, _ = fit(build(oracle, VarGrad), tmp_path, 1, oracle=oracle)
+    trainer.save_checkpoint(tmp_path / "vargrad.ckpt")
+    with pytest.raises(CheckpointError, match="another model"):
+        fit(build(oracle, TrajectoryBalance), tmp_path, 2, oracle=oracle, ckpt_path=tmp_path / "vargrad.ckpt")
+
+
+def test_log_z_starts_at_the_estimate_from_the_first_groups(oracle, tmp_path):
+    module = build(oracle, TrajectoryBalance, log_z_lr=0.0)
+    _, (first, *_) = fit(module, tmp_path, 1, oracle=oracle)
+    assert first["train/log_z"] == pytest.approx(module.log_z.head.bias.item(), abs=1e-5)
+    assert first["train/log_z"] != 0
+
+
+MIXED_ROOT = ToyNode("mixed", {"a": Crashed("out of memory"), "b": Proved(), "": Timeout()})
+HOPELESS = ToyNode("hopeless", {})
+
+
+def statuses_env() -> ToyEnv:
+    return ToyEnv({"a": MIXED_ROOT, "b": HOPELESS})
+
+
+def test_crashes_and_timeouts_are_counted_and_crashes_left_out(oracle, tmp_path):
+    behaviour = Behaviour(num_on_policy=40, num_replay=0, max_depth=1)
+    module = build(oracle, behaviour=behaviour)
+    _, (step,) = fit(module, tmp_path, 1, [toy_theorem("a")], statuses_env)
+    assert step["rollout/num_crashed"] > 0
+    assert step["rollout/num_timeouts"] > 0
+    assert step["train/num_trajectories"] == 40 - step["rollout/num_crashed"]
+    assert 0 < step["rollout/success"] < 1
+
+
+def test_theorem_that_cannot_be_opened_is_counted_and_skipped(oracle, tmp_path):
+    theorems = [toy_theorem("a"), toy_theorem("nowhere")]
+    _, (step,) = fit(build(oracle), tmp_path, 1, theorems, statuses_env)
+    assert step["rollout/num_init_errors"] == 1
+    assert step["train/num_groups"] == 1
+
+
+def test_a_step_with_nothing_to_learn_changes_nothing_but_the_step(oracle, tmp_path):
+    module = build(oracle, keep_unsolved=0.0)
+    before = weights(module)
+    trainer, steps = fit(module, tmp_path, 2, [toy_theorem("b")], statuses_env)
+    assert trainer.global_step == 2
+    assert all(step["train/num_groups"] == 0 and step["rollout/solved"] == 0 for step in steps)
+    assert all(torch.equal(p, before[name]) for name, p in module.named_parameters())
+
+
+def test_the_asked_for_fraction_of_unsolved_groups_is_kept(oracle, tmp_path):
+    behaviour = Behaviour(num_on_policy=2, num_replay=0, max_depth=1)
+    module = build(oracle, behaviour=behaviour, keep_unsolved=0.25)
+    names = [f"hopeless {i}" for i in range(25)]
+    env = ToyEnv(dict.fromkeys(names, HOPELESS))
+    _, steps = fit(module, tmp_path, 4, [toy_theorem(name) for name in names], lambda: env)
+    kept = sum(step["train/num_groups"] for step in steps)
+    assert 12 <= kept <= 38  # 25 expected of 100, standard deviation 4.3
+
+
+def test_expert_iteration_trains_on_proofs_alone(oracle, tmp_path):
+    behaviour = Behaviour(num_on_policy=30, num_replay=0, max_depth=3)
+    _, (step,) = fit(build(oracle, ExpertIteration, behaviour), tmp_path, 1, oracle=oracle)
+    assert 0 < step["train/num_trajectories"] < 90
+
+
+def test_own_proofs_are_remembered_and_replayed(oracle, tmp_path):
+    behaviour = Behaviour(num_on_policy=16, num_replay=3, max_depth=3)
+    module = build(oracle, behaviour=behaviour)
+    _, steps = fit(module, tmp_path, 6, oracle=oracle)
+    assert steps[0]["train/num_trajectories"] == 48
+    assert steps[-1]["train/num_trajectories"] > 48
+    for theorem in oracle.THEOREMS:
+        for proof in module.buffer.proofs(theorem.id):
+            assert oracle.make_env().verify(theorem, proof.tactics).accepted
+            assert proof.log_ref == pytest.approx(
+                sum(oracle.PRIOR.log_p(s, t) for s, t in zip(proof.states, proof.token_ids, strict=True)),
+                abs=1e-5,
+            )
+
+
+def test_gradients_are_clipped_per_group(oracle):
+    module = build(oracle, TrajectoryBalance)
+    optimizer = module.configure_optimizers()["optimizer"]
+    for group, scale in zip(optimizer.param_groups, (1e-3, 1e3), strict=True):
+        for p in group["params"]:
+            p.grad = torch.full_like(p, scale)
+    small = optimizer.param_groups[0]["params"][-1].grad.clone()
+    module.configure_gradient_clipping(optimizer, gradient_clip_val=1.0)
+    assert_close(optimizer.param_groups[0]["params"][-1].grad, small)
+    log_z_norm = torch.nn.utils.get_total_norm([p.grad for p in optimizer.param_groups[1]["params"]])
+    assert_close(log_z_norm, torch.tensor(1.0))
+
+
+def test_metrics_of_a_step(oracle, tmp_path):
+    _, (step,) = fit(build(oracle, TrajectoryBalance), Path(tmp_path), 1, oracle=oracle)
+    assert {
+        "train/loss", "train/log_z", "train/log_reward", "train/f_std", "train/failure_mass",
+        "train/grad_norm", "train/num_trajectories", "rollout/success", "rollout/solved",
+        "rollout/num_distinct_proofs", "rollout/num_crashed", "rollout/num_timeouts",
+        "rollout/num_init_errors", "buffer/num_proofs",
+    } <= step.keys()  # fmt: skip
+    assert 0 <= step["train/failure_mass"] <= 1
+    assert all(value == value for value in step.values())
