@@ -101,7 +101,7 @@ def load_causal_lm(
         CheckpointError: The model cannot be found or read, or weights are missing.
         ConfigError: An option has an unknown value or needs a package that is not installed.
     """
-    _require_source(name_or_path)
+    _require_source(name_or_path, "config.json")
     if attn_implementation not in ("sdpa", "eager"):
         raise ConfigError(
             f"attn_implementation={attn_implementation!r} cannot take tree masks: use sdpa or eager"
@@ -130,7 +130,7 @@ def load_config(name_or_path: str | Path) -> PretrainedConfig:
     Raises:
         CheckpointError: It cannot be found or read.
     """
-    _require_source(name_or_path)
+    _require_source(name_or_path, "config.json")
     try:
         return AutoConfig.from_pretrained(name_or_path)
     except (OSError, ValueError, KeyError) as error:
@@ -143,20 +143,19 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     Raises:
         CheckpointError: It cannot be found or read.
     """
-    _require_source(name_or_path)
+    _require_source(name_or_path, "tokenizer_config.json")
     try:
         return AutoTokenizer.from_pretrained(name_or_path)
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(_unreadable("tokenizer", name_or_path, error)) from error
 
 
-def _require_source(name_or_path: str | Path) -> None:
-    path = Path(name_or_path).expanduser()
-    looks_local = (
-        path.is_absolute() or str(name_or_path).startswith((".", "~")) or str(name_or_path).count("/") > 1
-    )
-    if looks_local and not (path / "config.json").is_file():
-        raise CheckpointError(f"no model in {path}: give a directory that holds config.json and weights")
+def _require_source(name_or_path: str | Path, file: str) -> None:
+    """Notice a wrong path here, where it would otherwise be looked up as a name on the hub."""
+    path, text = Path(name_or_path).expanduser(), str(name_or_path)
+    is_local = path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
+    if is_local and not (path / file).is_file():
+        raise CheckpointError(f"no model in {path}: {file} is missing")
 
 
 def _torch_dtype(dtype: str) -> torch.dtype | str:

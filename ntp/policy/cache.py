@@ -19,11 +19,14 @@ class _TreeLayer(CacheLayerMixin):
         self._capacity = capacity
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Allocate, in the type of the values: under autocast, rotary embeddings widen the keys."""
+        """Allocate, in the type of the values: under autocast, rotary embeddings widen the keys.
+
+        Zeros, because a masked column takes part with weight zero and must not hold a NaN.
+        """
         _, num_heads, _, head_dim = key_states.shape
         shape = (self._num_rows, num_heads, self._capacity)
-        self.keys = value_states.new_empty(*shape, head_dim)
-        self.values = value_states.new_empty(*shape, value_states.shape[-1])
+        self.keys = value_states.new_zeros(*shape, head_dim)
+        self.values = value_states.new_zeros(*shape, value_states.shape[-1])
         self.is_initialized = True
 
     def update(

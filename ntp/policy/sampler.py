@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ntp.errors import NtpError
 from ntp.policy.cache import TreeCache
 from ntp.policy.decoder import Decoder
 from ntp.policy.packing import TokenIds
@@ -202,6 +203,9 @@ def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N
         temperature_N: Positive.
         top_p: Probability kept (Holtzman et al. 2020): the fewest tokens whose probabilities reach it.
         uniform_N: In [0, 1), float64.
+
+    Raises:
+        NtpError: The probabilities are not numbers.
     """
     p_NV = (log_p_NV / temperature_N[:, None]).softmax(-1).double()
     if top_p < 1:
@@ -211,6 +215,8 @@ def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N
     cdf_NV = p_NV.cumsum(-1)
     # A point strictly below the total, found to the right of all equal values, has positive probability.
     total_N = cdf_NV[:, -1]
+    if not total_N.isfinite().all():
+        raise NtpError("the policy's probabilities are not numbers: training diverged, lower the learning rate")
     point_N = torch.minimum(uniform_N * total_N, total_N.nextafter(torch.zeros_like(total_N)))
     return torch.searchsorted(cdf_NV, point_N[:, None], right=True)[:, 0]
 
