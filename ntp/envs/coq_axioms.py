@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 _CLOSED = "Closed under the global context"
+# Below an axiom that proves a contradiction: where it was used, which is no assumption.
+_USE = "used in "
 # Blocks that are no assumption: a section's variables are part of the statement.
 _CONTEXT_BLOCKS = frozenset({"Section Variables:"})
 _HEADERS = _CONTEXT_BLOCKS | {"Axioms:", "Opaque constants:", "Transparent constants:", "Theory:"}
@@ -30,7 +32,11 @@ def parse_assumptions(messages: Sequence[str]) -> frozenset[str]:
     lines = text.splitlines()
     if not lines or lines[0] not in _HEADERS:
         raise UnreadableAssumptionsError(f"Print Assumptions gave {text[:200]!r}")
-    return frozenset(entry for header, entry in _entries(lines) if header not in _CONTEXT_BLOCKS)
+    return frozenset(
+        entry
+        for header, entry in _entries(lines)
+        if header not in _CONTEXT_BLOCKS and not entry.startswith(_USE)
+    )
 
 
 def axiom_name(assumption: str) -> str:

@@ -153,7 +153,8 @@ class CoqTop:
             self._dropped = True
             # The signal may have come after the answer; then it hits one of the next calls.
             for _ in range(_MAX_STRAY_SIGNALS):
-                if not coq_xml.failure(self._exchange([coq_xml.STATUS], timeout_s)[0]):
+                values = self._exchange([coq_xml.edit_at(self.tip), coq_xml.STATUS], timeout_s)
+                if not any(map(coq_xml.failure, values)):
                     return True
         except DeadlineExceededError:
             pass

@@ -69,6 +69,9 @@ class ChildProcess:
         limits: Resource limits, set before the first request.
         env: Variables added to the parent's environment.
 
+    Attributes:
+        cwd: The working directory; gone after `close`.
+
     Raises:
         OSError: The program cannot be started.
     """
@@ -78,21 +81,22 @@ class ChildProcess:
     ) -> None:
         self._limits = limits or Limits()
         self._max_answer = self._limits.answer_mb << 20
-        self._cwd = Path(tempfile.mkdtemp(prefix="ntp-"))
+        self._directory = tempfile.TemporaryDirectory(prefix="ntp-", ignore_cleanup_errors=True)
+        self.cwd = Path(self._directory.name)
         try:
-            with (self._cwd / _STDERR_NAME).open("wb") as stderr:
+            with (self.cwd / _STDERR_NAME).open("wb") as stderr:
                 self._child = subprocess.Popen(
                     [*_die_with_parent(), *argv],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
-                    cwd=self._cwd,
-                    env={**os.environ, "TMPDIR": str(self._cwd), **(env or {})},
+                    cwd=self.cwd,
+                    env={**os.environ, "TMPDIR": str(self.cwd), **(env or {})},
                     start_new_session=True,
                     bufsize=0,
                 )
         except BaseException:
-            shutil.rmtree(self._cwd, ignore_errors=True)
+            self._directory.cleanup()
             raise
         assert self._child.stdin is not None and self._child.stdout is not None
         self._stdin, self._stdout = self._child.stdin.fileno(), self._child.stdout.fileno()
@@ -195,7 +199,7 @@ class ChildProcess:
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
-        shutil.rmtree(self._cwd, ignore_errors=True)
+        self._directory.cleanup()
 
     def __enter__(self) -> ChildProcess:
         return self
@@ -219,7 +223,7 @@ class ChildProcess:
         code = self._child.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         try:
-            lines = (self._cwd / _STDERR_NAME).read_text(errors="replace").strip().splitlines()
+            lines = (self.cwd / _STDERR_NAME).read_text(errors="replace").strip().splitlines()
         except OSError:
             lines = []
         return ProcessDiedError(": ".join([f"the process ended ({how})", *lines[-1:]]), by_signal=code < 0)

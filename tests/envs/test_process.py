@@ -1,0 +1,136 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ntp.envs.process import (
+    AnswerTooLongError,
+    ChildProcess,
+    DeadlineExceededError,
+    Limits,
+    ProcessDiedError,
+)
+
+ECHO = [sys.executable, "-uc", "import sys\nfor line in sys.stdin: sys.stdout.write(line)"]
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-uc", textwrap.dedent(code)]
+
+
+def wait_until(condition, timeout_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
+def test_exchange_returns_everything_up_to_the_last_terminator():
+    with ChildProcess(ECHO) as child:
+        assert child.exchange(b"one;\n", b";\n", 1, 5) == b"one;\n"
+        assert child.exchange(b"a;\nb;\nc;\n", b";\n", 3, 5) == b"a;\nb;\nc;\n"
+
+
+def test_terminator_may_straddle_two_writes():
+    code = """
+        import sys, time
+        input()
+        sys.stdout.write("answer</val"); time.sleep(0.2); sys.stdout.write("ue>")
+        time.sleep(60)
+    """
+    with ChildProcess(python(code)) as child:
+        assert child.exchange(b"go\n", b"</value>", 1, 5) == b"answer</value>"
+
+
+def test_request_larger_than_the_pipes_does_not_deadlock():
+    request = b"x" * 5_000_000 + b";\n"
+    with ChildProcess(ECHO) as child:
+        assert child.exchange(request, b";\n", 1, 20) == request
+
+
+def test_deadline_leaves_the_child_and_resume_gets_the_answer():
+    with ChildProcess(python("input(); import time; time.sleep(0.6); print('done;')")) as child:
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceededError):
+            child.exchange(b"go\n", b";", 1, 0.1)
+        assert time.monotonic() - started < 0.5
+        assert child.resume(b";", 1, 5).startswith(b"done;")
+
+
+def test_too_long_an_answer_kills_the_child():
+    with ChildProcess(python("input()\nwhile True: print('x' * 65536)"), Limits(answer_mb=1)) as child:
+        with pytest.raises(AnswerTooLongError, match="1 MiB"):
+            child.exchange(b"go\n", b";", 1, 20)
+        assert not child.alive
+
+
+def test_death_says_how_and_quotes_the_last_line_of_stderr():
+    with ChildProcess(python("import sys; input(); sys.exit('no such library')")) as child:
+        with pytest.raises(ProcessDiedError, match=r"exit status 1\): no such library") as caught:
+            child.exchange(b"go\n", b";", 1, 5)
+        assert not caught.value.by_signal
+    with ChildProcess(ECHO) as child:
+        os.kill(child.pid, signal.SIGKILL)
+        with pytest.raises(ProcessDiedError, match="SIGKILL") as caught:
+            child.exchange(b"go\n", b";", 1, 5)
+        assert caught.value.by_signal
+
+
+def test_memory_is_limited():
+    code = "input()\ntry:\n    x = bytearray(600 << 20)\nexcept MemoryError:\n    print('refused;')"
+    with ChildProcess(python(code), Limits(memory_mb=400)) as child:
+        assert child.exchange(b"go\n", b";", 1, 10).endswith(b"refused;")
+
+
+def test_file_size_is_limited():
+    code = "input(); print(open('big', 'wb', 0).write(b'x' * (2 << 20)), end=';', flush=True); input()"
+    with ChildProcess(python(code), Limits(file_mb=1)) as child:
+        assert child.exchange(b"go\n", b";", 1, 10) == b"%d;" % (1 << 20)
+        assert (child.cwd / "big").stat().st_size == 1 << 20
+
+
+def test_kill_takes_grandchildren_along_and_close_removes_the_directory():
+    code = """
+        import subprocess
+        input()
+        print(subprocess.Popen(["sleep", "1000"]).pid, end=";", flush=True)
+        input()
+    """
+    child = ChildProcess(python(code))
+    grandchild = int(child.exchange(b"go\n", b";", 1, 10).rstrip(b";"))
+    assert psutil.pid_exists(grandchild)
+    cwd = child.cwd
+    assert cwd.is_dir() and Path(f"/proc/{child.pid}/cwd").resolve() == cwd.resolve()
+    child.close()
+    child.close()
+    assert wait_until(lambda: not alive(grandchild))
+    assert not cwd.exists()
+
+
+def test_child_dies_with_a_parent_that_was_killed():
+    code = """
+        import time
+        from ntp.envs.process import ChildProcess
+        child = ChildProcess(["sleep", "1000"])
+        print(child.pid, flush=True)
+        time.sleep(1000)
+    """
+    parent = subprocess.Popen(python(code), stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert wait_until(lambda: alive(child) and psutil.Process(child).name() == "sleep")
+    parent.kill()
+    parent.wait()
+    assert wait_until(lambda: not alive(child))
+
+
+def alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
