@@ -34,7 +34,7 @@ def assemble(
     output_dir: Path,
     version: str,
     timeout_s: float,
-) -> tuple[Metadata, list[FileRecord]]:
+) -> Metadata:
     """Write a data set from the shards of its files.
 
     Args:
@@ -44,9 +44,6 @@ def assemble(
         output_dir: Where the data set goes.
         version: Of Coq.
         timeout_s: Deadline for loading the modules of premises without a source.
-
-    Returns:
-        The metadata, and the files that did not replay.
 
     Raises:
         DataError: A shard is corrupt, or the directory cannot be written.
@@ -60,12 +57,11 @@ def assemble(
     printed = _print_types(project, library, without_source, timeout_s)
     num_premises = write_jsonl(output_dir / PREMISES, [*merged.premises.values(), *printed])
     write_jsonl(output_dir / FILES, merged.files)
-    failed = [file for file in merged.files if file.error]
     metadata = Metadata(
         prover="coq",
         prover_version=version,
         num_files=len(merged.files),
-        num_failed_files=len(failed),
+        num_failed_files=sum(bool(file.error) for file in merged.files),
         num_sentences=sum(file.num_sentences for file in merged.files),
         num_theorems=num_theorems,
         num_steps=merged.num_steps,
@@ -77,7 +73,7 @@ def assemble(
     # Last: a directory without metadata is not a data set yet.
     with atomic_write(output_dir / METADATA) as stream:
         stream.write(dump_record(metadata) + "\n")
-    return metadata, failed
+    return metadata
 
 
 def _theorems(shards: Sequence[Path], merged: _Merged) -> Iterator[TheoremRecord]:

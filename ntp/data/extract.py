@@ -105,13 +105,13 @@ def extract(
     shards = {file: output_dir / SHARDS / f"{_key(project, file, version)}.json" for file in files}
     missing = [file for file in files if not _is_complete(shards[file])]
     library = find_library(project, [*project.files(), *files])
-    _replay_all(project, library, {file: shards[file] for file in missing}, num_workers, timeout_s)
-    metadata, failed = assemble(project, library, list(shards.values()), output_dir, version, timeout_s)
-    failures = tuple(f"{file.path}:{file.error}" for file in failed)
+    replayed = _replay_all(project, library, {file: shards[file] for file in missing}, num_workers, timeout_s)
+    failures = tuple(sorted(f"{record.path}:{record.error}" for record in replayed if record.error))
     for failure in failures:
         _log.warning("does not replay: %s", failure)
     if len(failures) == len(files):
         raise DataError(f"none of {len(files)} files replays; {failures[0]} (has the project been built?)")
+    metadata = assemble(project, library, list(shards.values()), output_dir, version, timeout_s)
     return ExtractionSummary(
         num_files=metadata.num_files,
         num_failed_files=metadata.num_failed_files,
@@ -154,8 +154,9 @@ def _is_complete(shard: Path) -> bool:
 
 def _replay_all(
     project: CoqProject, library: Library, shards: dict[str, Path], num_workers: int, timeout_s: float
-) -> None:
+) -> list[FileRecord]:
     """Replay files, the largest first so that no worker is left alone with one at the end."""
+    records: list[FileRecord] = []
     sizes = {file: (project.root / file).stat().st_size for file in shards}
     order = sorted(shards, key=lambda file: (-sizes[file], file))
     with _progress() as progress, _pool(num_workers) as pool:
@@ -165,11 +166,13 @@ def _replay_all(
         }
         try:
             for future in as_completed(futures):
-                _show(progress, task, sizes[futures[future]], future.result())
+                records.append(future.result())
+                _show(progress, task, sizes[futures[future]], records[-1])
         except BrokenProcessPool:
             raise EnvError(
                 "a worker was killed (out of memory?): run again to resume, with fewer workers"
             ) from None
+    return records
 
 
 def _replay_one(

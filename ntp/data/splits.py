@@ -202,17 +202,20 @@ def _assign(
     if test_files:
         test = {file for file in order if any(fnmatchcase(file, glob) for glob in test_files)}
     else:
-        test = _draw(order, sizes, test_fraction * total)
+        test = _draw(order, sizes, test_fraction * total, num_kept=1 + (val_fraction > 0))
     rest = [file for file in order if file not in test]
-    return test, _draw(rest, sizes, val_fraction * total)
+    return test, _draw(rest, sizes, val_fraction * total, num_kept=1)
 
 
-def _draw(order: Sequence[str], sizes: dict[str, int], target: float) -> set[str]:
-    """Files in order, each if it takes the side nearer to the target; at least one if there is a target."""
+def _draw(order: Sequence[str], sizes: dict[str, int], target: float, num_kept: int) -> set[str]:
+    """Files in order, each if it takes the side nearer to the target; at least one if there is a target.
+
+    `num_kept` files stay for the other sides.
+    """
     drawn: set[str] = set()
     size = 0
     for file in order:
-        if abs(size + sizes[file] - target) < abs(size - target):
+        if len(order) - len(drawn) > num_kept and abs(size + sizes[file] - target) < abs(size - target):
             drawn.add(file)
             size += sizes[file]
     if target > 0 and order and not drawn:
