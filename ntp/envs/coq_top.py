@@ -87,10 +87,14 @@ class CoqTop:
         Stops at the first failure, which is then the last element. `timeout_s` is for every 200 sentences.
         """
         results: list[Goals | Failure | None] = []
-        for begin in range(0, len(texts), _BATCH):
-            results += self._run_batch(texts[begin : begin + _BATCH], timeout_s)
-            if results and isinstance(results[-1], Failure):
-                break
+        while len(results) < len(texts):
+            batch = self._run_batch(texts[len(results) : len(results) + _BATCH], timeout_s)
+            last = batch[-1]
+            if isinstance(last, Failure):
+                if len(batch) == 1 or not _is_out_of_step(last):
+                    return results + batch
+                batch.pop()
+            results += batch
         return results
 
     def load(self, texts: Sequence[str], timeout_s: float) -> tuple[list[int], Failure | None]:
@@ -104,10 +108,10 @@ class CoqTop:
             The states after each sentence that was executed, and the failure of the one after them, if any.
         """
         states: list[int] = []
-        for begin in range(0, len(texts), _BATCH):
-            batch, failed = self._load_batch(texts[begin : begin + _BATCH], timeout_s)
+        while len(states) < len(texts):
+            batch, failed = self._load_batch(texts[len(states) : len(states) + _BATCH], timeout_s)
             states += batch
-            if failed:
+            if failed and not (batch and _is_out_of_step(failed)):
                 return states, failed
         return states, None
 
@@ -230,7 +234,8 @@ class CoqTop:
                 break
             states.append(coq_xml.added_state(value))
         not_executed = coq_xml.failure(shown)
-        if not_executed:
+        overtaken = failed and _is_out_of_step(failed) and states
+        if not_executed and not (overtaken and not_executed.safe_state >= states[-1]):
             failed = not_executed
             states = [state for state in states if state <= failed.safe_state]
         if states:
@@ -240,6 +245,8 @@ class CoqTop:
 
     def _predicted_tips(self) -> Iterator[int]:
         # Coq numbers the states in the order of the accepted Adds, so a whole batch can be written ahead.
+        # Only a command with a side effect inside a proof (`Open Scope`) takes two numbers: the sentences
+        # after it are refused as out of step and go into another batch.
         yield self.tip
         yield from itertools.count(self._next_state)
 
@@ -248,3 +255,7 @@ class CoqTop:
         last = max([self.tip, *(coq_xml.added_state(v) for v in values if coq_xml.is_added(v))])
         self._next_state = max(self._next_state, last + 1)
         self._dropped = last != self.tip
+
+
+def _is_out_of_step(failed: Failure) -> bool:
+    return failed.message.startswith("Stm.add called for a different state")

@@ -77,6 +77,9 @@ Qed.
 Lemma proof_term : 0 = 0.
 Proof eq_refl.
 
+Lemma side_effects : True.
+Proof. Open Scope list_scope. idtac. Ltac conclude := exact I. conclude. Qed.
+
 Lemma given_up : 0 = 1.
 Proof. intros. Admitted.
 

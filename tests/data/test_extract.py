@@ -48,6 +48,7 @@ def test_the_theorems_are_those_with_tactic_proofs(small):
         "Small.sub.Proofs.ünïcode": ("Lemma", "Qed", 2),
         "Small.sub.Proofs.string_dot": ("Lemma", "Qed", 2),
         "Small.sub.Proofs.with_auto": ("Lemma", "Qed", 1),
+        "Small.sub.Proofs.side_effects": ("Lemma", "Qed", 2),
         "Small.sub.Proofs.uses": ("Lemma", "Qed", 4),
         "Small.sub.Proofs.big_obligation_1": ("Next Obligation", "Qed", 1),
         "Small.sub.Proofs.fst_twice": ("Lemma", "Qed", 1),
@@ -123,7 +124,7 @@ def test_files_and_their_imports(small):
     assert list(files) == ["Base.v", "Broken.v", "Empty.v", "Open.v", "sub/Proofs.v"]
     assert files["sub/Proofs.v"].imports == ("Base.v", "Coq.Arith.Arith", "Coq.Program.Program")
     assert (files["Empty.v"].num_sentences, files["Empty.v"].error) == (0, "")
-    assert files["sub/Proofs.v"].num_theorems == 9
+    assert files["sub/Proofs.v"].num_theorems == 10
 
 
 def test_a_file_that_does_not_replay_is_counted_and_named(small, small_extraction):
@@ -139,7 +140,7 @@ def test_a_file_that_does_not_replay_is_counted_and_named(small, small_extractio
 def test_metadata_counts_what_is_there(small):
     metadata = small.metadata
     records = small.records.values()
-    assert metadata.num_theorems == len(records) == 12
+    assert metadata.num_theorems == len(records) == 13
     assert metadata.num_steps == sum(len(record.steps) for record in records)
     assert metadata.num_premises == len(small.premises)
     assert re.fullmatch(r"8\.\d+\.\d+", metadata.prover_version)

@@ -12,6 +12,7 @@ from ntp.envs.coq_top import ROOT, CoqTop
 from ntp.envs.coq_xml import Failure, Goals
 from ntp.envs.process import DeadlineExceededError, ProcessDiedError
 from ntp.errors import EnvError
+from ntp.types import Goal
 
 pytestmark = pytest.mark.coq
 LEMMA = ["Lemma l (a b : nat) : a = b -> b = a /\\ a + 0 = a.", "Proof.", "intro H.", "split."]
@@ -54,6 +55,35 @@ def test_pipelined_and_single_runs_agree(stdlib):
     with CoqTop(stdlib, "Bool/Bool.v") as one, CoqTop(stdlib, "Bool/Bool.v") as many:
         assert many.run_all(texts, 60) == [one.run(text, 60) for text in texts]
         assert many.tip == one.tip
+
+
+TRUE = Goal((), "True")
+SIDE_EFFECTS = [
+    "Lemma a : True.",
+    "Ltac one := idtac.",
+    "one.",
+    "Local Set Printing All.",
+    "Ltac two := one.",
+    "two.",
+    "exact I.",
+    "Qed.",
+    "Lemma b : True.",
+]
+
+
+def test_commands_with_side_effects_inside_a_proof_are_pipelined(top):
+    assert top.run_all(SIDE_EFFECTS, 20.0) == [*[Goals((TRUE,))] * 6, Goals(()), None, Goals((TRUE,))]
+    assert top.run_all(["Ltac three := two.", "exact I.", "Qed."], 20.0)[1:] == [Goals(()), None]
+
+
+def test_commands_with_side_effects_inside_a_proof_are_loaded(top):
+    states, failed = top.load([*SIDE_EFFECTS, "exact I.", "Qed.", "Print b."], 20.0)
+    assert failed is None
+    assert len(states) == len(SIDE_EFFECTS) + 3
+    states, failed = top.load(["Lemma c : True.", "Ltac four := idtac.", "four.", "exact 0.", "Qed."], 20.0)
+    assert len(states) == 3
+    assert isinstance(failed, Failure)
+    assert "nat" in failed.message
 
 
 def test_batches_stop_at_the_first_failure(top):
