@@ -8,11 +8,11 @@ import sys
 # Read when torch is imported: threads that wait by spinning starve the provers they share the cores with.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import hydra  # noqa: E402
-from omegaconf import DictConfig  # noqa: E402
+import hydra
+from omegaconf import DictConfig
 
-from ntp.config.register import CONFIG_DIR, register  # noqa: E402
-from ntp.errors import NtpError  # noqa: E402
+from ntp.config.register import CONFIG_DIR, register
+from ntp.errors import NtpError
 
 register()
 

@@ -37,7 +37,10 @@ def run(context: Context) -> dict[str, float]:
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
     )
-    trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory))
+    try:
+        trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory))
+    except SystemExit:  # how Lightning ends after Ctrl-C
+        raise KeyboardInterrupt from None
     module.policy.save(directory / "policy")
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return {

@@ -1,0 +1,83 @@
+"""What a user can get wrong: one line that says what is wrong, where, and what to do."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.coq, pytest.mark.slow]
+
+
+def test_no_experiment(cli):
+    assert "+experiment=NAME" in cli.fail()
+
+
+def test_coq_missing(cli, small, tmp_path):
+    line = cli.fail("+experiment=extract_coq", *small, f"paths.outputs={tmp_path}", env={"PATH": "/nowhere"})
+    assert "apt-get install coq" in line
+
+
+def test_no_such_files(cli, small, tmp_path):
+    line = cli.fail("+experiment=extract_coq", *small, "data.include=[Nowhere/*.v]", f"paths.outputs={tmp_path}")
+    assert "Nowhere" in line
+
+
+def test_a_budget_of_nothing(cli, small, sft_policy):
+    line = cli.fail(
+        "+experiment=search_eval", *small, f"policy.checkpoint={sft_policy}", "search.sampling.num_samples=0"
+    )
+    assert "0" in line
+    assert "above 0" in line
+
+
+def test_a_checkpoint_of_another_model(cli, small, sft_policy):
+    line = cli.fail(
+        "+experiment=search_eval", *small, f"policy.checkpoint={sft_policy}", "model.hidden_size=64"
+    )
+    assert "another model" in line
+    assert str(sft_policy) in line
+
+
+def test_a_corrupt_line_is_named(cli, small, sft_policy, tmp_path):
+    shutil.copytree(cli.outputs, tmp_path, dirs_exist_ok=True)
+    (extraction,) = tmp_path.glob("extract_coq-*")
+    theorems = extraction / "theorems.jsonl"
+    lines = theorems.read_text().splitlines()
+    lines[4] = lines[4][:40]
+    theorems.write_text("\n".join(lines) + "\n")
+    line = cli.fail("+experiment=sft", *small, "trainer.max_steps=2", f"paths.outputs={tmp_path}")
+    assert f"{theorems}:5" in line
+
+
+def test_an_empty_split(cli, small, sft_policy, tmp_path):
+    line = cli.fail("+experiment=sft", *small, "data.split.test_files=['**','*']")
+    assert "train" in line
+
+
+def test_an_output_directory_that_cannot_be_made(cli, small, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    line = cli.fail("+experiment=extract_coq", *small, f"paths.outputs={blocked}/outputs")
+    assert "cannot be written" in line
+
+
+def test_ctrl_c(cli, small, tmp_path):
+    """At a moment of no particular kind: one line, status 130, and no prover left behind."""
+    arguments = ["+experiment=extract_coq", *small, "data.include=[ZArith/*.v]", f"paths.outputs={tmp_path}"]
+    process = subprocess.Popen(
+        cli.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(Path(tmp_path).glob("extract_coq-*/shards/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors, errors[-3000:]
+    assert "resume=true" in errors.splitlines()[-1]
+    kept = len(list(Path(tmp_path).glob("extract_coq-*/shards/*.json")))
+    assert kept > 0

@@ -1,0 +1,114 @@
+"""The whole path from the command line, on a small slice of the standard library with the real Coq."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = [pytest.mark.coq, pytest.mark.slow]
+
+SFT = ["trainer.max_steps=12", "trainer.val_check_interval=6", "tracking.checkpoint_every_n_steps=3"]
+GFN = [
+    "policy.experiment=null",
+    "trainer.max_steps=6",
+    "trainer.max_time=null",
+    "tracking.checkpoint_every_n_steps=1",
+    "module.num_on_policy=3",
+]
+
+
+@pytest.fixture(scope="module")
+def sft(cli, small):
+    return cli.succeed("+experiment=sft", *small, *SFT)
+
+
+@pytest.fixture(scope="module")
+def gfn(cli, small, sft):
+    return cli.succeed("+experiment=gfn_tb", *small, *GFN, f"policy.checkpoint={sft}")
+
+
+def summary(directory):
+    return json.loads((directory / "summary.json").read_text())
+
+
+def weights(directory):
+    return torch.load(directory / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_a_run_leaves_what_the_contract_says(sft):
+    assert summary(sft)["num_steps"] == 12
+    assert summary(sft)["val/perplexity"] > 1
+    for name in ("config.yaml", "provenance.json", "COMPLETE", "policy/ntp_policy.json"):
+        assert (sft / name).is_file()
+    assert set(json.loads((sft / "provenance.json").read_text())) >= {"git_commit", "seed"}
+
+
+def test_the_extraction_it_needed_was_made_and_is_reused(cli, small, sft):
+    (extraction,) = cli.outputs.glob("extract_coq-*")
+    assert summary(extraction)["num_failed_files"] == 0
+    done = cli("+experiment=extract_coq", *small)
+    assert "already made" in done.stderr
+    assert done.stdout.splitlines()[-1] == str(extraction)
+
+
+def test_evaluation_counts_every_theorem(cli, small, sft, gfn):
+    directory = cli.succeed(
+        "+experiment=search_eval",
+        *small,
+        "policy.experiment=null",
+        f"policy.checkpoint={gfn}",
+        "evaluation.max_theorems=12",
+        "search.sampling.num_samples=4",
+        "search.best_first.max_expansions=3",
+    )
+    numbers = summary(directory)
+    assert numbers["num_theorems"] == 12
+    for method in ("one_shot", "policy", "policy_best_first"):
+        outcomes = [value for name, value in numbers.items() if name.startswith(f"{method}/num_theorems_")]
+        assert sum(outcomes) == 12
+        assert numbers[f"{method}/env_steps"] > 0
+        assert numbers[f"{method}/wall_s"] > 0
+    assert numbers["one_shot/num_solved"] > 0, "auto proves something in Bool"
+    assert numbers["one_shot/num_solved"] <= numbers["one_shot/num_distinct_proofs"]
+    for name in ("report.md", "report.html", "results.jsonl"):
+        assert (directory / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("experiment", ["sft", "gfn_tb"])
+def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experiment, tmp_path):
+    """SIGKILL in mid-training, then the same command with resume=true, against the undisturbed run."""
+    if experiment == "sft":
+        undisturbed, arguments = sft, ["+experiment=sft", *small, *SFT]
+    else:
+        undisturbed = gfn
+        arguments = ["+experiment=gfn_tb", *small, *GFN, f"policy.checkpoint={sft}"]
+    directory = Path(str(undisturbed).replace(str(cli.outputs), str(tmp_path)))
+    arguments.append(f"paths.outputs={tmp_path}")
+    process = subprocess.Popen(
+        cli.command(*arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 200
+    while not (directory / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (directory / "COMPLETE").exists(), "the run was over before it could be killed"
+    killed_at = torch.load(directory / "last.ckpt", weights_only=True)["global_step"]
+    assert 0 < killed_at < summary(undisturbed)["num_steps"]
+
+    assert cli.succeed(*arguments, "resume=true") == directory
+    ours, theirs = weights(directory), weights(undisturbed)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    clocks = {"wall_s"}
+    assert {k: v for k, v in summary(directory).items() if k not in clocks} == {
+        k: v for k, v in summary(undisturbed).items() if k not in clocks
+    }
