@@ -46,7 +46,7 @@ class CoqEnv:
     def __init__(self, project: CoqProject, tactic_timeout_s: int = 2, max_memory_mb: int = 4096) -> None:
         if tactic_timeout_s != int(tactic_timeout_s) or tactic_timeout_s < 1:
             raise ConfigError(f"tactic_timeout_s={tactic_timeout_s}: must be a whole number, at least 1")
-        self._project = project
+        self.project = project
         self._timeout_s = int(tactic_timeout_s)
         self._limits = Limits(memory_mb=max_memory_mb)
         self._document: CoqDocument | None = None
@@ -57,6 +57,11 @@ class CoqEnv:
     def memory_mb(self) -> float:
         """Resident memory of the process in MiB; 0 when none runs."""
         return self._document.memory_mb if self._document else 0.0
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running coqidetop; 0 when none runs."""
+        return self._document.pid if self._document else 0
 
     def open(self, theorem: Theorem) -> CoqSession:
         """See `ProofEnv.open`."""
@@ -99,7 +104,7 @@ class CoqEnv:
         document = self._document
         if document is None or document.file != theorem.file:
             self.close()
-            document = self._document = CoqDocument(self._project, theorem.file, self._limits)
+            document = self._document = CoqDocument(self.project, theorem.file, self._limits)
         elif document.memory_mb > self._limits.memory_mb / 2:
             document.stop()
         return CoqProof(document, theorem, self._timeout_s)

@@ -62,6 +62,11 @@ class CoqDocument:
         """Resident memory of the process in MiB; 0 when none runs."""
         return self._top.memory_mb if self._top else 0.0
 
+    @property
+    def pid(self) -> int:
+        """Process id; 0 when none runs."""
+        return self._top.process.pid if self._top else 0
+
     def covers(self, span: Span) -> bool:
         """Whether a whole sentence of the file stands at `span`."""
         index = bisect.bisect_left(self._begins, span.begin)
