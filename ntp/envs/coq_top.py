@@ -6,6 +6,7 @@ Sentences are trusted here; `coq_guard` stands before the ones that a model wrot
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 from ntp.envs import coq_xml
@@ -19,6 +20,12 @@ _ENVIRONMENT = {"OCAMLRUNPARAM": "s=1M"}
 # The state of the empty document.
 ROOT = 1
 _BATCH = 200
+# Commands that take two state numbers inside a proof: nothing is written ahead of their answer.
+_SIDE_EFFECT = re.compile(
+    r"#|(?:Arguments|Bind|Canonical|Close|Coercion|Create|Declare|Delimit|Existing|Export|From|Generalizable|Global"
+    r"|Hint|Implicit|Import|Infix|Local|Ltac|Ltac2|Notation|Obligation|Opaque|Open|Remove|Require|Reserved|Set"
+    r"|Strategy|Tactic|Transparent|Typeclasses|Undelimit|Unset)\b"
+)
 _MAX_STRAY_SIGNALS = 3
 
 
@@ -36,7 +43,7 @@ class CoqTop:
 
     Raises:
         EnvError: Coq is missing, of another version, or does not start.
-        ProcessDiedError: A signal killed it during the start.
+        ProcessDiedError: It was killed from outside during the start.
     """
 
     def __init__(
@@ -55,7 +62,7 @@ class CoqTop:
             self._handshake(start_timeout_s)
         except (ProcessDiedError, DeadlineExceededError) as error:
             self.close()
-            if isinstance(error, ProcessDiedError) and error.by_signal:
+            if isinstance(error, ProcessDiedError) and error.killed:
                 raise
             raise EnvError(
                 f"{command[0]} does not speak the protocol of Coq {SUPPORTED} ({error}): `{INSTALL_COMMAND}`"
@@ -87,14 +94,10 @@ class CoqTop:
         Stops at the first failure, which is then the last element. `timeout_s` is for every 200 sentences.
         """
         results: list[Goals | Failure | None] = []
-        while len(results) < len(texts):
-            batch = self._run_batch(texts[len(results) : len(results) + _BATCH], timeout_s)
-            last = batch[-1]
-            if isinstance(last, Failure):
-                if len(batch) == 1 or not _is_out_of_step(last):
-                    return results + batch
-                batch.pop()
-            results += batch
+        for batch in _batches(texts):
+            results += self._run_batch(batch, timeout_s)
+            if isinstance(results[-1], Failure):
+                break
         return results
 
     def load(self, texts: Sequence[str], timeout_s: float) -> tuple[list[int], Failure | None]:
@@ -108,10 +111,10 @@ class CoqTop:
             The states after each sentence that was executed, and the failure of the one after them, if any.
         """
         states: list[int] = []
-        while len(states) < len(texts):
-            batch, failed = self._load_batch(texts[len(states) : len(states) + _BATCH], timeout_s)
-            states += batch
-            if failed and not (batch and _is_out_of_step(failed)):
+        for batch in _batches(texts):
+            loaded, failed = self._load_batch(batch, timeout_s)
+            states += loaded
+            if failed:
                 return states, failed
         return states, None
 
@@ -234,8 +237,7 @@ class CoqTop:
                 break
             states.append(coq_xml.added_state(value))
         not_executed = coq_xml.failure(shown)
-        overtaken = failed and _is_out_of_step(failed) and states
-        if not_executed and not (overtaken and not_executed.safe_state >= states[-1]):
+        if not_executed:
             failed = not_executed
             states = [state for state in states if state <= failed.safe_state]
         if states:
@@ -244,9 +246,7 @@ class CoqTop:
         return states, failed
 
     def _predicted_tips(self) -> Iterator[int]:
-        # Coq numbers the states in the order of the accepted Adds, so a whole batch can be written ahead.
-        # Only a command with a side effect inside a proof (`Open Scope`) takes two numbers: the sentences
-        # after it are refused as out of step and go into another batch.
+        # Coq numbers the states in the order of the accepted Adds, so a batch can be written ahead.
         yield self.tip
         yield from itertools.count(self._next_state)
 
@@ -257,5 +257,10 @@ class CoqTop:
         self._dropped = last != self.tip
 
 
-def _is_out_of_step(failed: Failure) -> bool:
-    return failed.message.startswith("Stm.add called for a different state")
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut sentences into batches whose state numbers can be foreseen."""
+    begin = 0
+    for end in range(1, len(texts) + 1):
+        if end - begin == _BATCH or end == len(texts) or _SIDE_EFFECT.match(texts[end - 1]):
+            yield texts[begin:end]
+            begin = end

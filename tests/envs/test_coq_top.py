@@ -62,9 +62,10 @@ SIDE_EFFECTS = [
     "Lemma a : True.",
     "Ltac one := idtac.",
     "one.",
-    "Local Set Printing All.",
+    "Open Scope list_scope.",
     "Ltac two := one.",
     "two.",
+    "Close Scope list_scope.",
     "exact I.",
     "Qed.",
     "Lemma b : True.",
@@ -72,7 +73,7 @@ SIDE_EFFECTS = [
 
 
 def test_commands_with_side_effects_inside_a_proof_are_pipelined(top):
-    assert top.run_all(SIDE_EFFECTS, 20.0) == [*[Goals((TRUE,))] * 6, Goals(()), None, Goals((TRUE,))]
+    assert top.run_all(SIDE_EFFECTS, 20.0) == [*[Goals((TRUE,))] * 7, Goals(()), None, Goals((TRUE,))]
     assert top.run_all(["Ltac three := two.", "exact I.", "Qed."], 20.0)[1:] == [Goals(()), None]
 
 
