@@ -11,7 +11,7 @@ from ntp.envs.coq_guard import guard
 from ntp.envs.coq_project import CoqProject
 from ntp.envs.coq_proof import CoqProof
 from ntp.envs.coq_xml import Goals
-from ntp.envs.process import DeadlineExceededError, Limits, ProcessDiedError
+from ntp.envs.process import Limits, Patience, ProcessDiedError
 from ntp.errors import ConfigError, InitError
 from ntp.types import (
     Crashed,
@@ -26,7 +26,6 @@ from ntp.types import (
     Verdict,
 )
 
-_MAX_RELOADS = 5
 _ROOT = 0
 
 
@@ -71,14 +70,14 @@ class CoqEnv:
     def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
         """See `ProofEnv.verify`. Closes the open session."""
         proof = self._proof(theorem)
-        death = None
-        for _ in range(_MAX_RELOADS):
+        patience = Patience()
+        while True:
             try:
                 return self._verify(proof, tactics)
-            except (ProcessDiedError, DeadlineExceededError) as error:
-                death = error
+            except ProcessDiedError as death:
                 proof.document.stop()
-        return Verdict(False, f"the prover died {_MAX_RELOADS} times: {death}")
+                if not patience.tolerates(death):
+                    return Verdict(False, f"the prover died: {death}")
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
@@ -180,19 +179,19 @@ class CoqSession:
         self._closed = True
 
     def _attempt(self, handle: int, command: str) -> Outcome:
-        death = None
-        # Once more after a death: the first may have come from outside.
-        for _ in range(2):
+        # A tactic that eats all memory may be killed from outside too: not for ever.
+        patience = Patience(killed=4)
+        while True:
             try:
                 if not self._go_to(handle):
                     return Crashed("the state could not be replayed")
                 return self._execute(handle, command)
-            except (ProcessDiedError, DeadlineExceededError) as error:
-                death = error
+            except ProcessDiedError as death:
                 self._proof.document.stop()
+                if not patience.tolerates(death):
+                    return Crashed(str(death))
             except InitError as error:
                 return Crashed(str(error))
-        return Crashed(f"twice: {death}")
 
     def _execute(self, handle: int, command: str) -> Outcome:
         top = self._proof.document.top
@@ -234,20 +233,19 @@ class CoqSession:
         return True
 
     def _reload(self) -> Goals:
-        """Open the proof again from the file; a process that dies meanwhile is replaced, a few times."""
-        document = self._proof.document
-        death = None
-        for _ in range(_MAX_RELOADS):
+        """Open the proof from the file; a process that dies meanwhile is replaced, within reason."""
+        document, patience = self._proof.document, Patience()
+        while True:
             try:
                 goals = self._proof.begin()
-            except ProcessDiedError as error:
-                death = error
+                break
+            except ProcessDiedError as death:
                 document.stop()
-                continue
-            self._line, self._states = [_ROOT], [document.top.tip]
-            self._generation = document.generation
-            return goals
-        raise InitError(f"{self.theorem.file}: Coq dies when {self.theorem.id} is opened: {death}")
+                if not patience.tolerates(death):
+                    raise InitError(f"{self.theorem.file}: opening {self.theorem.id}: {death}") from None
+        self._line, self._states = [_ROOT], [document.top.tip]
+        self._generation = document.generation
+        return goals
 
     def _is_current(self) -> bool:
         return self._generation == self._proof.document.generation

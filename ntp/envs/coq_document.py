@@ -9,12 +9,11 @@ from ntp.envs.coq_project import CoqProject
 from ntp.envs.coq_syntax import CoqSyntaxError, Sentence, position_of, sentences
 from ntp.envs.coq_top import ROOT, CoqTop
 from ntp.envs.coq_xml import Failure
-from ntp.envs.process import DeadlineExceededError, Limits, ProcessDiedError
+from ntp.envs.process import DeadlineExceededError, Limits, Patience, ProcessDiedError
 from ntp.errors import InitError
 from ntp.types import Span
 
 _LOAD_TIMEOUT_S = 300.0
-_MAX_RELOADS = 5
 # Plugins extend Coq's grammar for good: going back over one of these leaves the parser in a broken state.
 _LOADS_PLUGIN = re.compile(r"(?:#\[[^]]*\]\s*|(?:Global|Local|From\s+\S+)\s+)*(?:Require|Declare\s+ML)\b")
 
@@ -79,23 +78,23 @@ class CoqDocument:
     def seek(self, offset: int) -> None:
         """Bring the document to the state before the sentence at `offset`.
 
-        A process that dies meanwhile is replaced, a few times.
+        A process that dies meanwhile is replaced, within reason.
 
         Raises:
             InitError: A sentence before it does not replay, or keeps killing the process.
             EnvError: Coq cannot start.
         """
-        death = None
-        for _ in range(_MAX_RELOADS):
+        patience = Patience()
+        while True:
             try:
                 return self._seek(bisect.bisect_left(self._begins, offset))
-            except ProcessDiedError as error:
-                death = error
+            except ProcessDiedError as death:
                 self.stop()
+                if not patience.tolerates(death):
+                    raise InitError(f"{self._where(offset)}: loading the file up to here: {death}") from None
             except DeadlineExceededError as error:
                 self.stop()
                 raise InitError(f"{self._where(offset)}: loading the file up to here: {error}") from None
-        raise InitError(f"{self._where(offset)}: Coq dies while loading the file up to here: {death}")
 
     def stop(self) -> None:
         """End the process; the next `seek` starts another. Safe to call twice."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ntp.envs.coq_axioms import UnreadableAssumptionsError, parse_assumptions
 from ntp.envs.coq_document import CoqDocument
 from ntp.envs.coq_xml import Failure, Goals
-from ntp.envs.process import AnswerTooLongError, DeadlineExceededError
+from ntp.envs.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.errors import InitError
 from ntp.types import Rejected, TacticError, Theorem, Timeout
 
@@ -53,10 +54,11 @@ class CoqProof:
         """
         self.document.seek(self.theorem.declaration.begin)
         top = self.document.top
-        goals = top.run_all(self._opening(), _STRUCTURE_TIMEOUT_S)[-1]
+        with _deadline_is_death():
+            goals = top.run_all(self._opening(), _STRUCTURE_TIMEOUT_S)[-1]
+            path, name = top.status(_STRUCTURE_TIMEOUT_S)
         if isinstance(goals, Failure):
             raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {one_line(goals)}")
-        path, name = top.status(_STRUCTURE_TIMEOUT_S)
         if goals is None or not goals.focused or name is None:
             raise InitError(f"{self.theorem.file}: {self.theorem.id} opens no proof")
         self._path, self._name = path, name
@@ -124,7 +126,8 @@ class CoqProof:
         """
         self.begin()
         self.document.seek(self.theorem.proof.end)
-        printed = self.document.top.query(self._question, _STRUCTURE_TIMEOUT_S)
+        with _deadline_is_death():
+            printed = self.document.top.query(self._question, _STRUCTURE_TIMEOUT_S)
         try:
             return self._read_assumptions(printed)
         except UnreadableAssumptionsError as error:
@@ -138,7 +141,8 @@ class CoqProof:
     def _read_assumptions(self, printed: list[str] | Failure) -> frozenset[str]:
         if isinstance(printed, Failure):
             # A `Let` in a section makes a variable, which has no path and hides every constant of its name.
-            printed = self.document.top.query(f"Print Assumptions {self._name}.", _STRUCTURE_TIMEOUT_S)
+            with _deadline_is_death():
+                printed = self.document.top.query(f"Print Assumptions {self._name}.", _STRUCTURE_TIMEOUT_S)
         if isinstance(printed, Failure):
             raise UnreadableAssumptionsError(one_line(printed))
         return parse_assumptions(printed)
@@ -147,6 +151,15 @@ class CoqProof:
         after = self.document.between(self.theorem.declaration.end, self.theorem.proof.end)
         opened = [s.text for s in after[:1] if _OPENS_PROOF.match(s.text)]
         return [self.theorem.statement, *opened]
+
+
+@contextlib.contextmanager
+def _deadline_is_death() -> Iterator[None]:
+    """For questions that always have a quick answer: a process that gives none is as good as dead."""
+    try:
+        yield
+    except DeadlineExceededError as error:
+        raise ProcessDiedError(str(error)) from None
 
 
 def one_line(failed: Failure) -> str:

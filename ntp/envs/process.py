@@ -28,12 +28,12 @@ class ProcessDiedError(Exception):
     """The child has ended, or was ended because the exchange could not be completed.
 
     Attributes:
-        by_signal: Whether a signal ended it, so that another child may well fare better.
+        killed: Whether somebody else killed it (SIGKILL), so that another child may well fare better.
     """
 
-    def __init__(self, message: str, by_signal: bool = False) -> None:
+    def __init__(self, message: str, killed: bool = False) -> None:
         super().__init__(message)
-        self.by_signal = by_signal
+        self.killed = killed
 
 
 class AnswerTooLongError(ProcessDiedError):
@@ -57,6 +57,27 @@ class Limits:
     memory_mb: int = 4096
     file_mb: int = 16
     answer_mb: int = 64
+
+
+@dataclass(slots=True)
+class Patience:
+    """How often one piece of work is tried again after its process died.
+
+    Attributes:
+        killed: Deaths by a kill from outside still tolerated; they say nothing about the work.
+        died: Deaths of its own still tolerated.
+    """
+
+    killed: int = 20
+    died: int = 1
+
+    def tolerates(self, death: ProcessDiedError) -> bool:
+        """Count a death; whether to try again."""
+        if death.killed:
+            self.killed -= 1
+        else:
+            self.died -= 1
+        return self.killed >= 0 and self.died >= 0
 
 
 class ChildProcess:
@@ -226,7 +247,8 @@ class ChildProcess:
             lines = (self.cwd / _STDERR_NAME).read_text(errors="replace").strip().splitlines()
         except OSError:
             lines = []
-        return ProcessDiedError(": ".join([f"the process ended ({how})", *lines[-1:]]), by_signal=code < 0)
+        message = ": ".join([f"the process ended ({how})", *lines[-1:]])
+        return ProcessDiedError(message, killed=code == -signal.SIGKILL)
 
 
 def _die_with_parent() -> list[str]:

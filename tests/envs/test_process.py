@@ -76,12 +76,12 @@ def test_death_says_how_and_quotes_the_last_line_of_stderr():
     with ChildProcess(python("import sys; input(); sys.exit('no such library')")) as child:
         with pytest.raises(ProcessDiedError, match=r"exit status 1\): no such library") as caught:
             child.exchange(b"go\n", b";", 1, 5)
-        assert not caught.value.by_signal
+        assert not caught.value.killed
     with ChildProcess(ECHO) as child:
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(ProcessDiedError, match="SIGKILL") as caught:
             child.exchange(b"go\n", b";", 1, 5)
-        assert caught.value.by_signal
+        assert caught.value.killed
 
 
 def test_memory_is_limited():

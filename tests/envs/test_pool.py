@@ -1,0 +1,237 @@
+import functools
+import os
+import random
+import threading
+import time
+from collections.abc import Sequence
+from itertools import groupby
+
+import psutil
+import pytest
+
+from ntp.envs.coq import CoqEnv
+from ntp.envs.pool import EnvPool, PooledSession
+from ntp.errors import ConfigError, EnvError, InitError
+from ntp.types import (
+    Goal,
+    ProofState,
+    Proved,
+    Reached,
+    Span,
+    TacticError,
+    Theorem,
+    Verdict,
+)
+
+
+class CountingSession:
+    """Counts down from the number in the theorem's statement."""
+
+    def __init__(self, env: "CountingEnv", theorem: Theorem) -> None:
+        self.theorem, self.env = theorem, env
+        self.root = ProofState(int(theorem.statement), Goal((), theorem.statement))
+
+    def step(self, state: ProofState, tactic: str) -> Proved | Reached | TacticError:
+        assert threading.get_ident() == self.env.thread
+        time.sleep(0.001 * state.handle)
+        left = state.handle - len(tactic)
+        if left < 0:
+            return TacticError(tactic)
+        return Reached(ProofState(left, Goal((), str(left)))) if left else Proved()
+
+    def close(self) -> None:
+        self.env.num_closed_sessions += 1
+
+
+class CountingEnv:
+    made: list["CountingEnv"]
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.opened: list[Theorem] = []
+        self.num_closed = self.num_closed_sessions = 0
+        type(self).made.append(self)
+
+    def open(self, theorem: Theorem) -> CountingSession:
+        if theorem.statement == "broken":
+            raise EnvError("broken")
+        if not theorem.statement.isdigit():
+            raise InitError(f"unknown theorem {theorem.id}")
+        self.opened.append(theorem)
+        return CountingSession(self, theorem)
+
+    def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+        session = self.open(theorem)
+        left = int(theorem.statement) - sum(map(len, tactics))
+        return Verdict(left == 0, "" if left == 0 else str(left), (session.theorem.file,))
+
+    def close(self) -> None:
+        self.num_closed += 1
+
+
+def theorem(statement: str, file: str = "A.v", begin: int = 0) -> Theorem:
+    return Theorem(f"{file}:{begin}", file, statement, Span(begin, begin + 1), Span(begin + 1, begin + 2))
+
+
+@pytest.fixture
+def envs():
+    CountingEnv.made = []
+    return CountingEnv.made
+
+
+def test_results_come_in_the_order_of_the_requests(envs):
+    with EnvPool(CountingEnv, 3) as pool:
+        sessions = pool.open_many([theorem(str(n), f"{n}.v") for n in (9, 2, 5)])
+        requests = [(s, s.root, "x" * k) for k in (1, 2, 5) for s in sessions]
+        expected = [s.root.handle - k for k in (1, 2, 5) for s in sessions]
+        outcomes = pool.step_many(requests)
+        for outcome, left in zip(outcomes, expected, strict=True):
+            if left > 0:
+                assert isinstance(outcome, Reached) and outcome.state.handle == left
+            else:
+                assert outcome == (Proved() if left == 0 else TacticError("xxxxx"))
+        assert pool.num_env_steps == 9
+    assert len(envs) == 3 and all(env.num_closed == 1 for env in envs)
+
+
+def test_a_file_goes_to_the_worker_that_has_it(envs):
+    with EnvPool(CountingEnv, 2) as pool:
+        for _ in range(3):
+            for order in (("A.v", "B.v"), ("B.v", "A.v")):
+                for session in pool.open_many([theorem("3", file) for file in order]):
+                    session.close()
+    assert sorted({t.file for t in env.opened} == {"A.v"} for env in envs) == [False, True]
+
+
+def test_more_theorems_than_free_workers(envs):
+    with EnvPool(CountingEnv, 2) as pool:
+        (first,) = pool.open_many([theorem("3")])
+        with pytest.raises(ValueError, match="2 theorems for 1 free"):
+            pool.open_many([theorem("4"), theorem("5")])
+        with pytest.raises(ValueError, match="every session closed"):
+            pool.verify_many([])
+        first.close()
+        first.close()
+        assert len(pool.open_many([theorem("4"), theorem("5")])) == 2
+
+
+def test_theorems_that_do_not_open_are_values_and_leave_the_worker_free(envs):
+    with EnvPool(CountingEnv, 2) as pool:
+        bad, good = pool.open_many([theorem("no"), theorem("3", "B.v")])
+        assert isinstance(bad, InitError) and isinstance(good, PooledSession)
+        (again,) = pool.open_many([theorem("2")])
+        assert isinstance(again, PooledSession)
+
+
+def test_broken_infrastructure_raises_and_frees_the_workers(envs):
+    with EnvPool(CountingEnv, 2) as pool:
+        with pytest.raises(EnvError, match="broken"):
+            pool.open_many([theorem("3"), theorem("broken", "B.v")])
+        assert len(pool.open_many([theorem("3"), theorem("4")])) == 2
+
+
+def test_verdicts_come_in_order_and_files_are_read_backwards(envs):
+    proofs = [(theorem(str(n), f"{n % 2}.v", begin=n), ["x"] * (n - n // 7)) for n in range(1, 20)]
+    proofs.insert(5, (theorem("no", "1.v", begin=99), []))
+    proofs += [(proofs[0][0], ["xx"]), (proofs[0][0], ["x"])]
+    with EnvPool(CountingEnv, 2) as pool:
+        verdicts = pool.verify_many(proofs)
+        assert pool.verify_many([]) == []
+    assert isinstance(verdicts.pop(5), InitError)
+    del proofs[5]
+    for (claim, tactics), verdict in zip(proofs, verdicts, strict=True):
+        assert isinstance(verdict, Verdict)
+        assert verdict.accepted == (int(claim.statement) == sum(map(len, tactics)))
+        assert verdict.axioms == (claim.file,)
+    for env in envs:
+        visits = [(t.file, t.declaration.begin) for t in env.opened]
+        for file in {file for file, _ in visits}:
+            begins = [begin for name, begin in visits if name == file]
+            assert begins == sorted(begins, reverse=True)
+        # Each file is one visit: a worker that leaves it does not come back.
+        assert len([file for file, _ in groupby(visits, key=lambda visit: visit[0])]) <= 2
+
+
+def test_workers_are_replaced_between_theorems(envs):
+    with EnvPool(CountingEnv, 1, max_steps_per_process=3) as pool:
+        for _ in range(4):
+            (session,) = pool.open_many([theorem("9")])
+            pool.step_many([(session, session.root, "x")] * 2)
+            session.close()
+    assert len(envs) == 2 and [env.num_closed for env in envs] == [1, 1]
+
+
+@pytest.mark.parametrize("counts", [(0, 1), (-1, 1), (1, 0)])
+def test_counts_must_be_positive(envs, counts):
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        EnvPool(CountingEnv, *counts)
+
+
+def descendants() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def explore(pool: EnvPool, found) -> list[str]:
+    """Everything that a fixed little search sees, proofs re-verified."""
+    seen: list[str] = []
+    for batch in (found[i : i + pool.num_workers] for i in range(0, len(found), pool.num_workers)):
+        sessions = pool.open_many([theorem for theorem, _ in batch])
+        states = [session.root for session in sessions]
+        scripts = [tactics for _, tactics in batch]
+        for depth in range(max(map(len, scripts))):
+            live = [i for i, script in enumerate(scripts) if depth < len(script)]
+            steps = [(i, text) for i in live for text in ("auto.", "exact I.", "split.", scripts[i][depth])]
+            outcomes = pool.step_many([(sessions[i], states[i], text) for i, text in steps])
+            for (i, text), outcome in zip(steps, outcomes, strict=True):
+                reached = isinstance(outcome, Reached)
+                seen.append(f"{i} {text} {outcome.state.key if reached else outcome}")
+                if reached and text == scripts[i][depth]:
+                    states[i] = outcome.state
+        for session in sessions:
+            session.close()
+    seen += map(str, pool.verify_many([(theorem, tactics) for theorem, tactics in found]))
+    return seen
+
+
+@pytest.mark.coq
+def test_processes_killed_at_random_change_no_result(stdlib, proofs):
+    found = [p for p in proofs("Sets/Powerset_facts.v", stdlib.read("Sets/Powerset_facts.v"))[:8] if p[1]]
+    found += proofs("Bool/Bool.v", stdlib.read("Bool/Bool.v"))[:8]
+    make_env = functools.partial(CoqEnv, stdlib, 5)
+    before = descendants()
+    with EnvPool(make_env, 2) as pool:
+        calm = explore(pool, found)
+    assert sum(text.startswith("Verdict(accepted=True") for text in calm) == len(found)
+    stop, num_killed = threading.Event(), 0
+
+    def kill_now_and_then() -> None:
+        nonlocal num_killed
+        draw = random.Random(0)
+        while not stop.wait(draw.uniform(0.1, 0.7)):
+            for pid in descendants() - before:
+                if draw.random() < 0.7:
+                    os.kill(pid, 9)
+                    num_killed += 1
+
+    killer = threading.Thread(target=kill_now_and_then)
+    killer.start()
+    try:
+        with EnvPool(make_env, 2) as pool:
+            stormy = [explore(pool, found) for _ in range(4)]
+    finally:
+        stop.set()
+        killer.join()
+    assert num_killed > 3
+    assert stormy == [calm] * 4
+
+
+@pytest.mark.coq
+def test_no_process_is_left_behind(stdlib, proofs):
+    found = proofs("Bool/Bool.v", stdlib.read("Bool/Bool.v"))
+    before = descendants()
+    with pytest.raises(KeyboardInterrupt), EnvPool(functools.partial(CoqEnv, stdlib), 2) as pool:
+        pool.open_many([found[0][0], found[1][0]])
+        assert len(descendants() - before) == 2
+        raise KeyboardInterrupt
+    assert descendants() <= before
+    pool.close()
