@@ -13,8 +13,6 @@ from ntp.envs.coq_syntax import Sentence
 from ntp.envs.coq_xml import Goals
 from ntp.types import Goal, Span, Theorem
 
-_TWO_WORD_KINDS = {"Add", "Next"}
-
 
 @dataclass(frozen=True)
 class ReplayedTactic:
@@ -55,7 +53,9 @@ class ReplayedProof:
     @property
     def kind(self) -> str:
         """The declaring keyword: one word, or two as in `Next Obligation`."""
-        return " ".join(self.command.words[: 2 if self.command.keyword in _TWO_WORD_KINDS else 1])
+        if self.declares:
+            return self.declares[0].kind
+        return " ".join(self.command.words[: 2 if self.command.keyword == "Next" else 1])
 
     def record(self, full_name: str, file: str, module: str, closing: Sentence) -> TheoremRecord:
         """The theorem that the sentence `closing` completes."""

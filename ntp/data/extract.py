@@ -102,6 +102,7 @@ def extract(
     if not files:
         raise DataError(f"no file of {project.root} matches {list(include)} (without {list(exclude)})")
     _check_modules(project, files)
+    _prepare(output_dir / SHARDS)
     shards = {file: output_dir / SHARDS / f"{_key(project, file, version)}.json" for file in files}
     missing = [file for file in files if not _is_complete(shards[file])]
     library = find_library(project, [*project.files(), *files])
@@ -136,8 +137,18 @@ def _check_modules(project: CoqProject, files: Sequence[str]) -> None:
             raise DataError(f"{other} and {file} are both called {module}: give the project's load paths")
 
 
+def _prepare(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.mkdir(parents=True, exist_ok=True)
+    if not (directory.is_dir() and os.access(directory, os.W_OK)):
+        raise DataError(f"{directory}: cannot be written; choose another output directory")
+
+
 def _key(project: CoqProject, file: str, version: str) -> str:
-    source = hashlib.sha256((project.root / file).read_bytes()).hexdigest()
+    try:
+        source = hashlib.sha256((project.root / file).read_bytes()).hexdigest()
+    except OSError:
+        source = ""  # the replay says what is wrong with it
     paths = [[path.flag, path.directory, path.name] for path in project.load_paths]
     content = json.dumps([SCHEMA_VERSION, EXTRACTOR_VERSION, version, paths, file, source])
     return hashlib.sha256(content.encode()).hexdigest()[:32]

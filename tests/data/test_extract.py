@@ -230,8 +230,15 @@ def wait_for(condition, timeout_s=60):
 FILES = ("Bool/Bool.v", "Arith/PeanoNat.v", "Bool/BoolEq.v", "Init/Logic.v")
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("fresh")
+    extract(standard_library(), directory, FILES, num_workers=2)
+    return directory
+
+
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, kill):
+def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, fresh, kill):
     directory = tmp_path / "out"
     shards = directory / SHARDS
     driver = tmp_path / "driver.py"
@@ -248,6 +255,5 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, kill):
     summary = extract(standard_library(), directory, FILES)
     assert len(stored) <= summary.num_resumed_files < len(FILES)
     assert all(shard.stat().st_mtime_ns == mtime for shard, mtime in stored.items())
-    extract(standard_library(), tmp_path / "fresh", FILES, num_workers=2)
     for name in JSONL:
-        assert (directory / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+        assert (directory / name).read_bytes() == (fresh / name).read_bytes()
