@@ -38,7 +38,7 @@ def run(context: Context) -> dict[str, float]:
         enable_progress_bar=False,
     )
     try:
-        trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory))
+        trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory), weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         raise KeyboardInterrupt from None
     module.policy.save(directory / "policy")
