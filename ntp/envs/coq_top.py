@@ -6,7 +6,6 @@ Sentences are trusted here; `coq_guard` stands before the ones that a model wrot
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 
 from ntp.envs import coq_xml
@@ -20,12 +19,8 @@ _ENVIRONMENT = {"OCAMLRUNPARAM": "s=1M"}
 # The state of the empty document.
 ROOT = 1
 _BATCH = 200
-# Commands that take two state numbers inside a proof: nothing is written ahead of their answer.
-_SIDE_EFFECT = re.compile(
-    r"#|(?:Arguments|Bind|Canonical|Close|Coercion|Create|Declare|Delimit|Existing|Export|From|Generalizable|Global"
-    r"|Hint|Implicit|Import|Infix|Local|Ltac|Ltac2|Notation|Obligation|Opaque|Open|Remove|Require|Reserved|Set"
-    r"|Strategy|Tactic|Transparent|Typeclasses|Undelimit|Unset)\b"
-)
+# Coq's answers to an Add that names another state than its tip.
+_NOT_THE_TIP = ("Stm.add called for a different state", 'Anomaly "Uncaught exception Stm.Vcs_aux.Expired')
 _MAX_STRAY_SIGNALS = 3
 
 
@@ -94,8 +89,11 @@ class CoqTop:
         Stops at the first failure, which is then the last element. `timeout_s` is for every 200 sentences.
         """
         results: list[Goals | Failure | None] = []
-        for batch in _batches(texts):
-            results += self._run_batch(batch, timeout_s)
+        while len(results) < len(texts):
+            batch = self._run_batch(texts[len(results) : len(results) + _BATCH], timeout_s)
+            if len(batch) > 1 and _mispredicted(batch[-1]):
+                batch.pop()
+            results += batch
             if isinstance(results[-1], Failure):
                 break
         return results
@@ -111,10 +109,10 @@ class CoqTop:
             The states after each sentence that was executed, and the failure of the one after them, if any.
         """
         states: list[int] = []
-        for batch in _batches(texts):
-            loaded, failed = self._load_batch(batch, timeout_s)
+        while len(states) < len(texts):
+            loaded, failed = self._load_batch(texts[len(states) : len(states) + _BATCH], timeout_s)
             states += loaded
-            if failed:
+            if failed and not (loaded and _mispredicted(failed)):
                 return states, failed
         return states, None
 
@@ -237,7 +235,9 @@ class CoqTop:
                 break
             states.append(coq_xml.added_state(value))
         not_executed = coq_xml.failure(shown)
-        if not_executed:
+        # Later sentences may stand where a refused one should: then only what failed before it counts.
+        executed = not states or (not_executed and not_executed.safe_state >= states[-1])
+        if not_executed and not (failed and executed):
             failed = not_executed
             states = [state for state in states if state <= failed.safe_state]
         if states:
@@ -246,7 +246,8 @@ class CoqTop:
         return states, failed
 
     def _predicted_tips(self) -> Iterator[int]:
-        # Coq numbers the states in the order of the accepted Adds, so a batch can be written ahead.
+        # Coq numbers the states in the order of the accepted Adds, so a batch can be written ahead. Commands
+        # inside a proof may take two numbers: Coq then refuses the rest of the batch, which is sent again.
         yield self.tip
         yield from itertools.count(self._next_state)
 
@@ -257,10 +258,5 @@ class CoqTop:
         self._dropped = last != self.tip
 
 
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut sentences into batches whose state numbers can be foreseen."""
-    begin = 0
-    for end in range(1, len(texts) + 1):
-        if end - begin == _BATCH or end == len(texts) or _SIDE_EFFECT.match(texts[end - 1]):
-            yield texts[begin:end]
-            begin = end
+def _mispredicted(result: Goals | Failure | None) -> bool:
+    return isinstance(result, Failure) and result.message.startswith(_NOT_THE_TIP)
