@@ -137,7 +137,9 @@ class _Reader:
 
     def _ends_selector(self, index: int) -> bool:
         # `all:`, `2:`, `1-2, 4:`
-        return index == 1 or all(token.kind == "number" or token.text in "-," for token in self._tokens[:index])
+        return index == 1 or all(
+            token.kind == "number" or token.text in "-," for token in self._tokens[:index]
+        )
 
     def _binder_group(self, index: int) -> None:
         # `(x y : T)`: a group of names up to a colon binds them.
