@@ -216,7 +216,7 @@ def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N
     # A point strictly below the total, found to the right of all equal values, has positive probability.
     total_N = cdf_NV[:, -1]
     if not total_N.isfinite().all():
-        raise NtpError("the policy's probabilities are not numbers: training diverged, lower the learning rate")
+        raise NtpError("the policy's probabilities are not numbers: training diverged, lower the rate")
     point_N = torch.minimum(uniform_N * total_N, total_N.nextafter(torch.zeros_like(total_N)))
     return torch.searchsorted(cdf_NV, point_N[:, None], right=True)[:, 0]
 
