@@ -15,6 +15,9 @@ from torch import Tensor
 
 TokenIds = Sequence[int]
 
+# A forward pass costs as much as about this many tokens more; more padding than that does not pay.
+_PASS_OVERHEAD_TOKENS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
@@ -68,11 +71,23 @@ def split_row(row: TreeRow, max_tokens: int) -> Iterator[TreeRow]:
 
 def micro_batches(rows: Sequence[TreeRow], max_tokens: int) -> Iterator[list[TreeRow]]:
     """Group rows of similar length so that each group, padded, has at most `max_tokens` (or is one row)."""
-    group: list[TreeRow] = []
-    for row in sorted(rows, key=lambda row: row.num_tokens):
-        if group and row.num_tokens * (len(group) + 1) > max_tokens:
-            yield group
-            group = []
-        group.append(row)
-    if group:
-        yield group
+    ordered = sorted(rows, key=lambda row: row.num_tokens)
+    for begin, end in length_groups([row.num_tokens for row in ordered], max_tokens):
+        yield ordered[begin:end]
+
+
+def length_groups(lengths: Sequence[int], max_tokens: int) -> Iterator[tuple[int, int]]:
+    """Ranges of sequences, given in ascending length, to be padded and encoded together.
+
+    Args:
+        lengths: Tokens of each sequence.
+        max_tokens: Most tokens of a range with padding, unless it is one sequence.
+    """
+    begin = 0
+    for end in range(1, len(lengths) + 1):
+        if end < len(lengths):
+            padding = (lengths[end] - lengths[end - 1]) * (end - begin)
+            if padding <= _PASS_OVERHEAD_TOKENS and lengths[end] * (end + 1 - begin) <= max_tokens:
+                continue
+        yield begin, end
+        begin = end

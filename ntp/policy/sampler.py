@@ -12,10 +12,9 @@ from torch import Tensor
 from ntp.errors import NtpError
 from ntp.policy.cache import TreeCache
 from ntp.policy.decoder import Decoder
-from ntp.policy.packing import TokenIds
+from ntp.policy.packing import TokenIds, length_groups
 from ntp.policy.requests import Draw
 
-# Bounds memory, and padding between prompts of different lengths.
 MAX_PREFILL_TOKENS = 2048
 MAX_CACHE_TOKENS = 65536
 
@@ -142,7 +141,7 @@ class _SampleBatch:
     def _prefill(self) -> Tensor:
         """Encode the prompts; hidden states at their last tokens, (B, D)."""
         device, last = self._decoder.device, []
-        for begin, end in _prefill_groups([len(p) for p in self._prompts]):
+        for begin, end in length_groups([len(p) for p in self._prompts], MAX_PREFILL_TOKENS):
             prompts = self._prompts[begin:end]
             ids_BL = _pad(prompts, self._decoder.stop_id, device)
             position_BL = torch.arange(ids_BL.shape[1], device=device).expand_as(ids_BL)
@@ -223,15 +222,6 @@ def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N
 
 def _uniforms(seed: int, num: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=seed)).random(num)
-
-
-def _prefill_groups(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of prompts, given in ascending length, of at most `MAX_PREFILL_TOKENS` tokens with padding."""
-    begin = 0
-    for end in range(1, len(lengths) + 1):
-        if end == len(lengths) or lengths[end] * (end + 1 - begin) > MAX_PREFILL_TOKENS:
-            yield begin, end
-            begin = end
 
 
 def _pad(rows: Sequence[TokenIds], value: int, device: torch.device, width: int | None = None) -> Tensor:
