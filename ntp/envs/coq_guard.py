@@ -1,8 +1,8 @@
 """The guard between a policy and Coq: lets exactly one tactic pass, and nothing that is not a tactic.
 
 Coq's document language can redefine the problem (`Axiom`, `Abort`, `Unset Guard Checking`), write files
-(`Redirect`, `Extraction`) and drops all but the first sentence of a text. Every such command begins with a
-capital, so a text that does is sent behind a goal selector, where Coq's grammar takes tactics only.
+(`Redirect`, `Extraction`) and drops all but the first sentence of a text. So every text is sent behind a goal
+selector, where Coq's grammar takes tactics only; it is `1:`, Coq's default, unless the text brings its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ MAX_CHARACTERS = 16384
 
 # Control characters, lone surrogates and non-characters end Coq's XML reader or ours.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_COMMENT_OR_STRING = re.compile(r'\(\*|"')
 _SELECTOR = re.compile(r"(?:all|par|!|[0-9][0-9,\s-]*|\[\s*[^\W\d][\w']*\s*\])\s*:(?!=)\s*")
 # The only commands that the grammar takes behind a selector. They change nothing.
 _QUERY = re.compile(
@@ -37,7 +36,11 @@ def guard(text: str) -> str | Rejected:
     if len(found) != 1:
         return Rejected(f"not one sentence: {len(found)}")
     sentence = found[0].text
-    return _not_a_tactic(sentence) or (f"1: {sentence}" if sentence[0].isupper() else sentence)
+    selector = _SELECTOR.match(sentence)
+    reason = _not_a_tactic(sentence, selector[0] if selector else "")
+    if reason:
+        return Rejected(reason)
+    return sentence if selector else f"1: {sentence}"
 
 
 def _unreadable(text: str) -> str:
@@ -48,19 +51,14 @@ def _unreadable(text: str) -> str:
     return ""
 
 
-def _not_a_tactic(sentence: str) -> Rejected | None:
-    if sentence.startswith(("#", "-", "+", "*", "{", "}")) or is_structure(sentence):
-        return Rejected("a bullet, brace or attribute is not a tactic")
-    selector = _SELECTOR.match(sentence)
-    body = sentence[selector.end() :] if selector else sentence
-    if selector and body.startswith(("{", "(*")):
-        return Rejected("a brace or comment behind a goal selector")
-    if selector and selector[0].startswith("par"):
-        return Rejected("par: starts processes")
+def _not_a_tactic(sentence: str, selector: str) -> str:
+    body = sentence[len(selector) :]
+    if is_structure(sentence) or body.startswith(("#", "-", "+", "*", "{", "}", "(*")):
+        return "a bullet, brace or attribute is not a tactic"
+    if selector.startswith("par"):
+        return "par: starts processes"
     query = _QUERY.match(body)
     if query:
-        return Rejected(f"{query[1]} is a command, not a tactic")
+        return f"{query[1]} is a command, not a tactic"
     cheat = _CHEATS.search(sentence)
-    if cheat:
-        return Rejected(f"{cheat[1]} is not allowed")
-    return None
+    return f"{cheat[1]} is not allowed" if cheat else ""

@@ -9,16 +9,19 @@ FILES = ["Lists/List.v", "Arith/PeanoNat.v", "ZArith/Znumtheory.v", "Reals/RIneq
 @pytest.mark.parametrize(
     ("text", "sent"),
     [
-        ("auto.", "auto."),
-        ("  (* why *) auto. (* done *) ", "auto."),
+        ("auto.", "1: auto."),
+        ("  (* why *) auto. (* done *) ", "1: auto."),
         ("Nat.order.", "1: Nat.order."),
         ("Qed.", "1: Qed."),
         ("Axiom x : False.", "1: Axiom x : False."),
         ("2: lia.", "2: lia."),
         ("all: try easy.", "all: try easy."),
-        ("auto...", "auto..."),
-        ("apply admit_free, (f_admit give_up').", "apply admit_free, (f_admit give_up')."),
-        ("pose (x := 1).", "pose (x := 1)."),
+        ("auto...", "1: auto..."),
+        ("apply admit_free, (f_admit give_up').", "1: apply admit_free, (f_admit give_up')."),
+        ("pose (x := 1).", "1: pose (x := 1)."),
+        ("[> auto | ].", "1: [> auto | ]."),
+        ("1,3-4 : auto.", "1,3-4 : auto."),
+        ("[x]: auto.", "[x]: auto."),
     ],
 )
 def test_lets_one_tactic_pass(text, sent):
@@ -42,6 +45,7 @@ def test_lets_one_tactic_pass(text, sent):
         ("{", "bullet"),
         ("2: {", "bullet"),
         ("1: (* x *) {.", "brace"),
+        ("all: - auto.", "bullet"),
         ("#[global] auto.", "attribute"),
         ("Check nat.", "command"),
         ("1: Print nat.", "command"),
