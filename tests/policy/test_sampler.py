@@ -43,6 +43,19 @@ def test_sampled_log_probs_are_the_plain_ones(policy, plain_log_prob, top_p, see
                 assert tactic.log_prob == pytest.approx(expected, abs=1e-4)
 
 
+def test_rows_that_finish_early_leave_the_others_alone(make_micro, plain_log_prob):
+    policy = make_micro(max_tactic_tokens=12)
+    requests = [SampleRequest("a b c a b c a"[: 2 * (i % 8)], (Draw(i, 0.7),)) for i in range(24)]
+    rows = policy.sample(requests)
+    last = [max(len(tactic.token_ids) for tactic in row) for row in rows]
+    assert len(set(last)) >= 4
+    with torch.no_grad():
+        for request, row in zip(requests, rows, strict=True):
+            for tactic in row:
+                expected = plain_log_prob(policy, request.state, tactic.token_ids).item()
+                assert tactic.log_prob == pytest.approx(expected, abs=1e-4)
+
+
 def test_a_draw_does_not_depend_on_its_company(policy):
     requests = [SampleRequest(s, tuple(Draw(7 * i + j, 1.3) for j in range(5))) for i, s in enumerate(STATES)]
     together = policy.sample(requests)
