@@ -56,7 +56,7 @@ class CoqEnvConfig:
     coqidetop: str = "coqidetop.opt"
     tactic_timeout_s: int = 2
     max_memory_mb: int = 4096
-    num_workers: int = 8
+    num_workers: int = 12
 
 
 @dataclass
@@ -128,6 +128,8 @@ class SFTModuleConfig:
     batch_size: int = 32
     warmup_steps: int = 100
     decay: bool = True
+    max_state_chars: int | None = None
+    max_tactic_chars: int | None = None
 
 
 @dataclass

@@ -128,10 +128,12 @@ class EnvPool:
             raise ValueError(f"{len(theorems)} theorems for {len(free)} free workers")
         assigned: dict[int, _Worker] = {}
         for index, theorem in enumerate(theorems):
-            loaded = next((worker for worker in free if worker.file == theorem.file), None)
+            loaded = [worker for worker in free if worker.file == theorem.file]
             if loaded:
-                free.remove(loaded)
-                assigned[index] = loaded
+                # Going back in a file costs nothing, going forward replays.
+                best = min(loaded, key=lambda worker: _way_to(theorem, worker.position))
+                free.remove(best)
+                assigned[index] = best
         # Idle workers first: a loaded file may be asked for again.
         free.sort(key=lambda worker: bool(worker.file))
         for index in range(len(theorems)):
@@ -146,6 +148,7 @@ class _Worker:
     def __init__(self, make_env: Callable[[], ProofEnv], max_steps: int) -> None:
         self.session: PooledSession | None = None
         self.file = ""
+        self.position = 0
         self._make_env, self._max_steps = make_env, max_steps
         self._env: ProofEnv | None = None
         self._num_steps = 0
@@ -156,7 +159,7 @@ class _Worker:
         return self._thread.submit(call, *args, **kwargs)
 
     def open(self, theorem: Theorem) -> PooledSession | InitError:
-        self.file = theorem.file
+        self.file, self.position = theorem.file, theorem.declaration.begin
         try:
             self.session = PooledSession(self, self._fresh_env().open(theorem))
         except InitError as error:
@@ -205,3 +208,9 @@ def _results(jobs: Sequence[Future[R]]) -> list[R]:
     # All have ended before one may raise: no call is left running behind the caller's back.
     wait(jobs)
     return [job.result() for job in jobs]
+
+
+def _way_to(theorem: Theorem, position: int) -> tuple[bool, int]:
+    """How far a worker standing at `position` of the file is from the theorem; the way back comes first."""
+    distance = theorem.declaration.begin - position
+    return distance > 0, abs(distance)

@@ -18,6 +18,7 @@ from ntp.evaluation.table import (
     attempt_rows,
     by_method,
     flat_summary,
+    headline_rows,
     markdown_table,
     rich_table,
     summarize,
@@ -89,9 +90,9 @@ def summary_metrics(report: Report) -> dict[str, float]:
     return flat
 
 
-def console_tables(report: Report) -> list[Table]:
-    """The headline, the denominators and the comparisons, for the console."""
-    return [rich_table(section.title, section.header, section.rows) for section in _sections(report)]
+def headline(report: Report) -> Table:
+    """The few numbers that a terminal has room for; the rest is in the report."""
+    return rich_table(report.title, *headline_rows(report.summaries))
 
 
 def write_report(report: Report, directory: Path) -> list[Path]:

@@ -145,6 +145,23 @@ def attempt_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[li
     ]
 
 
+def headline_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the few numbers that a terminal has room for, one row per method."""
+    header = ["method", "solved", "rate (95 % interval)", "distinct proofs", "env steps", "seconds"]
+    rows = [
+        [
+            s.method,
+            f"{s.num_solved} of {s.num_theorems}",
+            f"{s.solved_rate.value:.1%} [{s.solved_rate.low:.1%}, {s.solved_rate.high:.1%}]",
+            f"{s.distinct.irredundant:,}",
+            f"{s.num_env_steps:,}",
+            f"{s.wall_s:.1f}",
+        ]
+        for s in summaries
+    ]
+    return header, rows
+
+
 def rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A table for the console; all columns but the first are numbers."""
     table = Table(title=title)

@@ -21,9 +21,17 @@ def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
     return load_or_make_split(dataset, **{str(name): value for name, value in options.items()})
 
 
-def tactic_pairs(records: Iterable[TheoremRecord]) -> list[TacticPair]:
-    """The distinct (state, tactic) pairs of recorded proofs."""
-    return unique_pairs(TacticPair(str(step.before), step.tactic) for r in records for step in r.steps)
+def tactic_pairs(
+    records: Iterable[TheoremRecord], max_state_chars: int | None = None, max_tactic_chars: int | None = None
+) -> list[TacticPair]:
+    """The distinct (state, tactic) pairs of recorded proofs, without those that are longer than wanted."""
+    pairs = unique_pairs(TacticPair(str(step.before), step.tactic) for r in records for step in r.steps)
+    return [
+        pair
+        for pair in pairs
+        if (max_state_chars is None or len(pair.state) <= max_state_chars)
+        and (max_tactic_chars is None or len(pair.tactic) <= max_tactic_chars)
+    ]
 
 
 def provable(records: Sequence[TheoremRecord], max_steps: int | None = None) -> list[TheoremRecord]:

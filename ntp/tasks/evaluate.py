@@ -17,7 +17,7 @@ from ntp.data.records import TheoremRecord
 from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
-from ntp.evaluation.report import build_report, console_tables, summary_metrics, write_report
+from ntp.evaluation.report import build_report, headline, summary_metrics, write_report
 from ntp.evaluation.results import TheoremResult
 from ntp.policy.requests import Draw
 from ntp.search.base import Budget, Proposer
@@ -66,11 +66,16 @@ def run(context: Context) -> dict[str, float]:
             write_jsonl(path, evaluate(method, theorems, make_env))
         results += read_jsonl(path, TheoremResult)
     options = cfg.evaluation
-    report = build_report(cfg.name, results, options.baseline, cfg.seed, options.bootstrap_samples)
+    report = build_report(
+        f"{cfg.name}: {len(theorems)} held-out theorems",
+        results,
+        options.baseline,
+        cfg.seed,
+        options.bootstrap_samples,
+    )
     for path in write_report(report, context.directory):
         context.mlflow.log_artifact(path)
-    for table in console_tables(report):
-        Console().print(table)
+    Console().print(headline(report))
     return summary_metrics(report)
 
 

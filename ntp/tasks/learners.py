@@ -26,8 +26,9 @@ Built = tuple[SFTModule | GFNPolicyModule, lightning.LightningDataModule]
 def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
     """A fresh policy, to be trained on the recorded proofs of the training split."""
     split = load_split(cfg, dataset)
-    train = tactic_pairs(dataset.select(split.train))
-    val = tactic_pairs(dataset.select(split.val))
+    limits = (cfg.module.max_state_chars, cfg.module.max_tactic_chars)
+    train = tactic_pairs(dataset.select(split.train), *limits)
+    val = tactic_pairs(dataset.select(split.val), *limits)
     policy = instantiate(cfg.model).create(text for pair in train for text in (pair.state, pair.tactic))
     module = SFTModule(
         policy,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+import warnings
 
 import lightning
 from hydra.utils import instantiate
@@ -21,6 +23,7 @@ def run(context: Context) -> dict[str, float]:
         CheckpointError: The last checkpoint is for another model.
     """
     started = time.monotonic()
+    _quieten_lightning()
     cfg, directory = context.cfg, context.directory
     lightning.seed_everything(cfg.seed, verbose=False)
     dataset = Dataset.load(context.inputs["dataset"])
@@ -48,3 +51,10 @@ def run(context: Context) -> dict[str, float]:
         "num_steps": trainer.global_step,
         "wall_s": time.monotonic() - started,
     }
+
+
+def _quieten_lightning() -> None:
+    """Silence what says nothing about the run: advertisements, absent devices, its own deprecations."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (".*isinstance.treespec, LeafSpec.*", ".*overridden `transfer_batch_to_device`.*"):
+        warnings.filterwarnings("ignore", message)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ntp.data.jsonl import read_jsonl
-from ntp.evaluation.report import build_report, console_tables, markdown, summary_metrics, write_report
+from ntp.evaluation.report import build_report, headline, markdown, summary_metrics, write_report
 from ntp.evaluation.results import TheoremResult
 
 
@@ -53,7 +53,7 @@ def test_without_a_baseline_nothing_is_compared(results):
     report = build_report("held out", results)
     assert report.comparisons == ()
     assert "Paired comparison" not in markdown(report)
-    assert len(console_tables(report)) == 3
+    assert headline(report).row_count == len(report.summaries)
 
 
 def test_nothing_to_report():
