@@ -43,10 +43,11 @@ from ntp.rewards.tempering import Linear
 from ntp.seeding import derive_seed
 from ntp.types import Outcome, Proved, Tactic, Theorem, Timeout, Trajectory
 
-LETTERS = ("⊢", "a", "b")
+LETTERS = ("a", "b")
+READ_ONLY = ("⊢", "c")  # in states, never in tactics
 MAX_TACTIC_TOKENS = 2
 MAX_DEPTH = 3
-NUM_STEPS = 1200
+NUM_STEPS = 900
 
 Moves = Mapping[str, "Moves | Outcome"]
 QED = Proved()
@@ -57,10 +58,13 @@ TREES: Mapping[str, Moves] = {
         "a b": QED,
     },
     "b": {"b a": {"a": QED, "b": QED}, "b": {"a": QED}, "a": Timeout()},
-    "⊢": {"a b": QED, "b": {"a": {"a": {"a": QED}, "b": QED}, "b": QED}},  # the deepest proof is TRUNCATED
+    "c": {
+        "a b": QED,
+        "b": {"a": {"a": {"a": QED}, "": QED}, "b": QED},  # "b a a a" is TRUNCATED
+    },
 }
 THEOREMS = tuple(toy_theorem(name) for name in TREES)
-ON_POLICY = Behaviour(num_on_policy=64, num_tempered=0, num_replay=0, max_depth=MAX_DEPTH)
+ON_POLICY = Behaviour(num_on_policy=96, num_tempered=0, num_replay=0, max_depth=MAX_DEPTH)
 OFF_POLICY = Behaviour(
     num_on_policy=0,
     num_tempered=56,
@@ -117,15 +121,16 @@ PRIOR = KnownPrior()
 
 def make_policy(seed: int) -> TacticPolicy:
     """A small Llama whose tactics are all sequences of at most `MAX_TACTIC_TOKENS` letters."""
-    words = [PAD, STOP, MARKER, *LETTERS]
+    words = [PAD, STOP, MARKER, *READ_ONLY, *LETTERS]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=PAD))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=STOP, extra_special_tokens=[MARKER]
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=STOP, extra_special_tokens=[MARKER, *READ_ONLY]
     )
     config = tiny_llama_config(
         fast, hidden_size=64, num_layers=2, num_heads=4, intermediate_size=128, max_positions=32
     )
+    config.initializer_range = 0.1  # states look different from the start, as they do to a trained policy
     model = build_tiny_llama(config, seed)
     return TacticPolicy(model, fast, PromptFormat("{state}", MARKER, 16), MAX_TACTIC_TOKENS)
 
@@ -142,7 +147,7 @@ def make_module(regime: str, policy: TacticPolicy, num_steps: int) -> GFNPolicyM
         optimizer=partial(torch.optim.AdamW, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0),
         log_z_lr=5e-2,
         keep_unsolved=1.0,
-        warmup_steps=20,
+        warmup_steps=50,
         decay_steps=num_steps,
     )
 

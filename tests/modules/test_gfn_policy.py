@@ -136,8 +136,11 @@ def test_log_z_starts_at_the_estimate_from_the_first_groups(oracle, tmp_path):
     assert first["train/log_z"] != 0
 
 
-MIXED_ROOT = ToyNode("mixed", {"a": Crashed("out of memory"), "b": Proved(), "": Timeout()})
-HOPELESS = ToyNode("hopeless", {})
+CRASH = Crashed("out of memory")
+MIXED_ROOT = ToyNode(
+    "a", {"": Timeout(), "a": CRASH, "a a": CRASH, "a b": CRASH, "b": Proved(), "b a": Proved()}
+)
+HOPELESS = ToyNode("b", {})
 
 
 def statuses_env() -> ToyEnv:

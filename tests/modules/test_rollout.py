@@ -60,7 +60,7 @@ def test_groups_come_in_order_and_unknown_theorems_are_values(oracle, policy):
 
 
 def test_attempts_do_not_depend_on_company_or_number_of_workers(oracle, policy):
-    theorems = [toy_theorem(name) for name in ("a", "b", "⊢")]
+    theorems = [toy_theorem(name) for name in ("a", "b", "c")]
     with EnvPool(oracle.make_env, num_workers=3) as pool:
         together = sample_groups(theorems, policy, pool, BEHAVIOUR, seed=3)
     with EnvPool(oracle.make_env, num_workers=1) as pool:
