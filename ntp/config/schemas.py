@@ -144,7 +144,7 @@ class GFNModuleConfig:
     max_depth: int = 5
     max_proof_steps: int = 5
     keep_unsolved: float = 0.25
-    log_z_lr: float = 1e-2
+    log_z_lr: float = 0.1
     warmup_steps: int = 0
     human_proofs: bool = False
 

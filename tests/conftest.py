@@ -1,0 +1,28 @@
+"""Shared by all tests."""
+
+import shutil
+
+import pytest
+import torch
+
+# On few cores, many small multi-threaded operations mostly wait for one another.
+torch.set_num_threads(1)
+
+REQUIREMENTS = {
+    "coq": (lambda: shutil.which("coqidetop.opt") is not None, "Coq is missing: apt-get install coq"),
+    "gpu": (torch.cuda.is_available, "no CUDA device"),
+    "lean": (lambda: shutil.which("lake") is not None, "Lean is missing: no lake on PATH"),
+    "slurm": (
+        lambda: shutil.which("sbatch") is not None,
+        "SLURM is missing: apt-get install slurm-wlm munge",
+    ),
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what this machine cannot run, and say why."""
+    for name, (available, reason) in REQUIREMENTS.items():
+        if not available():
+            for item in items:
+                if item.get_closest_marker(name):
+                    item.add_marker(pytest.mark.skip(reason=reason))
