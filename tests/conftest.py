@@ -14,7 +14,7 @@ REQUIREMENTS = {
     "lean": (lambda: shutil.which("lake") is not None, "Lean is missing: no lake on PATH"),
     "slurm": (
         lambda: shutil.which("sbatch") is not None,
-        "SLURM is missing: apt-get install slurm-wlm munge",
+        "no SLURM: apt-get install slurm-wlm munge",
     ),
 }
 

@@ -177,7 +177,7 @@ class Exact:
     """
 
     paths: tuple[ReplayProof, ...]
-    log_reward_N: Tensor  # noqa: N815
+    log_reward_N: Tensor
 
 
 def enumerate_exactly(policy: TacticPolicy, theorem: Theorem) -> Exact:

@@ -1,7 +1,5 @@
 """One interface for every objective that trains a policy on judged trajectories."""
 
-# ruff: noqa: N815 - fields carry shape suffixes
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -22,7 +22,8 @@ def test_coq_missing(cli, small, tmp_path):
 
 
 def test_no_such_files(cli, small, tmp_path):
-    line = cli.fail("+experiment=extract_coq", *small, "data.include=[Nowhere/*.v]", f"paths.outputs={tmp_path}")
+    where = f"paths.outputs={tmp_path}"
+    line = cli.fail("+experiment=extract_coq", *small, "data.include=[Nowhere/*.v]", where)
     assert "Nowhere" in line
 
 
@@ -69,7 +70,11 @@ def test_ctrl_c(cli, small, tmp_path):
     """At a moment of no particular kind: one line, status 130, and no prover left behind."""
     arguments = ["+experiment=extract_coq", *small, "data.include=[ZArith/*.v]", f"paths.outputs={tmp_path}"]
     process = subprocess.Popen(
-        cli.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        cli.command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not list(Path(tmp_path).glob("extract_coq-*/shards/*.json")) and time.monotonic() < deadline:

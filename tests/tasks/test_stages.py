@@ -65,7 +65,7 @@ def test_a_missing_checkpoint_is_an_error():
 
 
 def test_a_run_without_an_experiment_lists_them():
-    with pytest.raises(ConfigError, match="demo, .*sft"):
+    with pytest.raises(ConfigError, match=r"demo, .*sft"):
         plan(compose_config([]))
 
 
