@@ -1,4 +1,4 @@
-"""Refuses keys that no schema knows, also those forced in with `+key=value`."""
+"""Refuses configs that cannot be run: nothing chosen, or keys forced in that no schema knows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from dataclasses import fields, is_dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.config.register import experiment_names
 from ntp.errors import ConfigError
+
+
+def require_experiment(cfg: DictConfig) -> None:
+    """Check that something was chosen to run.
+
+    Raises:
+        ConfigError: Nothing was.
+    """
+    if OmegaConf.is_missing(cfg, "name"):
+        raise ConfigError(f"choose what to run: +experiment=NAME, one of {', '.join(experiment_names())}")
 
 
 def reject_unknown_keys(cfg: DictConfig, path: str = "") -> None:

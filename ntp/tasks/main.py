@@ -7,7 +7,7 @@ from collections.abc import Callable
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from ntp.config.check import reject_unknown_keys
+from ntp.config.check import reject_unknown_keys, require_experiment
 from ntp.tasks import evaluate, extract, train
 from ntp.tasks.context import Context
 from ntp.tasks.stages import Stage, plan
@@ -34,6 +34,7 @@ def run_task(cfg: DictConfig) -> float | None:
     Raises:
         NtpError: Something the user can mend.
     """
+    require_experiment(cfg)
     reject_unknown_keys(cfg)
     stage = plan(cfg)
     summary = make(stage, resume=cfg.resume, force=cfg.force)

@@ -18,7 +18,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ntp.config.register import compose_config, experiment_names
+from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
 from ntp.tracking.run_dir import is_complete
 
@@ -81,11 +81,9 @@ def plan(cfg: DictConfig) -> Stage:
     """The stage that a config asks for, with everything it needs.
 
     Raises:
-        ConfigError: No experiment was chosen, or a policy comes from nowhere.
+        ConfigError: A policy comes from nowhere.
         CheckpointError: A checkpoint given does not exist.
     """
-    if OmegaConf.is_missing(cfg, "name"):
-        raise ConfigError(f"choose what to run: +experiment=NAME, one of {', '.join(experiment_names())}")
     needs: dict[str, Stage] = {}
     checkpoints: dict[str, Path] = {}
 

@@ -5,7 +5,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from ntp.config.check import reject_unknown_keys
+from ntp.config.check import reject_unknown_keys, require_experiment
 from ntp.config.register import CONFIG_DIR, compose_config, experiment_names
 from ntp.config.schemas import SCHEMAS
 from ntp.errors import ConfigError
@@ -36,6 +36,11 @@ def test_options_instantiate(group, option):
     extra = ["model.name_or_path=somewhere"] if option == "pretrained" else []
     cfg = compose_config(["name=test", f"{group}={option}", *extra])
     assert instantiate(cfg[group]) is not None
+
+
+def test_a_run_without_an_experiment_lists_them():
+    with pytest.raises(ConfigError, match=r"demo, .*sft"):
+        require_experiment(compose_config([]))
 
 
 def test_every_schema_is_used_by_a_yaml():

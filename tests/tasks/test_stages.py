@@ -64,11 +64,6 @@ def test_a_missing_checkpoint_is_an_error():
         stage("gfn_tb", "policy.checkpoint=/nowhere")
 
 
-def test_a_run_without_an_experiment_lists_them():
-    with pytest.raises(ConfigError, match=r"demo, .*sft"):
-        plan(compose_config([]))
-
-
 def test_a_policy_from_nowhere_is_an_error():
     with pytest.raises(ConfigError, match="checkpoint=PATH or experiment=NAME"):
         stage("gfn_tb", "policy.experiment=null")
