@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 # Read when torch is imported: threads that wait by spinning starve the provers they share the cores with.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -30,10 +31,9 @@ def main(cfg: DictConfig) -> float | None:
         _fail("interrupted: what was written is kept, the same command with resume=true continues", 130)
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     print(message, file=sys.stderr, flush=True)
-    # Worker threads and atexit handlers of a library must not keep a failed run alive.
-    os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_a_corrupt_line_is_named(cli, small, sft_policy, tmp_path):
     lines = theorems.read_text().splitlines()
     lines[4] = lines[4][:40]
     theorems.write_text("\n".join(lines) + "\n")
-    line = cli.fail("+experiment=sft", *small, "trainer.max_steps=2", f"paths.outputs={tmp_path}")
+    line = cli.fail("+experiment=sft", *small, "trainer.max_steps=3", f"paths.outputs={tmp_path}")
     assert f"{theorems}:5" in line
 
 
