@@ -218,11 +218,14 @@ def test_processes_killed_at_random_change_no_result(stdlib, proofs):
     try:
         with EnvPool(make_env, 2) as pool:
             stormy = [explore(pool, found) for _ in range(4)]
+            # A fast machine is through before enough has been killed.
+            while num_killed <= 5 and len(stormy) < 60:
+                stormy.append(explore(pool, found))
     finally:
         stop.set()
         killer.join()
-    assert num_killed > 3
-    assert stormy == [calm] * 4
+    assert num_killed > 5
+    assert stormy == [calm] * len(stormy)
 
 
 @pytest.mark.coq
