@@ -187,7 +187,7 @@ class GFNPolicyModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer: the policy, and log Z at its own learning rate and without weight decay."""
-        groups: list[dict[str, Any]] = [{"params": [p for p in self.policy.parameters() if p.requires_grad]}]
+        groups: list[dict[str, Any]] = [{"params": self.policy.trainable_parameters()}]
         if self.log_z is not None:
             groups.append(
                 {"params": list(self.log_z.parameters()), "lr": self._log_z_lr, "weight_decay": 0.0}

@@ -63,7 +63,7 @@ class SFTModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One group with every trainable parameter; learning rate by optimizer step."""
-        optimizer = self._optimizer([p for p in self.policy.parameters() if p.requires_grad])
+        optimizer = self._optimizer(self.policy.trainable_parameters())
         schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
