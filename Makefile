@@ -6,8 +6,9 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 BIN := .venv/bin
 BENCHES := $(notdir $(basename $(wildcard experiments/bench/[a-z]*.py)))
 
-# Threads that wait by spinning starve the provers they share the cores with.
+# Threads that spin for long starve the provers they share the cores with (see ntp/run.py).
 export OMP_WAIT_POLICY ?= passive
+export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint type format bench clean

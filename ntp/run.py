@@ -6,8 +6,10 @@ import os
 import sys
 from typing import NoReturn
 
-# Read when torch is imported: threads that wait by spinning starve the provers they share the cores with.
+# Read when torch is imported: threads that spin for long starve the provers they share the cores with, and
+# threads that never spin wake too late for the small matrices of a small model.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import hydra
 from omegaconf import DictConfig

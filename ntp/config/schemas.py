@@ -126,6 +126,7 @@ class TrainerConfig:
 class SFTModuleConfig:
     name: str = "sft"
     batch_size: int = 32
+    prompt_weight: float = 0.0
     warmup_steps: int = 100
     decay: bool = True
     max_state_chars: int | None = None

@@ -31,6 +31,9 @@ from ntp.errors import DataError
 
 KINDS = ("random", "novel_premises")
 
+# Of the theorems of an evaluation side that may come from one file.
+_MAX_SHARE = 1 / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -210,11 +213,14 @@ def _assign(
 def _draw(order: Sequence[str], sizes: dict[str, int], target: float, num_kept: int) -> set[str]:
     """Files in order, each if it takes the side nearer to the target; at least one if there is a target.
 
-    `num_kept` files stay for the other sides.
+    A file of more than `_MAX_SHARE` of the target is passed over, since a side made of one big file would be
+    a sample of size one. `num_kept` files stay for the other sides.
     """
     drawn: set[str] = set()
     size = 0
     for file in order:
+        if sizes[file] > _MAX_SHARE * target:
+            continue
         if len(order) - len(drawn) > num_kept and abs(size + sizes[file] - target) < abs(size - target):
             drawn.add(file)
             size += sizes[file]

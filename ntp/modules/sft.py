@@ -26,33 +26,48 @@ class SFTModule(lightning.LightningModule):
     Args:
         policy: What is trained.
         optimizer: Builds the optimizer from parameters.
+        prompt_weight: Of the mean negative log-likelihood of the state's own tokens in the loss. A model
+            trained from nothing learns to read from it; a pretrained one needs none.
         warmup_steps: Optimizer steps of linear warm-up.
         decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
     """
 
     def __init__(
-        self, policy: TacticPolicy, optimizer: OptimizerFactory, warmup_steps: int, decay_steps: int
+        self,
+        policy: TacticPolicy,
+        optimizer: OptimizerFactory,
+        prompt_weight: float,
+        warmup_steps: int,
+        decay_steps: int,
     ) -> None:
         super().__init__()
         self.policy = policy
         self.strict_loading = False
         self._optimizer = optimizer
+        self._prompt_weight = prompt_weight
         self._warmup_steps = warmup_steps
         self._decay_steps = decay_steps
         self._val_nll = MeanMetric()
 
     def training_step(self, batch: Sequence[TacticPair]) -> Tensor:
-        """Mean negative log-likelihood per token of the batch, in nats."""
-        log_p_N, num_tokens_N = self._score(batch)
-        loss = -log_p_N.sum() / num_tokens_N.sum()
-        self.log("train/nll", loss, prog_bar=True, batch_size=len(batch))
+        """Mean negative log-likelihood per token of the tactics, in nats, plus the states' weighted."""
+        states, tactics, num_tokens_N = self._encode(batch)
+        if self._prompt_weight:
+            scores = self.policy.score_texts(states, tactics)
+            log_p_N = scores.tactic_N
+            prompt_nll = -scores.prompt_N.sum() / scores.num_prompt_tokens_N.sum().clamp_min(1)
+            self.log("train/prompt_nll", prompt_nll, batch_size=len(batch))
+        else:
+            log_p_N, prompt_nll = self._score(states, tactics), 0.0
+        nll = -log_p_N.sum() / num_tokens_N.sum()
+        self.log("train/nll", nll, prog_bar=True, batch_size=len(batch))
         self.log("train/tokens", num_tokens_N.sum().float(), reduce_fx="sum", batch_size=len(batch))
-        return loss
+        return nll + self._prompt_weight * prompt_nll
 
     def validation_step(self, batch: Sequence[TacticPair]) -> None:
-        """Collect the negative log-likelihood per token."""
-        log_p_N, num_tokens_N = self._score(batch)
-        self._val_nll.update(-log_p_N / num_tokens_N, num_tokens_N)
+        """Collect the negative log-likelihood per token of the tactics."""
+        states, tactics, num_tokens_N = self._encode(batch)
+        self._val_nll.update(-self._score(states, tactics) / num_tokens_N, num_tokens_N)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/nll` (nats per token) and `val/perplexity`."""
@@ -79,8 +94,13 @@ class SFTModule(lightning.LightningModule):
         """Batches are text; the policy places its own tensors."""
         return batch
 
-    def _score(self, batch: Sequence[TacticPair]) -> tuple[Tensor, Tensor]:
+    def _encode(self, batch: Sequence[TacticPair]) -> tuple[list[str], list[tuple[int, ...]], Tensor]:
+        """States, token ids of tactics, and how many tokens each tactic has with its stop token."""
         tactics = [self.policy.encode_tactic(pair.tactic) for pair in batch]
-        requests = [ScoreRequest(pair.state, (ids,)) for pair, ids in zip(batch, tactics, strict=True)]
-        log_p_N = self.policy.score(requests)
-        return log_p_N, torch.tensor([len(ids) + 1 for ids in tactics], device=log_p_N.device)
+        num_tokens_N = torch.tensor([len(ids) + 1 for ids in tactics], device=self.policy.decoder.device)
+        return [pair.state for pair in batch], tactics, num_tokens_N
+
+    def _score(self, states: Sequence[str], tactics: Sequence[tuple[int, ...]]) -> Tensor:
+        return self.policy.score(
+            [ScoreRequest(state, (ids,)) for state, ids in zip(states, tactics, strict=True)]
+        )

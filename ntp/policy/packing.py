@@ -33,11 +33,14 @@ class TreeRow:
         return len(self.prompt) + sum(map(len, self.branches))
 
 
-def pack_rows(rows: Sequence[TreeRow], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def pack_rows(
+    rows: Sequence[TreeRow], pad_id: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Lay rows out as tensors, padded at the end, where no real token attends.
 
     Returns:
-        ids_BL (tokens), position_BL (their positions) and mask_BLS (which tokens S each token L attends to).
+        ids_BL (tokens), position_BL (their positions) and mask_BLS (which tokens S each token L attends to),
+        or None where no row has two branches: plain causal attention, which is faster without a mask.
     """
     length = max(row.num_tokens for row in rows)
     ids, positions, segments = [], [], []
@@ -52,10 +55,14 @@ def pack_rows(rows: Sequence[TreeRow], pad_id: int, device: torch.device) -> tup
         ids.append(row_ids + [pad_id] * num_padding)
         positions.append(row_positions + [0] * num_padding)
         segments.append(row_segments + [-1] * num_padding)
+    ids_BL, position_BL = torch.tensor(ids, device=device), torch.tensor(positions, device=device)
+    if all(len(row.branches) < 2 for row in rows):
+        # Positions rise over the padding too: where they fell, transformers would see another sequence begin.
+        return ids_BL, torch.arange(length, device=device).expand_as(ids_BL), None
     segment_BL = torch.tensor(segments, device=device)
     same = segment_BL[:, :, None] == segment_BL[:, None, :]
     mask_BLS = (same | (segment_BL == 0)[:, None, :]).tril_()
-    return torch.tensor(ids, device=device), torch.tensor(positions, device=device), mask_BLS
+    return ids_BL, position_BL, mask_BLS
 
 
 def split_row(row: TreeRow, max_tokens: int) -> Iterator[TreeRow]:

@@ -20,7 +20,7 @@ from ntp.policy.decoder import Decoder, Precision
 from ntp.policy.prompt import PromptEncoder, PromptFormat
 from ntp.policy.requests import SampleRequest, ScoreRequest
 from ntp.policy.sampler import sample_tactics
-from ntp.policy.scorer import score_tactics
+from ntp.policy.scorer import TextScores, score_tactics, score_texts
 from ntp.types import Tactic
 
 DESCRIPTION_FILE = "ntp_policy.json"
@@ -113,6 +113,14 @@ class TacticPolicy(nn.Module):
         order = [slots[request.state][tactic] for request in requests for tactic in request.tactics]
         return unique_M[torch.tensor(order, dtype=torch.long, device=unique_M.device)]
 
+    def score_texts(self, states: Sequence[str], tactics: Sequence[Sequence[int]]) -> TextScores:
+        """Log-probabilities of states, as texts, and of one tactic in each, differentiable.
+
+        Raises:
+            ValueError: As for `score`.
+        """
+        return score_texts(self.decoder, self._prompts.encode(states), tactics, self.max_tactic_tokens)
+
     @torch.no_grad()
     def state_features(self, states: Sequence[str]) -> Tensor:
         """Last hidden states at the end of the prompts, (B, D), float32, without gradient."""
@@ -148,11 +156,6 @@ class TacticPolicy(nn.Module):
     def trainable_parameters(self) -> list[nn.Parameter]:
         """Parameters that are trained."""
         return [p for p in self.parameters() if p.requires_grad]
-
-    def trainable_state_dict(self) -> dict[str, Tensor]:
-        """The part of the state dict that training changes."""
-        names = {name for name, p in self.named_parameters(remove_duplicate=False) if p.requires_grad}
-        return {name: tensor for name, tensor in self.state_dict().items() if name in names}
 
     def _describe(self) -> dict[str, Any]:
         lora = self.model.peft_config["default"] if isinstance(self.model, PeftModel) else None

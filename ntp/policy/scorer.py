@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,6 +12,21 @@ from ntp.policy.decoder import Decoder
 from ntp.policy.packing import TokenIds, TreeRow, micro_batches, pack_rows, split_row
 
 MAX_BATCH_TOKENS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class TextScores:
+    """Log-probabilities, in nats, of N texts that are a prompt with a tactic.
+
+    Attributes:
+        tactic_N: Of the tactic given the prompt, stop token included, as `score_tactics` gives it.
+        prompt_N: Of the prompt's tokens but the first and the special ones.
+        num_prompt_tokens_N: How many tokens that is.
+    """
+
+    tactic_N: Tensor
+    prompt_N: Tensor
+    num_prompt_tokens_N: Tensor
 
 
 def score_tactics(
@@ -46,7 +62,7 @@ def score_tactics(
             rows.extend(split_row(TreeRow(prompt, tuple(state_tactics), slots), MAX_BATCH_TOKENS))
     scores, order = [], []
     for group in micro_batches(rows, MAX_BATCH_TOKENS):
-        scores.append(_score_group(decoder, group, max_tactic_tokens))
+        scores.append(_sum_log_probs(decoder, group, _tactic_predictions(decoder, group, max_tactic_tokens)))
         order += [slot for row in group for slot in row.slots]
     if not scores:
         return torch.zeros(0, device=decoder.device)
@@ -54,33 +70,93 @@ def score_tactics(
     return torch.cat(scores)[slot_N.argsort()]
 
 
-def _score_group(decoder: Decoder, rows: Sequence[TreeRow], max_tactic_tokens: int) -> Tensor:
-    """Log-probabilities of the branches of a few rows, row by row."""
-    ids_BL, position_BL, mask_BLS = pack_rows(rows, decoder.stop_id, decoder.device)
-    # Every prediction is one triple: the flat place of the hidden state, the target token, the branch.
-    places, targets, branches = [], [], []
-    length, num_branches = ids_BL.shape[1], 0
+def score_texts(
+    decoder: Decoder, prompts: Sequence[TokenIds], tactics: Sequence[TokenIds], max_tactic_tokens: int
+) -> TextScores:
+    """Log-probabilities of prompts, each with one tactic, in one pass.
+
+    Args:
+        decoder: The model.
+        prompts: Token ids.
+        tactics: One per prompt, token ids without the stop token.
+        max_tactic_tokens: Longest tactic.
+
+    Raises:
+        ValueError: As for `score_tactics`.
+    """
+    _require_possible(decoder, [tactics], max_tactic_tokens)
+    num = len(prompts)
+    rows = [TreeRow(p, (t,), (i,)) for i, (p, t) in enumerate(zip(prompts, tactics, strict=True))]
+    if not rows:
+        empty = torch.zeros(0, device=decoder.device)
+        return TextScores(empty, empty, empty)
+    tactic_N, prompt_N = [], []
+    order, num_predicted = [], [0] * num
+    for group in micro_batches(rows, MAX_BATCH_TOKENS):
+        predictions = _tactic_predictions(decoder, group, max_tactic_tokens)
+        for index, row in enumerate(group):
+            # Special tokens are put there by the layout: nothing is learned from predicting them.
+            known = [i for i, token in enumerate(row.prompt) if i and token not in decoder.suppressed_ids]
+            predictions.add(index, [i - 1 for i in known], [row.prompt[i] for i in known])
+            num_predicted[row.slots[0]] = len(known)
+        sums = _sum_log_probs(decoder, group, predictions)
+        tactic_N.append(sums[: len(group)])
+        prompt_N.append(sums[len(group) :])
+        order += [row.slots[0] for row in group]
+    place_N = torch.tensor(order, device=decoder.device).argsort()
+    return TextScores(
+        torch.cat(tactic_N)[place_N],
+        torch.cat(prompt_N)[place_N],
+        torch.tensor(num_predicted, device=decoder.device),
+    )
+
+
+@dataclass(slots=True)
+class _Predictions:
+    """Tokens to be predicted: row, place of the hidden state in the row, token, and the sum it belongs to."""
+
+    rows: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    sums: list[int] = field(default_factory=list)
+    num_sums: int = 0
+
+    def add(self, row: int, places: Sequence[int], targets: Sequence[int]) -> None:
+        """Add the predictions of one more sum."""
+        self.rows += [row] * len(places)
+        self.places += places
+        self.targets += targets
+        self.sums += [self.num_sums] * len(places)
+        self.num_sums += 1
+
+
+def _tactic_predictions(decoder: Decoder, rows: Sequence[TreeRow], max_tactic_tokens: int) -> _Predictions:
+    """One sum per branch, row by row."""
+    predictions = _Predictions()
     for index, row in enumerate(rows):
-        marker = index * length + len(row.prompt) - 1
-        begin = marker + 1
+        begin = len(row.prompt)
         for branch in row.branches:
-            row_places = [marker, *range(begin, begin + len(branch))]
-            row_targets = [*branch, decoder.stop_id][:max_tactic_tokens]
-            places += row_places[: len(row_targets)]
-            targets += row_targets
-            branches += [num_branches] * len(row_targets)
+            places = [len(row.prompt) - 1, *range(begin, begin + len(branch))][:max_tactic_tokens]
+            predictions.add(index, places, [*branch, decoder.stop_id][:max_tactic_tokens])
             begin += len(branch)
-            num_branches += 1
+    return predictions
+
+
+def _sum_log_probs(decoder: Decoder, rows: Sequence[TreeRow], predictions: _Predictions) -> Tensor:
+    """Summed log-probabilities of predictions, one per sum."""
+    ids_BL, position_BL, mask_BLS = pack_rows(rows, decoder.stop_id, decoder.device)
+    length = ids_BL.shape[1]
+    places = [r * length + p for r, p in zip(predictions.rows, predictions.places, strict=True)]
     # Tactics of a state share the marker, whose distribution is computed once.
     unique_M, place_of_M = torch.tensor(places, device=decoder.device).unique(return_inverse=True)
     with decoder.autocast():
         hidden_BLD = decoder.hidden(ids_BL, position_BL, mask_BLS)
         log_p_MV = decoder.log_probs(hidden_BLD.flatten(0, 1)[unique_M])
-    log_p_M = log_p_MV[place_of_M, torch.tensor(targets, device=decoder.device)]
-    branch_M = torch.tensor(branches, device=decoder.device)
+    log_p_M = log_p_MV[place_of_M, torch.tensor(predictions.targets, device=decoder.device)]
+    sum_M = torch.tensor(predictions.sums, device=decoder.device)
     # In float64, since a sum over many tokens would lose the fourth decimal in float32.
-    sum_N = torch.zeros(num_branches, dtype=torch.float64, device=decoder.device)
-    return sum_N.index_add(0, branch_M, log_p_M.double()).float()
+    sum_N = torch.zeros(predictions.num_sums, dtype=torch.float64, device=decoder.device)
+    return sum_N.index_add(0, sum_M, log_p_M.double()).float()
 
 
 def _require_possible(

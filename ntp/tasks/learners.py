@@ -33,6 +33,7 @@ def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> 
     module = SFTModule(
         policy,
         instantiate(cfg.optimizer),
+        cfg.module.prompt_weight,
         cfg.module.warmup_steps,
         cfg.trainer.max_steps if cfg.module.decay else 0,
     )

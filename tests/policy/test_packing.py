@@ -22,6 +22,10 @@ def visible_sequence(ids_L, position_L, mask_LS, place):
 @given(st.lists(rows, min_size=1, max_size=3))
 def test_every_token_sees_its_prompt_and_its_own_branch_only(batch):
     ids_BL, position_BL, mask_BLS = pack_rows(batch, 0, torch.device("cpu"))
+    if mask_BLS is None:
+        assert all(len(row.branches) == 1 for row in batch)
+        length = ids_BL.shape[1]
+        mask_BLS = torch.ones(len(batch), length, length, dtype=torch.bool).tril()
     for row, ids_L, position_L, mask_LS in zip(batch, ids_BL, position_BL, mask_BLS, strict=True):
         sequences = [tuple(row.prompt[: i + 1]) for i in range(len(row.prompt))]
         sequences += [(*row.prompt, *branch[: i + 1]) for branch in row.branches for i in range(len(branch))]

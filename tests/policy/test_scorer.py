@@ -34,6 +34,30 @@ def test_scores_are_the_plain_ones_however_packed(policy, plain_log_prob, monkey
         assert policy.score(requests).tolist() == pytest.approx(plain, abs=1e-4)
 
 
+@pytest.mark.parametrize("max_tokens", [10, 100, 100_000])
+def test_texts_are_scored_as_a_plain_language_model_would(policy, monkeypatch, max_tokens):
+    monkeypatch.setattr("ntp.policy.scorer.MAX_BATCH_TOKENS", max_tokens)
+    _, rows = sampled_requests(policy, num_draws=1)
+    tactics = [row[0].token_ids for row in rows]
+    with torch.no_grad():
+        scores = policy.score_texts(STATES, tactics)
+        alone = policy.score([ScoreRequest(s, (t,)) for s, t in zip(STATES, tactics, strict=True)])
+        torch.testing.assert_close(scores.tactic_N, alone, atol=1e-4, rtol=0)
+        special = policy.decoder.suppressed_ids
+        for i, state in enumerate(STATES):
+            prompt = torch.tensor(policy.encode_state(state))
+            logits_LV = policy.model(prompt[None]).logits[0, :-1].float()
+            logits_LV[:, list(special)] = -torch.inf
+            ordinary_L = torch.tensor([int(token) not in special for token in prompt[1:]], dtype=torch.bool)
+            log_p_L = logits_LV.log_softmax(-1).gather(1, prompt[1:, None])[:, 0][ordinary_L]
+            assert scores.num_prompt_tokens_N[i] == len(log_p_L)
+            assert scores.prompt_N[i].item() == pytest.approx(log_p_L.sum().item(), abs=1e-3)
+
+
+def test_no_texts_have_no_scores(policy):
+    assert policy.score_texts([], []).tactic_N.shape == (0,)
+
+
 def test_repeated_pairs_are_computed_once_and_returned_in_place(make_tiny):
     policy = make_tiny()
     a, b, c = (5, 6), (7,), (8, 9, 10)
