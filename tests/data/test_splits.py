@@ -59,6 +59,14 @@ def test_the_fractions_are_met_as_near_as_files_allow():
     assert (len(split.train), len(split.val), len(split.test)) == (140, 20, 40)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_big_file_is_a_side_by_itself(seed):
+    big = [make_record(f"big{i}", 99) for i in range(40)]
+    split = make_split([*library(), *big], "random", seed, 0.1, 0.2)
+    assert 20 <= len(split.val) <= 30
+    assert len({i.partition(".")[0] for i in split.val}) > 1
+
+
 def test_the_seed_decides_and_order_within_sides_is_that_of_the_data():
     records = library()
     splits = [make_split(records, "random", seed) for seed in range(4)]
