@@ -54,6 +54,8 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
     name, directory = stage.cfg.name, stage.directory
     if stage.is_complete and not force:
         console.print(f"{name}: already made, in {directory}", style="dim", highlight=False)
+        for report in directory.glob("report.html"):
+            console.print(f"its report: {report}", highlight=False)
         return RunDir(directory).read_summary()
     inputs = dict(stage.checkpoints)
     for role, need in stage.needs.items():

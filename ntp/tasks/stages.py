@@ -23,7 +23,7 @@ from ntp.errors import CheckpointError, ConfigError
 from ntp.tracking.run_dir import is_complete
 
 # Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
-FORMAT = 1
+FORMAT = 2
 
 # What the result of a task depends on.
 _SOURCE = ("data.include", "data.exclude", "env.root", "env.load_paths", "env.coqidetop")
