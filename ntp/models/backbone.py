@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,18 @@ ARCHITECTURE_FIELDS = (
 def architecture(config: PretrainedConfig) -> dict[str, int | str]:
     """The sizes that decide whether weights fit a model, as far as its config names them."""
     return {name: getattr(config, name) for name in ARCHITECTURE_FIELDS if hasattr(config, name)}
+
+
+def weights_fingerprint(model: PreTrainedModel) -> str:
+    """A hash of a few numbers of every weight: other weights of the same architecture have another one.
+
+    The numbers are rounded to bfloat16, so that it does not depend on the type the weights were loaded in.
+    """
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        sample = weight.detach().flatten()[:: max(1, weight.numel() // 16)][:16]
+        digest.update(name.encode() + sample.to(torch.bfloat16).float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def tiny_llama_config(

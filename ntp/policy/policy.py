@@ -157,7 +157,8 @@ class TacticPolicy(nn.Module):
         """Parameters that are trained."""
         return [p for p in self.parameters() if p.requires_grad]
 
-    def _describe(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
+        """What a saved policy and a configuration must agree on; see `describe`."""
         lora = self.model.peft_config["default"] if isinstance(self.model, PeftModel) else None
         return describe(
             self.decoder.model.config,
@@ -173,7 +174,7 @@ class TacticPolicy(nn.Module):
         self.model.save_pretrained(str(directory))
         self.tokenizer.save_pretrained(directory)
         description = {
-            **self._describe(),
+            **self.description(),
             "template": self.prompt.template,
             "marker": self.prompt.marker,
             "max_state_tokens": self.prompt.max_state_tokens,
