@@ -151,6 +151,19 @@ class GFNModuleConfig:
 
 
 @dataclass
+class VerifierModuleConfig:
+    name: str = "verifier"
+    num_heads: int = 8
+    r: int = 8
+    alpha: int = 16
+    target_modules: Any = "all-linear"
+    batch_size: int = 16
+    bootstrap: bool = True
+    clip_norm: float = 1.0
+    warmup_steps: int = 50
+
+
+@dataclass
 class LossConfig:
     _target_: str = MISSING
     penalty: str = "square"
@@ -159,6 +172,23 @@ class LossConfig:
 @dataclass
 class ExpertIterationConfig:
     _target_: str = "ntp.losses.objectives.ExpertIteration"
+
+
+@dataclass
+class DirectPreferenceConfig:
+    _target_: str = "ntp.losses.verifier_objectives.DirectPreference"
+    beta: float = 0.1
+
+
+@dataclass
+class LabelCrossEntropyConfig:
+    _target_: str = "ntp.losses.verifier_objectives.LabelCrossEntropy"
+    beta: float = 0.1
+
+
+@dataclass
+class CorrectLikelihoodConfig:
+    _target_: str = "ntp.losses.verifier_objectives.CorrectLikelihood"
 
 
 @dataclass
@@ -195,6 +225,18 @@ class BestFirstConfig:
     temperature: float = 1.0
     max_env_steps: int | None = None
     max_seconds: float | None = None
+
+
+@dataclass
+class MiningConfig:
+    num_theorems: dict[str, int] = field(default_factory=lambda: {"train": 1500, "val": 200, "test": 200})
+    sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(num_samples=24, max_depth=6))
+    best_first: BestFirstConfig = field(
+        default_factory=lambda: BestFirstConfig(max_expansions=16, max_depth=8)
+    )
+    min_tries: int = 8
+    max_per_label: int = 32
+    max_pairs: int = 200
 
 
 @dataclass
@@ -244,6 +286,7 @@ class Config:
     reward: Any = MISSING
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     search: Any = MISSING
+    mining: MiningConfig = field(default_factory=MiningConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     optimizer: Any = MISSING
     trainer: Any = MISSING
@@ -261,8 +304,12 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("adapter", "schema_lora"): AdapterConfig,
     ("module", "schema_sft"): SFTModuleConfig,
     ("module", "schema_gfn"): GFNModuleConfig,
+    ("module", "schema_verifier"): VerifierModuleConfig,
     ("loss", "schema"): LossConfig,
     ("loss", "schema_expert_iteration"): ExpertIterationConfig,
+    ("loss", "schema_dpo"): DirectPreferenceConfig,
+    ("loss", "schema_label_cross_entropy"): LabelCrossEntropyConfig,
+    ("loss", "schema_correct_likelihood"): CorrectLikelihoodConfig,
     ("reward", "schema_kernel"): KernelRewardConfig,
     ("search", "schema_sampling"): SamplingConfig,
     ("search", "schema_best_first"): BestFirstConfig,

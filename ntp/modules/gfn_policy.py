@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -222,6 +223,10 @@ class GFNPolicyModule(lightning.LightningModule):
         if self._saved_rng is not None:
             restore_rng_state(self._saved_rng)
             self._saved_rng = None
+
+    def save(self, directory: Path) -> None:
+        """Write the policy to `directory/policy`."""
+        self.policy.save(directory / "policy")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep trainables, the replay buffer and the random state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -81,6 +82,10 @@ class SFTModule(lightning.LightningModule):
         optimizer = self._optimizer(self.policy.trainable_parameters())
         schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def save(self, directory: Path) -> None:
+        """Write the policy to `directory/policy`."""
+        self.policy.save(directory / "policy")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep trainables only: a frozen backbone is not written again and again."""

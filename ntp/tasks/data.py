@@ -12,6 +12,7 @@ from ntp.data.records import TheoremRecord
 from ntp.data.splits import Split, load_or_make_split
 from ntp.data.tactics import TacticPair, unique_pairs
 from ntp.errors import DataError
+from ntp.seeding import derive_seed
 
 
 def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
@@ -37,6 +38,21 @@ def tactic_pairs(
 def provable(records: Sequence[TheoremRecord], max_steps: int | None = None) -> list[TheoremRecord]:
     """Theorems closed by `Qed`, which can be posed to a prover, with a proof of at most `max_steps`."""
     return [r for r in records if r.closing == "Qed" and (max_steps is None or len(r.steps) <= max_steps)]
+
+
+def sample_theorems(cfg: DictConfig, dataset: Dataset, side: str, num: int | None) -> list[TheoremRecord]:
+    """At most `num` provable theorems of a side of the split, in order of file and position.
+
+    Which ones is a function of the split's seed: samples of different sizes contain one another.
+
+    Raises:
+        DataError: There is none.
+    """
+    records = provable(dataset.select(getattr(load_split(cfg, dataset), side)))
+    require_theorems(records, f"in the {side} split")
+    chosen = sorted(records, key=lambda r: derive_seed(cfg.data.split.seed, r.theorem.id))
+    kept = {record.theorem.id for record in chosen[:num]}
+    return [record for record in records if record.theorem.id in kept]
 
 
 def policy_directory(path: Path) -> Path:

@@ -13,21 +13,20 @@ from rich.console import Console
 
 from ntp.data.dataset import Dataset
 from ntp.data.jsonl import read_jsonl, write_jsonl
-from ntp.data.records import TheoremRecord
 from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
 from ntp.evaluation.report import build_report, headline, summary_metrics, write_report
 from ntp.evaluation.results import TheoremResult
 from ntp.policy.requests import Draw
-from ntp.search.base import Budget, Proposer
+from ntp.search.base import Proposer
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
 from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
-from ntp.seeding import derive_seed
 from ntp.tasks.context import Context
-from ntp.tasks.data import load_split, policy_directory, provable, require_theorems
+from ntp.tasks.data import policy_directory, sample_theorems
+from ntp.tasks.searches import best_first_search, sampling_search
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import ProofState, Theorem
 
@@ -56,8 +55,10 @@ def run(context: Context) -> dict[str, float]:
 
     A method's results are kept as soon as it is done, so that a resumed run does not repeat it.
     """
-    cfg = context.cfg
-    theorems = [r.theorem for r in held_out(cfg, Dataset.load(context.inputs["dataset"]))]
+    cfg, options = context.cfg, context.cfg.evaluation
+    dataset = Dataset.load(context.inputs["dataset"])
+    records = sample_theorems(cfg, dataset, options.split, options.max_theorems)
+    theorems = [record.theorem for record in records]
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
     for method in methods(cfg, context.inputs):
@@ -65,7 +66,6 @@ def run(context: Context) -> dict[str, float]:
         if not path.exists():
             write_jsonl(path, evaluate(method, theorems, make_env))
         results += read_jsonl(path, TheoremResult)
-    options = cfg.evaluation
     report = build_report(
         f"{cfg.name}: {len(theorems)} held-out theorems",
         results,
@@ -77,16 +77,6 @@ def run(context: Context) -> dict[str, float]:
         context.mlflow.log_artifact(path)
     Console().print(headline(report))
     return summary_metrics(report)
-
-
-def held_out(cfg: DictConfig, dataset: Dataset) -> list[TheoremRecord]:
-    """The theorems to evaluate on: a seeded sample of the split, in order of file and position."""
-    split = load_split(cfg, dataset)
-    records = provable(dataset.select(getattr(split, cfg.evaluation.split)))
-    require_theorems(records, f"in the {cfg.evaluation.split} split")
-    chosen = sorted(records, key=lambda r: derive_seed(cfg.data.split.seed, r.theorem.id))
-    kept = {record.theorem.id for record in chosen[: cfg.evaluation.max_theorems]}
-    return [record for record in records if record.theorem.id in kept]
 
 
 def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
@@ -110,9 +100,10 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
             return factory.load(policy_directory(path)).eval()
 
         if "sampling" in cfg.search:
-            found.append(Method(name, load, _sampling(cfg), independent=True))
+            found.append(Method(name, load, sampling_search(cfg.search.sampling, cfg.seed), independent=True))
         if "best_first" in cfg.search:
-            found.append(Method(f"{name}_best_first", load, _best_first(cfg), independent=False))
+            make_search = best_first_search(cfg.search.best_first, cfg.seed)
+            found.append(Method(f"{name}_best_first", load, make_search, independent=False))
     return found
 
 
@@ -147,39 +138,3 @@ def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:
         search.usage.num_env_steps,
         search.usage.wall_s,
     )
-
-
-def _sampling(cfg: DictConfig) -> Callable[[Theorem, ProofState], SamplingSearch]:
-    options = cfg.search.sampling
-    budget = Budget(options.num_samples * options.max_depth, options.max_env_steps, options.max_seconds)
-
-    def make(theorem: Theorem, root: ProofState) -> SamplingSearch:
-        draws = [
-            Draw(derive_seed(cfg.seed, "sampling", theorem.id, i), options.temperature)
-            for i in range(options.num_samples)
-        ]
-        return SamplingSearch(theorem, root, draws, options.max_depth, budget)
-
-    return make
-
-
-def _best_first(cfg: DictConfig) -> Callable[[Theorem, ProofState], BestFirstSearch]:
-    options = cfg.search.best_first
-    budget = Budget(
-        options.samples_per_expansion * options.max_expansions, options.max_env_steps, options.max_seconds
-    )
-
-    def make(theorem: Theorem, root: ProofState) -> BestFirstSearch:
-        return BestFirstSearch(
-            theorem,
-            root,
-            budget,
-            options.samples_per_expansion,
-            options.expansion_price,
-            options.length_exponent,
-            options.max_depth,
-            options.temperature,
-            derive_seed(cfg.seed, "best_first", theorem.id),
-        )
-
-    return make

@@ -10,17 +10,28 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ntp.buffers.replay import ReplayBuffer
+from ntp.data.attempts import AttemptRecord
 from ntp.data.dataset import Dataset
+from ntp.data.jsonl import read_jsonl
+from ntp.data.labelled import LabelledStateDataModule
+from ntp.data.preferences import labelled_states
 from ntp.data.records import TheoremRecord
 from ntp.data.tactics import TacticDataModule
 from ntp.data.theorems import TheoremDataModule
+from ntp.models.heads import HeadSettings
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, add_human_proofs
 from ntp.modules.rollout import Behaviour
 from ntp.modules.sft import SFTModule
+from ntp.modules.verifier_ensemble import VerifierEnsembleModule
 from ntp.tasks.data import load_split, policy_directory, provable, require_theorems, tactic_pairs
+from ntp.tasks.mine import attempts_file
+from ntp.tracking.progress import ProgressReporter
+from ntp.verifier.attempts import reference_log_probs
+from ntp.verifier.model import VerifierModel
 
-Built = tuple[SFTModule | GFNPolicyModule, lightning.LightningDataModule]
+Learner = SFTModule | GFNPolicyModule | VerifierEnsembleModule
+Built = tuple[Learner, lightning.LightningDataModule]
 
 
 def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
@@ -84,7 +95,36 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
     )
 
 
+def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
+    """Heads on a supervised policy, to be trained on attempts at training theorems."""
+    train, val = (
+        labelled_states(read_jsonl(attempts_file(inputs["attempts"], side), AttemptRecord))
+        for side in ("train", "val")
+    )
+    backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
+    options = cfg.module
+    wanted = options.target_modules
+    targets = wanted if isinstance(wanted, str) else list(wanted)
+    heads = HeadSettings(options.num_heads, options.r, options.alpha, targets, cfg.seed)
+    verifier = VerifierModel(backbone.eval(), heads)
+    with ProgressReporter("reference", len(train), "states") as progress:
+        reference = reference_log_probs(verifier, train, progress.advance)
+    module = VerifierEnsembleModule(
+        verifier,
+        instantiate(cfg.loss),
+        reference,
+        instantiate(cfg.optimizer),
+        bootstrap=options.bootstrap,
+        clip_norm=options.clip_norm,
+        warmup_steps=options.warmup_steps,
+        decay_steps=cfg.trainer.max_steps,
+        seed=cfg.seed,
+    )
+    return module, LabelledStateDataModule(train, val, options.batch_size, cfg.seed)
+
+
 LEARNERS: dict[str, Callable[[DictConfig, Dataset, Mapping[str, Path]], Built]] = {
     "sft": build_sft,
     "gfn": build_gfn,
+    "verifier": build_verifier,
 }

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.tasks import evaluate, extract, train
+from ntp.tasks import evaluate, extract, mine, train
 from ntp.tasks.context import Context
 from ntp.tasks.stages import Stage, plan
 from ntp.tracking.mlflow import MlflowRun
@@ -19,6 +19,8 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "extract": extract.run,
     "sft": train.run,
     "gfn": train.run,
+    "mine": mine.run,
+    "verifier": train.run,
     "evaluate": evaluate.run,
 }
 

@@ -32,10 +32,12 @@ _READS = {
     "extract": _SOURCE,
     "sft": _LEARNING,
     "gfn": (*_LEARNING, "env", "loss", "reward"),
+    "mine": (*_SOURCE, "data.split", "seed", "env", "mining"),
+    "verifier": (*_LEARNING, "loss"),
     "evaluate": (*_SOURCE, "data.split", "seed", "env", "search", "evaluation"),
 }
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
-_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "tracking.uri")
+_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "mining", "tracking.uri")
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,12 @@ def plan(cfg: DictConfig) -> Stage:
 
     if cfg.task.name != "extract":
         needs["dataset"] = plan(_prerequisite(cfg, "extract_coq"))
-    if cfg.task.name == "train" and cfg.module.name == "gfn":
+    if cfg.task.name == "mine" or (cfg.task.name == "train" and cfg.module.name in ("gfn", "verifier")):
         need_policy("policy", cfg.policy)
+    if cfg.task.name == "train" and cfg.module.name == "verifier":
+        mining = _prerequisite(cfg, "mine_attempts")
+        mining.policy = cfg.policy  # attempts of the policy that the verifier sits on
+        needs["attempts"] = plan(mining)
     if cfg.task.name == "evaluate":
         for name, source in cfg.evaluation.policies.items():
             need_policy(str(name), source)

@@ -44,7 +44,7 @@ def run(context: Context) -> dict[str, float]:
         trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory), weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         raise KeyboardInterrupt from None
-    module.policy.save(directory / "policy")
+    module.save(directory)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return {
         **metrics,

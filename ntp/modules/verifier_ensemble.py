@@ -1,0 +1,169 @@
+"""An ensemble of verifiers trained in one pass: K heads, each on its own sample of labelled tactics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ntp.data.preferences import LabelledState
+from ntp.losses.verifier_objectives import PairBatch, VerifierObjective
+from ntp.modules.schedule import warmup_then_cosine
+from ntp.modules.sft import OptimizerFactory
+from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.seeding import derive_seed
+from ntp.verifier.attempts import score_attempts
+from ntp.verifier.model import VerifierModel
+from ntp.verifier.scores import Calibration, calibrate
+
+
+class VerifierEnsembleModule(lightning.LightningModule):
+    """Trains all heads of a verifier on one batch of states.
+
+    The heads share the states, which the backbone reads once, and nothing else: each draws its own pair of a
+    correct and an incorrect tactic there, weighs the theorem by its own bootstrap sample (Poisson(1), the
+    online bootstrap of Oza and Russell 2001), and is clipped by its own gradient norm. What is drawn is a
+    function of seed, step, state and head, so that a head trained alone as head k sees what it sees in an
+    ensemble.
+
+    Args:
+        verifier: What is trained.
+        objective: The loss.
+        reference: log p(tactic | state) of the bare backbone, by (state, tactic text), computed beforehand.
+        optimizer: Builds the optimizer from parameters.
+        bootstrap: Whether heads weigh theorems differently.
+        clip_norm: Greatest gradient norm of a head.
+        warmup_steps: Optimizer steps of linear warm-up.
+        decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
+        seed: Of pairs and bootstrap samples.
+        first_head: Number of the first head, for training some heads of an ensemble by themselves.
+    """
+
+    def __init__(
+        self,
+        verifier: VerifierModel,
+        objective: VerifierObjective,
+        reference: Mapping[tuple[str, str], float],
+        optimizer: OptimizerFactory,
+        bootstrap: bool = True,
+        clip_norm: float = 1.0,
+        warmup_steps: int = 0,
+        decay_steps: int = 0,
+        seed: int = 0,
+        first_head: int = 0,
+    ) -> None:
+        super().__init__()
+        self.verifier = verifier
+        self.strict_loading = False
+        self._objective = objective
+        self._reference = reference
+        self._optimizer = optimizer
+        self._bootstrap = bootstrap
+        self._clip_norm = clip_norm
+        self._warmup_steps = warmup_steps
+        self._decay_steps = decay_steps
+        self._seed = seed
+        self._head_numbers = range(first_head, first_head + verifier.num_heads)
+        self.calibration: Calibration | None = None
+
+    def training_step(self, batch: Sequence[LabelledState]) -> Tensor:
+        """The objective on one pair of tactics per state and head, summed over heads."""
+        pairs = self.draw_batch(batch, self.trainer.global_step)
+        loss = self._objective(pairs)
+        margin_KS = (pairs.log_ratio_KSP[..., 0] - pairs.log_ratio_KSP[..., 1]).detach()
+        self.log("train/loss", loss / len(margin_KS), prog_bar=True, batch_size=len(batch))
+        self.log("train/pair_accuracy", (margin_KS > 0).float().mean(), batch_size=len(batch))
+        return loss
+
+    def draw_batch(self, batch: Sequence[LabelledState], step: int) -> PairBatch:
+        """Draw and score every head's pairs in the states of a batch."""
+        texts_KSP = [[self._draw_pair(state, k, step) for state in batch] for k in self._head_numbers]
+        encode = self.verifier.backbone.encode_tactic
+        ids_KSP = [[[encode(text) for text in pair] for pair in row] for row in texts_KSP]
+        states = [state.state for state in batch]
+        log_p_KSP = self.verifier.log_probs(states, ids_KSP)
+        reference = [
+            [[self._reference[state, text] for text in pair] for state, pair in zip(states, row, strict=True)]
+            for row in texts_KSP
+        ]
+        num_tokens = [[[len(ids) + 1 for ids in pair] for pair in row] for row in ids_KSP]
+        weights = [[self._weight(state.theorem_id, k) for state in batch] for k in self._head_numbers]
+        return PairBatch(
+            log_p_KSP,
+            torch.tensor(reference, device=log_p_KSP.device),
+            torch.tensor(num_tokens, device=log_p_KSP.device),
+            torch.tensor(weights, device=log_p_KSP.device),
+        )
+
+    def configure_optimizers(self) -> Any:
+        """One group with the stacked weights of all heads."""
+        optimizer = self._optimizer(self.verifier.heads.parameters())
+        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,  # noqa: ARG002 - Lightning's signature
+        gradient_clip_val: float | None = None,  # noqa: ARG002 - a norm over all heads would couple them
+        gradient_clip_algorithm: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Clip the gradient norm of every head by itself."""
+        clip_heads(self.verifier.heads.parameters(), self._clip_norm)
+
+    def on_train_end(self) -> None:
+        """Calibrate the heads on the validation side."""
+        self.calibration = self.calibrate(self.trainer.datamodule.val)  # type: ignore[attr-defined]
+
+    def calibrate(self, states: Sequence[LabelledState]) -> Calibration:
+        """Fit scores and probabilities on held-out states.
+
+        Raises:
+            DataError: All labels are alike.
+        """
+        scored = score_attempts(self.verifier, states)
+        return calibrate(scored.log_ratio_KN, scored.num_tokens_N, scored.label_N)
+
+    def save(self, directory: Path) -> None:
+        """Write heads and calibration to `directory/verifier`."""
+        assert self.calibration is not None, "a verifier is calibrated when its training ends"
+        self.verifier.save(directory / "verifier")
+        self.calibration.save(directory / "verifier")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the heads only."""
+        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Raise `CheckpointError` unless everything that is missing is frozen."""
+        require_only_frozen_missing(self, checkpoint["state_dict"])
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
+        """Batches are text; the verifier places its own tensors."""
+        return batch
+
+    def _draw_pair(self, state: LabelledState, head: int, step: int) -> tuple[str, str]:
+        draw = derive_seed(self._seed, "pair", head, step, state.theorem_id, state.state)
+        correct, incorrect = state.correct, state.incorrect
+        return correct[draw % len(correct)], incorrect[draw // len(correct) % len(incorrect)]
+
+    def _weight(self, theorem_id: str, head: int) -> float:
+        if not self._bootstrap:
+            return 1.0
+        return float(
+            np.random.default_rng(derive_seed(self._seed, "bootstrap", head, theorem_id)).poisson(1.0)
+        )
+
+
+def clip_heads(stacked: Sequence[Tensor], max_norm: float) -> None:
+    """Scale the gradients of every head whose norm over all layers exceeds `max_norm`, in place."""
+    gradients = [p.grad for p in stacked if p.grad is not None]
+    norm_K = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).sqrt()
+    scale_K = (max_norm / (norm_K + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale_K.view(-1, *[1] * (gradient.ndim - 1)))

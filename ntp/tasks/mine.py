@@ -1,0 +1,108 @@
+"""Mine attempts: search theorems with a policy, and label every tactic tried by what the kernel said."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ntp.data.attempts import LABELS, AttemptRecord, label_attempts
+from ntp.data.dataset import Dataset
+from ntp.data.jsonl import read_jsonl, write_jsonl
+from ntp.data.preferences import PreferenceRecord, preference_pairs
+from ntp.envs.pool import EnvPool
+from ntp.errors import InitError
+from ntp.search.base import Proposer
+from ntp.search.driver import search_theorems
+from ntp.seeding import derive_seed
+from ntp.tasks.context import Context
+from ntp.tasks.data import policy_directory, sample_theorems
+from ntp.tasks.searches import best_first_search, sampling_search
+from ntp.tracking.progress import ProgressReporter
+from ntp.types import Theorem
+
+SIDES = ("train", "val", "test")
+# Theorems whose attempts are written together: what a kill can lose.
+_SHARD = 48
+
+
+def attempts_file(directory: Path, side: str) -> Path:
+    """Where the attempts of a side of the split lie in the directory of a mining run."""
+    return directory / f"attempts-{side}.jsonl"
+
+
+def run(context: Context) -> dict[str, float]:
+    """Search theorems of every side of the split; shards that are there already are not made again."""
+    cfg, directory = context.cfg, context.directory
+    dataset = Dataset.load(context.inputs["dataset"])
+    proposer = instantiate(cfg.model).load(policy_directory(context.inputs["policy"])).eval()
+    make_env = instantiate(cfg.env)
+    metrics: dict[str, float] = {}
+    for side in SIDES:
+        records = sample_theorems(cfg, dataset, side, cfg.mining.num_theorems[side])
+        theorems = [record.theorem for record in records]
+        shards = [theorems[i : i + _SHARD] for i in range(0, len(theorems), _SHARD)]
+        paths = [directory / "shards" / f"{side}-{i:05d}.jsonl" for i in range(len(shards))]
+        with (
+            EnvPool(make_env, make_env.num_workers) as pool,
+            ProgressReporter(f"mine {side}", len(theorems), "theorems") as progress,
+        ):
+            for path, shard in zip(paths, shards, strict=True):
+                if not path.exists():
+                    write_jsonl(path, mine(cfg, shard, proposer, pool))
+                progress.advance(len(shard))
+        mined = [record for path in paths for record in read_jsonl(path, AttemptRecord)]
+        metrics |= _write_side(cfg, directory, side, mined, len(theorems))
+    return metrics
+
+
+def mine(
+    cfg: DictConfig, theorems: Sequence[Theorem], proposer: Proposer, pool: EnvPool
+) -> Iterator[AttemptRecord]:
+    """Every attempt of both searches on some theorems, labelled; theorems that cannot be opened have none."""
+    sample = sampling_search(cfg.mining.sampling, cfg.seed)
+    best_first = best_first_search(cfg.mining.best_first, cfg.seed)
+    for theorem, *searches in zip(
+        theorems,
+        search_theorems(theorems, sample, proposer, pool),
+        search_theorems(theorems, best_first, proposer, pool),
+        strict=True,
+    ):
+        opened = [search for search in searches if not isinstance(search, InitError)]
+        if opened:
+            steps = [step for search in opened for step in search.transitions]
+            yield from label_attempts(theorem, opened[0].root, steps, cfg.mining.min_tries)
+
+
+def balanced(attempts: Iterable[AttemptRecord], max_per_label: int, seed: int) -> list[AttemptRecord]:
+    """At most `max_per_label` attempts of each label for each theorem; which ones is up to the seed."""
+    groups: defaultdict[tuple[str, str], list[AttemptRecord]] = defaultdict(list)
+    for attempt in attempts:
+        groups[attempt.theorem_id, attempt.label].append(attempt)
+    kept = []
+    for group in groups.values():
+        group.sort(key=lambda a: derive_seed(seed, a.theorem_id, a.state, a.num_other_goals, a.tactic))
+        kept += group[:max_per_label]
+    return kept
+
+
+def _write_side(
+    cfg: DictConfig, directory: Path, side: str, mined: Sequence[AttemptRecord], num_theorems: int
+) -> dict[str, float]:
+    attempts = balanced(mined, cfg.mining.max_per_label, cfg.seed)
+    write_jsonl(attempts_file(directory, side), attempts)
+    pairs: list[PreferenceRecord] = list(preference_pairs(attempts, cfg.mining.max_pairs, cfg.seed))
+    num_pairs = write_jsonl(directory / f"preferences-{side}.jsonl", pairs)
+    counts = Counter(attempt.label for attempt in attempts)
+    return {
+        f"{side}/num_theorems": num_theorems,
+        f"{side}/num_theorems_proved": len({a.theorem_id for a in attempts if a.label == "proved"}),
+        f"{side}/num_theorems_with_pairs": len({pair.theorem_id for pair in pairs}),
+        f"{side}/num_mined": len(mined),
+        f"{side}/num_attempts": len(attempts),
+        f"{side}/num_pairs": num_pairs,
+        **{f"{side}/num_{label}": counts[label] for label in LABELS},
+    }
