@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 
 from ntp.data.attempts import INCORRECT, PROVED, AttemptRecord
-from ntp.errors import DataError
 from ntp.seeding import derive_seed
 
 
@@ -56,9 +55,6 @@ def labelled_states(attempts: Iterable[AttemptRecord]) -> list[LabelledState]:
 
     A tactic that is correct where other goals remain and incorrect elsewhere in the same first goal is
     correct.
-
-    Raises:
-        DataError: There is no such state, so that nothing can be learned.
     """
     groups: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
     for attempt in attempts:
@@ -72,10 +68,6 @@ def labelled_states(attempts: Iterable[AttemptRecord]) -> list[LabelledState]:
         wrong = tuple(tactic for tactic in incorrect if tactic not in correct)
         if correct and wrong:
             states.append(LabelledState(theorem_id, state, tuple(correct), wrong))
-    if not states:
-        raise DataError(
-            "no state among the attempts has both a correct and an incorrect tactic: mine more theorems"
-        )
     return states
 
 

@@ -14,10 +14,11 @@ from ntp.data.attempts import AttemptRecord
 from ntp.data.dataset import Dataset
 from ntp.data.jsonl import read_jsonl
 from ntp.data.labelled import LabelledStateDataModule
-from ntp.data.preferences import labelled_states
+from ntp.data.preferences import LabelledState, labelled_states
 from ntp.data.records import TheoremRecord
 from ntp.data.tactics import TacticDataModule
 from ntp.data.theorems import TheoremDataModule
+from ntp.errors import DataError
 from ntp.models.heads import HeadSettings
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, add_human_proofs
@@ -97,10 +98,7 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
 
 def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
     """Heads on a supervised policy, to be trained on attempts at training theorems."""
-    train, val = (
-        labelled_states(read_jsonl(attempts_file(inputs["attempts"], side), AttemptRecord))
-        for side in ("train", "val")
-    )
+    train, val = (_labelled(attempts_file(inputs["attempts"], side)) for side in ("train", "val"))
     backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
     options = cfg.module
     wanted = options.target_modules
@@ -121,6 +119,13 @@ def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
         seed=cfg.seed,
     )
     return module, LabelledStateDataModule(train, val, options.batch_size, cfg.seed)
+
+
+def _labelled(path: Path) -> list[LabelledState]:
+    states = labelled_states(read_jsonl(path, AttemptRecord))
+    if not states:
+        raise DataError(f"{path}: no state has both a correct and an incorrect tactic; mine more theorems")
+    return states
 
 
 LEARNERS: dict[str, Callable[[DictConfig, Dataset, Mapping[str, Path]], Built]] = {
