@@ -136,6 +136,11 @@ class TacticPolicy(nn.Module):
         """Token ids of a state's prompt, up to where a tactic begins."""
         return self._prompts.encode([state])[0]
 
+    @property
+    def prompt_end_ids(self) -> tuple[int, ...]:
+        """Token ids that every prompt ends with, between state and tactic; empty if there are none."""
+        return self._prompts.end_ids
+
     def encode_tactic(self, text: str) -> tuple[int, ...]:
         """Token ids without stop token, cut to `max_tactic_tokens` as a sampled tactic would be."""
         return tuple(self._prompts.tokenize([text])[0][: self.max_tactic_tokens])

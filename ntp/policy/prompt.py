@@ -11,6 +11,9 @@ from ntp.errors import ConfigError
 
 _FIELD = "{state}"
 
+# States that end differently: what their prompts have in common at the end is the layout's.
+_PROBES = ("n : nat\n⊢ n = 0", "⊢ P x", "h : (A)")
+
 
 @dataclass(frozen=True, slots=True)
 class PromptFormat:
@@ -54,6 +57,18 @@ class PromptEncoder:
         self._num_before = num_before
         self._max_text_tokens = num_before + prompt.max_state_tokens + num_after
         self.max_tokens = len(self._head) + self._max_text_tokens + len(self._tail)
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that every prompt ends with, between state and tactic; empty if there are none."""
+        if self._tail:
+            return tuple(self._tail)
+        end: list[int] = []
+        for tokens in zip(*map(reversed, self.encode(_PROBES)), strict=False):
+            if len(set(tokens)) > 1:
+                break
+            end.append(tokens[0])
+        return tuple(reversed(end))
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of plain texts, no special tokens added."""

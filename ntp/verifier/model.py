@@ -21,9 +21,6 @@ from ntp.policy.policy import TacticPolicy
 TokenIds = Sequence[int]
 DESCRIPTION_FILE = "ntp_verifier.json"
 
-# States that differ in their last character: what the ends of their prompts have in common is the layout's.
-_PROBES = ("n : nat\n⊢ n = 0", "⊢ P x", "h : (A)")
-
 
 class VerifierModel(nn.Module):
     """K heads on a frozen language model.
@@ -42,7 +39,7 @@ class VerifierModel(nn.Module):
     def __init__(self, backbone: TacticPolicy, settings: HeadSettings) -> None:
         super().__init__()
         self.backbone = backbone
-        self.invocation_ids = _common_end([backbone.encode_state(state) for state in _PROBES])
+        self.invocation_ids = backbone.prompt_end_ids
         if not self.invocation_ids:
             raise ConfigError(
                 "a verifier needs a prompt that ends alike for every state: end its template with text"
@@ -126,7 +123,7 @@ class VerifierModel(nn.Module):
         num_end = len(self.invocation_ids)
         for prompt, state in zip(prompts, states, strict=True):
             if tuple(prompt[-num_end:]) != self.invocation_ids:
-                raise ConfigError(f"the prompt of state {state!r} does not end as the others do")
+                raise ConfigError(f"the prompt of the state {state[:80]!r} does not end as the others do")
         decoder = self.backbone.decoder
         with decoder.autocast():
             return encode_prompts(decoder.model, [prompt[:-num_end] for prompt in prompts])
@@ -153,13 +150,3 @@ class VerifierModel(nn.Module):
         )
         sum_B = torch.zeros(len(flat), dtype=torch.float64, device=decoder.device)
         return sum_B.index_add(0, row_M, log_p_M.double()).float().view(shape)
-
-
-def _common_end(prompts: Sequence[TokenIds]) -> tuple[int, ...]:
-    """The longest sequence that all prompts end with."""
-    end: list[int] = []
-    for tokens in zip(*map(reversed, prompts), strict=False):
-        if len(set(tokens)) > 1:
-            break
-        end.append(tokens[0])
-    return tuple(reversed(end))
