@@ -20,11 +20,12 @@ import os
 import random
 import resource
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import torch
-from _timing import interleaved_medians
 from peft import PeftModel
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
@@ -139,16 +140,20 @@ def dpo_step(
     optimizer.step()
 
 
-def peak_mb(run: Callable[[], object]) -> int:
-    """Resident memory at its greatest while `run` runs once in a child process, MB."""
+def measure(run: Callable[[], object]) -> tuple[float, float]:
+    """Seconds and greatest resident memory in MB of `run`, run once in a child process."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
+        started = time.perf_counter()
         run()
-        os.write(write, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss).encode())
+        seconds = time.perf_counter() - started
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        os.write(write, json.dumps([seconds, peak_mb]).encode())
         os._exit(0)
     os.waitpid(child, 0)
-    return int(os.read(read, 64)) // 1024
+    seconds, peak_mb = json.loads(os.read(read, 100))
+    return seconds, peak_mb
 
 
 def main() -> None:
@@ -178,8 +183,12 @@ def main() -> None:
             dpo_step(single, optimizers[1], states, pairs) for _ in range(NUM_HEADS)
         ],
     }
-    peaks = {f"{name}_peak_mb": peak_mb(run) for name, run in runs.items()}
-    seconds = interleaved_medians(runs, NUM_ROUNDS)
+    measured = {name: [] for name in runs}
+    for _ in range(NUM_ROUNDS):
+        for name, run in runs.items():
+            measured[name].append(measure(run))
+    seconds = {name: median(s for s, _ in values) for name, values in measured.items()}
+    peaks = {f"{name}_peak_mb": round(max(mb for _, mb in values)) for name, values in measured.items()}
     ratios = {
         "one_candidate": seconds["ours_1"] / seconds["peft_one_head_1"],
         "vs_peft_loop": seconds["peft_loop_16"] / seconds["ours_16"],
