@@ -52,7 +52,9 @@ class PromptEncoder:
         self._before, self._after = prompt.template.split(_FIELD)
         bos = tokenizer("")["input_ids"][:1]
         self._head = [token for token in bos if token == tokenizer.bos_token_id]
-        self._tail = [] if prompt.marker is None else [tokenizer.convert_tokens_to_ids(prompt.marker)]
+        self._tail: list[int] = []
+        if prompt.marker is not None:
+            self._tail += tokenizer.convert_tokens_to_ids([prompt.marker])  # pyright: ignore[reportOperatorIssue]
         num_before, num_after = (len(ids) for ids in self.tokenize([self._before, self._after]))
         self._num_before = num_before
         self._max_text_tokens = num_before + prompt.max_state_tokens + num_after
