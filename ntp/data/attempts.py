@@ -72,15 +72,17 @@ def label_attempts(
     Returns:
         One record per distinct (state, tactic), in the order first tried, without those that crashed.
     """
+    steps = [step for step in transitions if not isinstance(step.outcome, Crashed)]
     first: dict[tuple[str, str], Transition] = {}
     num_tried: Counter[tuple[str, str]] = Counter()
-    for step in transitions:
-        if not isinstance(step.outcome, Crashed):
-            edge = (step.state.key, step.tactic.text)
-            first.setdefault(edge, step)
-            num_tried[edge] += 1
-    distances = _distances(first.values())
-    depths = _depths(root, first.values())
+    for step in steps:
+        edge = (step.state.key, step.tactic.text)
+        # A tactic near its time limit runs past it in one search and not in another.
+        if edge not in first or isinstance(first[edge].outcome, Timeout):
+            first[edge] = step
+        num_tried[edge] += 1
+    distances = _distances(steps)
+    depths = _depths(root, steps)
     tries = Counter(key for key, _ in first)
     records = []
     for edge, step in first.items():

@@ -70,7 +70,6 @@ class VerifierEnsembleModule(lightning.LightningModule):
         self._decay_steps = decay_steps
         self._seed = seed
         self._head_numbers = range(first_head, first_head + verifier.num_heads)
-        self.calibration: Calibration | None = None
 
     def training_step(self, batch: Sequence[LabelledState]) -> Tensor:
         """The objective on one pair of tactics per state and head, summed over heads."""
@@ -116,10 +115,6 @@ class VerifierEnsembleModule(lightning.LightningModule):
         """Clip the gradient norm of every head by itself."""
         clip_heads(self.verifier.heads.parameters(), self._clip_norm)
 
-    def on_train_end(self) -> None:
-        """Calibrate the heads on the validation side."""
-        self.calibration = self.calibrate(self.trainer.datamodule.val)  # type: ignore[attr-defined]
-
     def calibrate(self, states: Sequence[LabelledState]) -> Calibration:
         """Fit scores and probabilities on held-out states.
 
@@ -130,10 +125,10 @@ class VerifierEnsembleModule(lightning.LightningModule):
         return calibrate(scored.log_ratio_KN, scored.num_tokens_N, scored.label_N)
 
     def save(self, directory: Path) -> None:
-        """Write heads and calibration to `directory/verifier`."""
-        assert self.calibration is not None, "a verifier is calibrated when its training ends"
+        """Write the heads, calibrated on the validation side, to `directory/verifier`."""
+        calibration = self.calibrate(self.trainer.datamodule.val)  # type: ignore[attr-defined]
         self.verifier.save(directory / "verifier")
-        self.calibration.save(directory / "verifier")
+        calibration.save(directory / "verifier")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the heads only."""

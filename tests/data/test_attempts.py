@@ -93,3 +93,8 @@ def test_states_with_other_goals_left_are_told_apart():
         ("proved", 0, 1),
         ("no_progress", 1, None),
     ]
+
+
+def test_a_tactic_that_timed_out_in_one_search_only_is_what_it_was_in_the_other():
+    found = labels([step("p", "slow.", Timeout()), step("p", "slow.", "q"), step("q", "auto.", Proved())])
+    assert found == {("p", "slow."): ("proved", 2, 0, 2), ("q", "auto."): ("proved", 1, 1, 1)}

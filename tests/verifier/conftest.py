@@ -44,12 +44,16 @@ def base_directory(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def make_verifier(base_directory):
+def make_backbone(base_directory):
+    return PretrainedPolicyFactory(str(base_directory), max_state_tokens=64, max_tactic_tokens=12).create
+
+
+@pytest.fixture(scope="session")
+def make_verifier(make_backbone):
     """Builds verifiers with uneven heads, so that a wrong head or position shows."""
-    factory = PretrainedPolicyFactory(str(base_directory), max_state_tokens=64, max_tactic_tokens=12)
 
     def make(num_heads=3, uneven=True, **options):
-        verifier = VerifierModel(factory.create(), HeadSettings(num_heads, r=4, alpha=8, **options))
+        verifier = VerifierModel(make_backbone(), HeadSettings(num_heads, r=4, alpha=8, **options))
         if uneven:
             for layer in verifier.heads.layers.values():
                 for k, b_OR in enumerate(layer.b_KOR.data):

@@ -5,6 +5,7 @@ from transformers import AutoModelForCausalLM
 
 from ntp.errors import CheckpointError, ConfigError
 from ntp.models.heads import HeadSettings
+from ntp.verifier.model import VerifierModel
 
 STATES = ["n : nat\n⊢ n + 0 = n", "⊢ 0", "A : Type\nl : list A\n⊢ rev (rev l) = l"]
 TEXTS = [
@@ -132,3 +133,17 @@ def test_impossible_settings(make_verifier):
         HeadSettings(num_heads=0)
     with pytest.raises(ConfigError, match="no linear layer of this llama model"):
         make_verifier(target_modules=["nothing"])
+
+
+def test_a_saved_verifier_fits_its_own_backbone_only(make_verifier, make_backbone, tmp_path):
+    verifier = make_verifier(2)
+    verifier.save(tmp_path)
+    tactics = [tactics_of(verifier)] * 2
+    loaded = VerifierModel.load(make_backbone(), tmp_path)
+    torch.testing.assert_close(loaded.log_probs(STATES, tactics), verifier.log_probs(STATES, tactics))
+    changed = make_backbone()
+    changed.decoder.model.get_input_embeddings().weight.data.add_(0.5)
+    with pytest.raises(CheckpointError, match="is for a backbone with weights="):
+        VerifierModel.load(changed, tmp_path)
+    with pytest.raises(CheckpointError, match="no verifier in"):
+        VerifierModel.load(make_backbone(), tmp_path / "nothing")
