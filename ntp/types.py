@@ -81,11 +81,14 @@ class Tactic:
         text: What is sent to the prover.
         token_ids: The sampled tokens, without the stop token. Empty for tactics that no model proposed.
         log_prob: log P_F(tactic | state) in nats, untempered, the stop token included.
+        log_correct: Log-probability that it is on the way to a proof, as a verifier believes, in nats; 0
+            where none was asked.
     """
 
     text: str
     token_ids: tuple[int, ...] = ()
     log_prob: float = 0.0
+    log_correct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ from ntp.modules.rollout import Behaviour, score_paths
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import PromptFormat
 from ntp.policy.requests import ScoreRequest
-from ntp.rewards.kernel import KernelReward, RewardComponents
+from ntp.rewards.base import RewardComponents
+from ntp.rewards.kernel import KernelReward
 from ntp.rewards.tempering import Linear
 from ntp.seeding import derive_seed
 from ntp.types import Outcome, Proved, Tactic, Theorem, Timeout, Trajectory

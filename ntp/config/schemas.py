@@ -148,6 +148,7 @@ class GFNModuleConfig:
     log_z_lr: float = 0.1
     warmup_steps: int = 0
     human_proofs: bool = False
+    seed: int = "${seed}"  # pyright: ignore[reportAssignmentType]
 
 
 @dataclass
@@ -160,7 +161,10 @@ class VerifierModuleConfig:
     batch_size: int = 16
     bootstrap: bool = True
     clip_norm: float = 1.0
+    evidence: str = "likelihood"
+    length_exponent: float = 0.0
     warmup_steps: int = 50
+    seed: int = "${seed}"  # pyright: ignore[reportAssignmentType]
 
 
 @dataclass
@@ -192,6 +196,22 @@ class CorrectLikelihoodConfig:
 
 
 @dataclass
+class MeanConfig:
+    _target_: str = "ntp.rewards.aggregation.Mean"
+
+
+@dataclass
+class WorstCaseConfig:
+    _target_: str = "ntp.rewards.aggregation.WorstCase"
+
+
+@dataclass
+class UncertaintyWeightedConfig:
+    _target_: str = "ntp.rewards.aggregation.UncertaintyWeighted"
+    variance_weight: float = 1.0
+
+
+@dataclass
 class KernelRewardConfig:
     _target_: str = "ntp.rewards.kernel.KernelReward"
     alpha_success: float = 0.5
@@ -201,9 +221,39 @@ class KernelRewardConfig:
 
 
 @dataclass
+class VerifierRewardConfig:
+    _target_: str = "ntp.rewards.verifier.VerifierReward"
+    aggregation: Any = "${aggregation}"
+    alpha_success: float = 0.5
+    gap: float = 8.0
+    score_range: float = 4.0
+    temperature: Any = 1.0
+    max_failure_mass: float = 0.05
+    success_floor: float = 0.01
+
+
+@dataclass
+class VerifierOnlyRewardConfig:
+    _target_: str = "ntp.rewards.verifier.VerifierOnlyReward"
+    aggregation: Any = "${aggregation}"
+    score_range: float = 4.0
+    temperature: Any = 1.0
+
+
+@dataclass
 class PolicyConfig:
     checkpoint: str | None = None
     experiment: str | None = None
+
+
+@dataclass
+class VerifierSourceConfig:
+    """Where an ensemble of verifiers comes from; `backbone` is the policy that it sits on."""
+
+    checkpoint: str | None = None
+    experiment: str | None = "verifier_dpo"
+    overrides: list[str] = field(default_factory=list)
+    backbone: PolicyConfig = field(default_factory=lambda: PolicyConfig(experiment="sft"))
 
 
 @dataclass
@@ -228,8 +278,19 @@ class BestFirstConfig:
 
 
 @dataclass
+class SearchConfig:
+    """The searches of an evaluation, and what best-first search believes in: policy, verifier or mixed."""
+
+    score: str = "policy"
+    verifier_weight: float = 1.0
+    sampling: Any = MISSING
+    best_first: Any = MISSING
+
+
+@dataclass
 class MiningConfig:
-    num_theorems: dict[str, int] = field(default_factory=lambda: {"train": 1500, "val": 200, "test": 200})
+    sides: list[str] = field(default_factory=lambda: ["train", "val"])
+    num_theorems: dict[str, int] = field(default_factory=lambda: {"train": 1500, "val": 200, "test": 800})
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(num_samples=24, max_depth=6))
     best_first: BestFirstConfig = field(
         default_factory=lambda: BestFirstConfig(max_expansions=16, max_depth=8)
@@ -249,6 +310,14 @@ class EvaluationConfig:
     policies: dict[str, PolicyConfig] = field(default_factory=dict)
     baseline: str | None = None
     bootstrap_samples: int = 2000
+
+
+@dataclass
+class StudyConfig:
+    """Runs to be compared: each variant, a list of overrides that name an experiment, with every seed."""
+
+    variants: dict[str, list[str]] = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=lambda: [0])
 
 
 @dataclass
@@ -284,10 +353,13 @@ class Config:
     module: Any = MISSING
     loss: Any = MISSING
     reward: Any = MISSING
+    aggregation: Any = MISSING
     policy: PolicyConfig = field(default_factory=PolicyConfig)
-    search: Any = MISSING
+    verifier: VerifierSourceConfig = field(default_factory=VerifierSourceConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
     mining: MiningConfig = field(default_factory=MiningConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
     optimizer: Any = MISSING
     trainer: Any = MISSING
     tracking: Any = MISSING
@@ -311,6 +383,11 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("loss", "schema_label_cross_entropy"): LabelCrossEntropyConfig,
     ("loss", "schema_correct_likelihood"): CorrectLikelihoodConfig,
     ("reward", "schema_kernel"): KernelRewardConfig,
+    ("reward", "schema_verifier_ensemble"): VerifierRewardConfig,
+    ("reward", "schema_verifier_only"): VerifierOnlyRewardConfig,
+    ("aggregation", "schema_mean"): MeanConfig,
+    ("aggregation", "schema_wco"): WorstCaseConfig,
+    ("aggregation", "schema_uwo"): UncertaintyWeightedConfig,
     ("search", "schema_sampling"): SamplingConfig,
     ("search", "schema_best_first"): BestFirstConfig,
     ("optimizer", "schema"): OptimizerConfig,

@@ -26,13 +26,23 @@ class LabelledState:
     correct: tuple[str, ...]
     incorrect: tuple[str, ...]
 
+    @property
+    def tactics(self) -> tuple[str, ...]:
+        """All of them, the correct ones first."""
+        return self.correct + self.incorrect
+
+    @property
+    def labels(self) -> list[float]:
+        """1 for each correct tactic, 0 for each incorrect one, in the order of `tactics`."""
+        return [1.0] * len(self.correct) + [0.0] * len(self.incorrect)
+
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRecord:
     """A pair in the format of the field, with where it comes from.
 
     Attributes:
-        prompt: The state, as the policy reads it.
+        prompt: The state, as the policy reads it, and a newline, since trainers put `chosen` right behind it.
         chosen: A correct tactic.
         rejected: An incorrect tactic.
         theorem_id: Of the theorem.
@@ -97,7 +107,7 @@ def preference_pairs(
         for chosen, rejected in pairs[:max_pairs]:
             assert chosen.distance is not None
             yield PreferenceRecord(
-                chosen.state,
+                chosen.state + "\n",
                 chosen.tactic,
                 rejected.tactic,
                 theorem_id,

@@ -56,7 +56,7 @@ def all_plots(groups: Groups) -> dict[str, str]:
 
 def pass_at_k_plot(groups: Groups) -> str:
     """Unbiased pass@k against k; methods without independent samples as a level line."""
-    with _axes() as (figure, axes):
+    with house_style() as (figure, axes):
         for method, colour in method_colours(list(groups)).items():
             results = groups[method]
             n = max(len(result.attempts) for result in results)
@@ -73,12 +73,12 @@ def pass_at_k_plot(groups: Groups) -> str:
         axes.set_xlabel("samples per theorem, k")
         axes.set_ylabel("pass@k")
         axes.legend()
-    return _to_svg(figure)
+    return to_svg(figure)
 
 
 def distinct_plot(groups: Groups) -> str:
     """Distinct proofs of each theorem, theorems sorted from most to fewest."""
-    with _axes() as (figure, axes):
+    with house_style() as (figure, axes):
         for method, colour in method_colours(list(groups)).items():
             counts = sorted((distinct_counts(r).irredundant for r in groups[method]), reverse=True)
             axes.step(range(1, len(counts) + 1), counts, where="mid", color=colour, label=method)
@@ -87,12 +87,12 @@ def distinct_plot(groups: Groups) -> str:
         axes.set_ylabel("distinct proofs")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
-    return _to_svg(figure)
+    return to_svg(figure)
 
 
 def length_plot(groups: Groups) -> str:
     """Number of distinct proofs by number of tactics."""
-    with _axes() as (figure, axes):
+    with house_style() as (figure, axes):
         width = 0.8 / len(groups)
         for i, (method, colour) in enumerate(method_colours(list(groups)).items()):
             histogram = length_histogram(groups[method])
@@ -104,12 +104,12 @@ def length_plot(groups: Groups) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
-    return _to_svg(figure)
+    return to_svg(figure)
 
 
 def env_steps_plot(groups: Groups) -> str:
     """Tactics sent to the prover by each method, on solved and on unsolved theorems."""
-    with _axes() as (figure, axes):
+    with house_style() as (figure, axes):
         colours = method_colours(list(groups))
         for position, (method, results) in enumerate(groups.items()):
             solved = sum(result.num_env_steps for result in results if is_solved(result))
@@ -122,17 +122,19 @@ def env_steps_plot(groups: Groups) -> str:
         axes.set_xlabel("tactics run (pale: on theorems left unsolved)")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    return _to_svg(figure)
+    return to_svg(figure)
 
 
 @contextmanager
-def _axes() -> Iterator[tuple[Figure, Axes]]:
+def house_style() -> Iterator[tuple[Figure, Axes]]:
+    """A figure with one set of axes."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         yield figure, figure.add_subplot()
 
 
-def _to_svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
+    """The figure as an SVG element."""
     stream = io.StringIO()
     with matplotlib.rc_context(_STYLE):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

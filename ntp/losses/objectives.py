@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import torch
 from torch import Tensor
 
 from ntp.losses.expert_iteration import expert_iteration_loss
 from ntp.losses.penalties import penalty_named
-from ntp.losses.trajectory_balance import trajectory_balance_loss, vargrad_loss
+from ntp.losses.trajectory_balance import pairwise_loss, trajectory_balance_loss, vargrad_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class TrajectoryBatch:
         group_N: Integer naming the trajectory's theorem.
         proved_N: Whether the kernel accepted it.
         log_z_N: Learned log Z of the trajectory's theorem; None unless the objective needs it.
+        log_reward_std_N: Standard deviation of log R over verifiers; None stands for zeros.
     """
 
     log_pf_N: Tensor
@@ -29,6 +31,7 @@ class TrajectoryBatch:
     group_N: Tensor
     proved_N: Tensor
     log_z_N: Tensor | None = None
+    log_reward_std_N: Tensor | None = None
 
 
 class Objective(Protocol):
@@ -82,6 +85,27 @@ class VarGrad:
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """Mean over theorems of the variance of log P_F - log R."""
         return vargrad_loss(batch.log_pf_N, batch.log_reward_N, batch.group_N, self._penalty)
+
+
+class Pairwise:
+    """Balance of pairs of trajectories, but for pairs that the verifiers cannot tell apart.
+
+    Args:
+        penalty: Name of the charge of a difference: square or huber.
+    """
+
+    needs_log_z: ClassVar[bool] = False
+    learns_from_failures: ClassVar[bool] = True
+
+    def __init__(self, penalty: str = "huber") -> None:
+        self._penalty = penalty_named(penalty)
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean over theorems of the charged differences of log P_F - log R."""
+        std_N = batch.log_reward_std_N
+        if std_N is None:
+            std_N = torch.zeros_like(batch.log_reward_N)
+        return pairwise_loss(batch.log_pf_N, batch.log_reward_N, std_N, batch.group_N, self._penalty)
 
 
 class ExpertIteration:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ntp.losses.penalties import Penalty, square
+from ntp.losses.penalties import Penalty, huber, square
 
 
 def residual(log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor) -> Tensor:
@@ -73,3 +73,37 @@ def vargrad_loss(
     deviation_N, index_N, size_G = group_deviation(log_pf_N - log_reward_N, group_N)
     charge_N = penalty(deviation_N) / (size_G - 1).clamp(min=1)[index_N]
     return charge_N.sum() / (size_G > 1).sum().clamp(min=1)
+
+
+def pairwise_loss(
+    log_pf_N: Tensor,
+    log_reward_N: Tensor,
+    log_reward_std_N: Tensor,
+    group_N: Tensor,
+    penalty: Penalty = huber,
+) -> Tensor:
+    """Balance of every two trajectories of a group whose rewards are known to differ, averaged over groups.
+
+    Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] penalty(f_i - f_j), where
+    f = log P_F - log R and sigma_ij^2 = std_i^2 + std_j^2: two trajectories that verifiers cannot tell apart
+    do not pull on each other. Rewards without doubt always do, equal ones too, which is what evens out modes.
+    The mean is over all pairs, so that doubt takes weight away and does not move it elsewhere. Without doubt
+    and with the square this is `vargrad_loss`; without log Z it is the pairwise form of trajectory balance.
+
+    Args:
+        log_pf_N: log P_F of whole trajectories, (N,).
+        log_reward_N: log R, (N,).
+        log_reward_std_N: Standard deviation of log R over verifiers, (N,); 0 where the kernel decided.
+        group_N: Integer naming each trajectory's theorem, (N,). Groups of one do not count.
+        penalty: Charges a difference.
+    """
+    f_N = log_pf_N - log_reward_N
+    first_P, second_P = torch.triu_indices(len(f_N), len(f_N), offset=1, device=f_N.device)
+    together_P = group_N[first_P] == group_N[second_P]
+    first_P, second_P = first_P[together_P], second_P[together_P]
+    _, index_N, size_G = torch.unique(group_N, return_inverse=True, return_counts=True)
+    sigma_P = torch.hypot(log_reward_std_N[first_P], log_reward_std_N[second_P])
+    kept_P = (log_reward_N[first_P] - log_reward_N[second_P]).abs() >= sigma_P
+    num_pairs_G = size_G * (size_G - 1) / 2
+    charge_P = penalty(f_N[first_P] - f_N[second_P]) * kept_P / num_pairs_G[index_N[first_P]]
+    return charge_P.sum() / 2 / (size_G > 1).sum().clamp(min=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -34,7 +34,14 @@ class PairBatch:
 
 
 class VerifierObjective(Protocol):
-    """A loss on pairs: the sum of what each head would have alone."""
+    """A loss on pairs: the sum of what each head would have alone.
+
+    Attributes:
+        beta: Log-odds of a correct tactic per nat of log-ratio; None where the likelihood is the score.
+    """
+
+    @property
+    def beta(self) -> float | None: ...  # noqa: D102 - an attribute
 
     def __call__(self, batch: PairBatch) -> Tensor:
         """A differentiable scalar."""
@@ -77,6 +84,8 @@ class LabelCrossEntropy:
 @dataclass(frozen=True, slots=True)
 class CorrectLikelihood:
     """Maximum likelihood of the correct tactics: the language-model form, blind to incorrect ones."""
+
+    beta: ClassVar[None] = None
 
     def __call__(self, batch: PairBatch) -> Tensor:
         """`ntp.losses.preference.likelihood_loss`."""

@@ -21,7 +21,7 @@ from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
 from ntp.losses.objectives import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import group_deviation
-from ntp.modules.gfn_metrics import balance_metrics, gradient_norm, rollout_metrics
+from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
 from ntp.modules.log_z import LogZ
 from ntp.modules.rng_state import restore_rng_state, rng_state
 from ntp.modules.rollout import Behaviour, Group, Origin, Scorer, sample_groups, score_paths, with_replay
@@ -29,9 +29,10 @@ from ntp.modules.schedule import warmup_then_cosine
 from ntp.modules.sft import OptimizerFactory
 from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 from ntp.policy.policy import TacticPolicy
-from ntp.rewards.kernel import KernelReward, RewardComponents
+from ntp.rewards.base import Reward, RewardComponents
 from ntp.seeding import derive_seed
 from ntp.types import Status, Theorem
+from ntp.verifier.ensemble import VerifierEnsemble
 
 
 class GFNPolicyModule(lightning.LightningModule):
@@ -49,6 +50,7 @@ class GFNPolicyModule(lightning.LightningModule):
         behaviour: What a theorem's group of trajectories is composed of.
         buffer: The policy's own proofs, saved with checkpoints.
         optimizer: Builds the optimizer from parameter groups.
+        verifiers: Asked about the trajectories that the reward names. Not part of this module's state.
         log_z_lr: Learning rate of log Z, where the objective learns one.
         keep_unsolved: Fraction of groups without any proof that are trained on.
         warmup_steps: Optimizer steps of linear warm-up.
@@ -61,10 +63,11 @@ class GFNPolicyModule(lightning.LightningModule):
         policy: TacticPolicy,
         reference: Scorer,
         objective: Objective,
-        reward: KernelReward,
+        reward: Reward,
         behaviour: Behaviour,
         buffer: ReplayBuffer,
         optimizer: OptimizerFactory,
+        verifiers: VerifierEnsemble | None = None,
         log_z_lr: float = 1e-2,
         keep_unsolved: float = 0.25,
         warmup_steps: int = 0,
@@ -77,6 +80,7 @@ class GFNPolicyModule(lightning.LightningModule):
         self.buffer = buffer
         self.strict_loading = False
         self._reference = (reference,)  # in a tuple, so that its weights are not registered as ours
+        self._verifiers = verifiers
         self._objective = objective
         self._reward = reward
         self._behaviour = behaviour
@@ -113,6 +117,7 @@ class GFNPolicyModule(lightning.LightningModule):
         loss = self._objective(trajectories)
         on_policy = [attempt.origin is Origin.ON_POLICY for group in groups for attempt in group.attempts]
         self._log(balance_metrics(trajectories, torch.tensor(on_policy, device=loss.device)))
+        self._log(belief_metrics(groups, trajectories.log_pf_N.tolist(), self._reward.aggregation))
         self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss
 
@@ -128,7 +133,7 @@ class GFNPolicyModule(lightning.LightningModule):
             )
             if group.solved or self._keeps_unsolved(group, seed):
                 groups.append(self._without_unused(group))
-        groups = self._with_prior([group for group in groups if group.attempts])
+        groups = self._with_opinions(self._with_prior([group for group in groups if group.attempts]))
         for group in groups:
             for attempt in group.attempts:
                 if attempt.status is Status.PROVED and attempt.origin is not Origin.REPLAY:
@@ -160,23 +165,43 @@ class GFNPolicyModule(lightning.LightningModule):
             for group in groups
         ]
 
+    def _with_opinions(self, groups: Sequence[Group]) -> list[Group]:
+        """Ask the verifiers about the last tactic of all attempts that the reward wants to know of."""
+        asked = [a for group in groups for a in group.attempts if a.status in self._reward.asks_about]
+        if not asked:
+            return list(groups)
+        assert self._verifiers is not None, "this reward needs verifiers"
+        log_odds_KN = self._verifiers.judge([(a.states[-1], a.tactics[-1]) for a in asked]).log_odds_KN
+        opinions = map(tuple, log_odds_KN.T.tolist())
+        return [
+            replace(
+                group,
+                attempts=tuple(
+                    replace(a, log_odds=next(opinions)) if a.status in self._reward.asks_about else a
+                    for a in group.attempts
+                ),
+            )
+            for group in groups
+        ]
+
     def _collate(self, groups: Sequence[Group]) -> TrajectoryBatch:
         attempts = [attempt for group in groups for attempt in group.attempts]
         log_pf_N = score_paths(self.policy, attempts)
         device = log_pf_N.device
         step = self.trainer.global_step
-        log_reward = []
+        log_reward, log_reward_std = [], []
         for attempt in attempts:
             assert attempt.log_ref is not None
-            log_reward.append(
-                self._reward.log_reward(RewardComponents(attempt.log_ref, attempt.status), step)
-            )
+            components = RewardComponents(attempt.log_ref, attempt.status, attempt.log_odds)
+            log_reward.append(self._reward.log_reward(components, step))
+            log_reward_std.append(self._reward.log_reward_std(components, step))
         group_N = torch.tensor([i for i, group in enumerate(groups) for _ in group.attempts], device=device)
         batch = TrajectoryBatch(
             log_pf_N=log_pf_N,
             log_reward_N=torch.tensor(log_reward, dtype=log_pf_N.dtype, device=device),
             group_N=group_N,
             proved_N=torch.tensor([a.status is Status.PROVED for a in attempts], device=device),
+            log_reward_std_N=torch.tensor(log_reward_std, dtype=log_pf_N.dtype, device=device),
         )
         if self.log_z is None:
             return batch
@@ -214,9 +239,11 @@ class GFNPolicyModule(lightning.LightningModule):
                 nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)
 
     def on_fit_start(self) -> None:
-        """Bring the reference to the policy's device."""
+        """Bring reference and verifiers to the policy's device."""
         if isinstance(reference := self._reference[0], nn.Module):
             reference.to(self.device)
+        if self._verifiers is not None:
+            self._verifiers.model.to(self.device)
 
     def on_train_batch_start(self, batch: Sequence[Theorem], batch_idx: int) -> None:  # noqa: ARG002
         """After a resume, put back the random state of the last step."""

@@ -41,6 +41,7 @@ class Attempt:
         status: How it ended.
         origin: Where it came from.
         log_ref: log pi_ref of the whole trajectory where it is known already.
+        log_odds: What verifiers think of the last tactic, where they were asked.
     """
 
     states: tuple[str, ...]
@@ -49,6 +50,7 @@ class Attempt:
     status: Status
     origin: Origin
     log_ref: float | None = None
+    log_odds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from ntp.modules.schedule import warmup_then_cosine
 from ntp.modules.sft import OptimizerFactory
 from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 from ntp.seeding import derive_seed
-from ntp.verifier.attempts import score_attempts
+from ntp.verifier.evidence import Evidence
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scores import Calibration, calibrate
+from ntp.verifier.scoring import score_tactics
+
+WHOLE_LIKELIHOOD = Evidence("likelihood", length_exponent=0)
 
 
 class VerifierEnsembleModule(lightning.LightningModule):
@@ -36,6 +40,7 @@ class VerifierEnsembleModule(lightning.LightningModule):
         verifier: What is trained.
         objective: The loss.
         reference: log p(tactic | state) of the bare backbone, by (state, tactic text), computed beforehand.
+        evidence: What the trained heads' scores are made of.
         optimizer: Builds the optimizer from parameters.
         bootstrap: Whether heads weigh theorems differently.
         clip_norm: Greatest gradient norm of a head.
@@ -51,6 +56,7 @@ class VerifierEnsembleModule(lightning.LightningModule):
         objective: VerifierObjective,
         reference: Mapping[tuple[str, str], float],
         optimizer: OptimizerFactory,
+        evidence: Evidence = WHOLE_LIKELIHOOD,
         bootstrap: bool = True,
         clip_norm: float = 1.0,
         warmup_steps: int = 0,
@@ -64,6 +70,7 @@ class VerifierEnsembleModule(lightning.LightningModule):
         self._objective = objective
         self._reference = reference
         self._optimizer = optimizer
+        self._evidence = evidence
         self._bootstrap = bootstrap
         self._clip_norm = clip_norm
         self._warmup_steps = warmup_steps
@@ -121,8 +128,9 @@ class VerifierEnsembleModule(lightning.LightningModule):
         Raises:
             DataError: All labels are alike.
         """
-        scored = score_attempts(self.verifier, states)
-        return calibrate(scored.log_ratio_KN, scored.num_tokens_N, scored.label_N)
+        scored = score_tactics(self.verifier, [s.state for s in states], [s.tactics for s in states])
+        label_N = torch.tensor([label for state in states for label in state.labels])
+        return calibrate(scored, label_N, replace(self._evidence, beta=self._objective.beta))
 
     def save(self, directory: Path) -> None:
         """Write the heads, calibrated on the validation side, to `directory/verifier`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,18 @@ class TacticPolicy(nn.Module):
         frozen = [*self.buffers(), *(p for p in self.parameters() if not p.requires_grad)]
         shared = {id(tensor): tensor for tensor in (*frozen, self.tokenizer)}
         return copy.deepcopy(self, shared).requires_grad_(False).eval()
+
+    @property
+    def has_adapters(self) -> bool:
+        """Whether the model is a frozen one under adapters."""
+        return isinstance(self.model, PeftModel)
+
+    def merge_adapters(self) -> None:
+        """Add adapters, if there are any, to the weights under them, in place: a plain model again."""
+        if isinstance(self.model, PeftModel):
+            merged = self.model.merge_and_unload()  # pyright: ignore[reportCallIssue]
+            self.model = merged
+            self.decoder = replace(self.decoder, model=merged)
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """Parameters that are trained."""

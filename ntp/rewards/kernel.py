@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import ClassVar
 
 from ntp.errors import ConfigError
-from ntp.rewards.tempering import Schedule
+from ntp.rewards.base import RewardComponents, require_evidence
+from ntp.rewards.tempering import Schedule, at_step, require_temperature
 from ntp.types import Status
-
-
-@dataclass(frozen=True, slots=True)
-class RewardComponents:
-    """What a trajectory's reward is made of, untempered, so that replay can weigh it anew at any step.
-
-    Attributes:
-        log_ref: log pi_ref of the whole trajectory, in nats.
-        status: How it ended.
-    """
-
-    log_ref: float
-    status: Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +33,15 @@ class KernelReward:
     alpha_fail: float = 1.0
     log_reward_fail: float = -8.0
     temperature: float | Schedule = 1.0
+    asks_about: ClassVar[frozenset[Status]] = frozenset()
+    aggregation: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if self.log_reward_fail >= 0:
             raise ConfigError(
                 f"reward.log_reward_fail={self.log_reward_fail} does not punish: give it below 0"
             )
-        if not callable(self.temperature) and self.temperature <= 0:
-            raise ConfigError(
-                f"reward.temperature={self.temperature} cannot divide a reward: give it above 0"
-            )
+        require_temperature(self.temperature)
 
     def log_reward(self, components: RewardComponents, step: int) -> float:
         """Reward log R of one trajectory at a training step, in nats.
@@ -64,23 +49,11 @@ class KernelReward:
         Raises:
             ValueError: The trajectory crashed.
         """
-        if components.status is Status.CRASHED:
-            raise ValueError("a crashed trajectory is no evidence: it has no reward")
+        require_evidence(components)
         if components.status is Status.PROVED:
             return self.alpha_success * components.log_ref
-        temperature = self.temperature(step) if callable(self.temperature) else self.temperature
-        return self.alpha_fail * components.log_ref + self.log_reward_fail / temperature
+        return self.alpha_fail * components.log_ref + self.log_reward_fail / at_step(self.temperature, step)
 
-
-def failure_mass(log_reward_N: Tensor, log_pf_N: Tensor, proved_N: Tensor) -> float:
-    """The failures' share of a theorem's target mass, estimated from samples of the policy.
-
-    Self-normalised importance sampling: sum of R / P_F over the failures, divided by the same over all.
-
-    Args:
-        log_reward_N: log R of trajectories drawn from P_F itself, (N,) with N >= 1.
-        log_pf_N: Their log P_F, (N,).
-        proved_N: Which of them are proofs, (N,) booleans.
-    """
-    weight_N = torch.softmax((log_reward_N - log_pf_N).double(), dim=0)
-    return float(weight_N[~proved_N].sum())
+    def log_reward_std(self, components: RewardComponents, step: int) -> float:  # noqa: ARG002
+        """Always 0: a verdict is no estimate."""
+        return 0.0

@@ -10,6 +10,17 @@ from ntp.errors import ConfigError
 Schedule = Callable[[int], float]
 
 
+def at_step(temperature: float | Schedule, step: int) -> float:
+    """The temperature at a step."""
+    return temperature(step) if callable(temperature) else temperature
+
+
+def require_temperature(temperature: float | Schedule) -> None:
+    """Raise `ConfigError` for a number that is not above 0; schedules check themselves."""
+    if not callable(temperature):
+        _check(temperature)
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """The same temperature at every step.

@@ -20,6 +20,22 @@ class Proposer(Protocol):
         ...
 
 
+class Critic(Protocol):
+    """Anything that believes more or less in tactics: an ensemble of verifiers."""
+
+    def log_correct(self, states: Sequence[str], tactics: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Say how likely each tactic is to be on the way to a proof.
+
+        Args:
+            states: S states, as the policy reads them.
+            tactics: For each state, N_s tactics.
+
+        Returns:
+            For each state, N_s log-probabilities in nats, finite.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Expansion:
     """A wish for tactics: one per draw, to be tried in `state`."""

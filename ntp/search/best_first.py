@@ -1,4 +1,4 @@
-"""Best-first search guided by the policy's cumulative log-probability."""
+"""Best-first search guided by the policy's cumulative log-probability and by a verifier's belief."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ class Node:
         path: The transitions that really led to it; a proof is read off this path.
         log_prob: Summed log-probability of the best path seen so far, in nats. A better path found later
             raises the priority, but `path` stays the one that was executed.
+        log_correct: Greatest log-probability of being correct among the tactics seen so far to lead here, in
+            nats; 0 at the root. A tactic is correct exactly if the state it leads to can be proved, so this
+            is the node's own value and is not summed over the path, and every tactic that leads here is
+            evidence of it.
         num_expansions: How often the node was expanded.
     """
 
     state: ProofState
     path: tuple[Transition, ...]
     log_prob: float
+    log_correct: float
     num_expansions: int = 0
     tried: set[str] = field(default_factory=set)
 
@@ -38,16 +43,22 @@ class BestFirstSearch:
     A node that was expanded returns to the queue at a price: were it dropped, a theorem would be lost as soon
     as the first few samples in its root fail.
 
+    A node's priority, highest first, is
+    policy_weight * log_prob / depth**length_exponent + verifier_weight * log_correct
+    - expansion_price * num_expansions.
+
     Args:
         theorem: What is to be proved.
         root: Its initial state.
         budget: What may be spent on it.
         samples_per_expansion: Tactics drawn each time a node is expanded.
         expansion_price: Nats taken off a node's priority for each earlier expansion of it.
-        length_exponent: Priority is log_prob / depth**length_exponent (0: plain sum, 1: mean per tactic).
+        length_exponent: How a path's log-probability is normalised (0: plain sum, 1: mean per tactic).
         max_depth: States at this depth are not expanded.
         temperature: Of the draws.
         seed: Of the draws.
+        policy_weight: Of the path's log-probability.
+        verifier_weight: Of the verifier's belief in the tactic that led to the node.
 
     Attributes:
         trajectories: The proofs found in the last round; empty when there are none.
@@ -65,6 +76,8 @@ class BestFirstSearch:
         max_depth: int,
         temperature: float,
         seed: int,
+        policy_weight: float = 1.0,
+        verifier_weight: float = 0.0,
     ) -> None:
         self.theorem = theorem
         self.root = root
@@ -78,11 +91,13 @@ class BestFirstSearch:
         self._max_depth = max_depth
         self._temperature = temperature
         self._seed = seed
+        self._policy_weight = policy_weight
+        self._verifier_weight = verifier_weight
         self._order = count()
         self._nodes: dict[str, Node] = {}
         self._queue: list[tuple[float, int, Node]] = []
         self._selected: Node | None = None
-        self._add(root, (), 0.0)
+        self._add(root, (), 0.0, 0.0)
 
     @property
     def num_nodes(self) -> int:
@@ -92,7 +107,9 @@ class BestFirstSearch:
     def priority(self, node: Node) -> float:
         """What the queue is ordered by, highest first, in nats."""
         length = max(1, len(node.path)) ** self._length_exponent
-        return node.log_prob / length - self._price * node.num_expansions
+        policy = self._policy_weight * node.log_prob / length
+        verifier = self._verifier_weight * node.log_correct
+        return policy + verifier - self._price * node.num_expansions
 
     def select(self) -> list[Expansion]:
         """Pop the best node; nothing when a proof was found or the budget is spent."""
@@ -126,18 +143,22 @@ class BestFirstSearch:
             if isinstance(outcome, Proved):
                 self.trajectories.append(Trajectory(self.theorem, path, Status.PROVED))
             elif isinstance(outcome, Reached):
-                self._add(outcome.state, path, node.log_prob + tactic.log_prob)
+                self._add(outcome.state, path, node.log_prob + tactic.log_prob, tactic.log_correct)
         node.num_expansions += 1
         self._push(node)
 
-    def _add(self, state: ProofState, path: tuple[Transition, ...], log_prob: float) -> None:
+    def _add(
+        self, state: ProofState, path: tuple[Transition, ...], log_prob: float, log_correct: float
+    ) -> None:
         node = self._nodes.get(state.key)
         if node is None:
-            node = self._nodes[state.key] = Node(state, path, log_prob)
-        elif log_prob > node.log_prob:
-            node.log_prob = log_prob
+            node = self._nodes[state.key] = Node(state, path, log_prob, log_correct)
         else:
-            return
+            before = self.priority(node)
+            node.log_prob = max(node.log_prob, log_prob)
+            node.log_correct = max(node.log_correct, log_correct)
+            if self.priority(node) == before:
+                return  # its entry in the queue still holds, and a second one would give it two turns
         if len(node.path) < self._max_depth:
             self._push(node)
 

@@ -1,7 +1,8 @@
 """Runs many searches in lock step, so that generation is batched over theorems and provers work in parallel.
 
-A round is one `Proposer.sample` over the expansions of all open searches and one `EnvPool.step_many`. What a
-round contains depends only on earlier outcomes, never on timing, so results are a function of the seeds.
+A round is one `Proposer.sample` over the expansions of all open searches, one `EnvPool.step_many` and, where
+there is a critic, at most one `Critic.log_correct`. What a round contains depends only on earlier outcomes,
+never on timing, so results are a function of the seeds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from ntp.envs.pool import EnvPool, PooledSession
 from ntp.envs.schedule import plan_lanes
 from ntp.errors import InitError
 from ntp.policy.requests import SampleRequest
-from ntp.search.base import Expansion, Proposer, Search
+from ntp.search.base import Critic, Expansion, Proposer, Search
+from ntp.search.beliefs import with_beliefs
 from ntp.types import ProofState, Theorem
 
 S = TypeVar("S", bound=Search)
@@ -26,6 +28,7 @@ def search_theorems(
     proposer: Proposer,
     pool: EnvPool,
     on_finished: Callable[[Theorem, S | InitError], None] | None = None,
+    critic: Critic | None = None,
 ) -> list[S | InitError]:
     """Search every theorem, as many at a time as the pool has workers.
 
@@ -35,6 +38,7 @@ def search_theorems(
         proposer: Proposes the tactics.
         pool: Runs them.
         on_finished: Called as soon as a theorem is done, for progress and for saving results early.
+        critic: Believes more or less in the tactics that reached a state; None to ask nobody.
 
     Returns:
         In the order of `theorems`, the finished search, or why the theorem could not be opened.
@@ -58,7 +62,7 @@ def search_theorems(
                 session, search = active.pop(slot)
                 session.close()
                 finish(search.theorem, search)
-            _run_round({slot: selected[slot] for slot in active}, active, proposer, pool)
+            _run_round({slot: selected[slot] for slot in active}, active, proposer, pool, critic)
     finally:
         for session, _ in active.values():
             session.close()
@@ -87,6 +91,7 @@ def _run_round(
     active: dict[int, tuple[PooledSession, S]],
     proposer: Proposer,
     pool: EnvPool,
+    critic: Critic | None,
 ) -> None:
     flat = [(slot, expansion) for slot, expansions in selected.items() for expansion in expansions]
     proposals = proposer.sample([SampleRequest(e.state.text, e.draws) for _, e in flat])
@@ -96,8 +101,11 @@ def _run_round(
         for tactic in tactics
     ]
     outcomes = iter(pool.step_many(steps))
+    rows = [[(tactic, next(outcomes)) for tactic in tactics] for tactics in proposals]
+    if critic is not None:
+        rows = with_beliefs([expansion.state.text for _, expansion in flat], rows, critic)
     attempts = {slot: [] for slot in selected}
-    for (slot, _), tactics in zip(flat, proposals, strict=True):
-        attempts[slot].append([(tactic, next(outcomes)) for tactic in tactics])
-    for slot, rows in attempts.items():
-        active[slot][1].observe(rows)
+    for (slot, _), row in zip(flat, rows, strict=True):
+        attempts[slot].append(row)
+    for slot, observed in attempts.items():
+        active[slot][1].observe(observed)

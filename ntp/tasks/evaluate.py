@@ -19,16 +19,18 @@ from ntp.evaluation.assess import TheoremRun, assess
 from ntp.evaluation.report import build_report, headline, summary_metrics, write_report
 from ntp.evaluation.results import TheoremResult
 from ntp.policy.requests import Draw
-from ntp.search.base import Proposer
+from ntp.search.base import Critic, Proposer
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
 from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks.context import Context
 from ntp.tasks.data import policy_directory, sample_theorems
-from ntp.tasks.searches import best_first_search, sampling_search
+from ntp.tasks.searches import best_first_search, priority_weights, sampling_search
+from ntp.tasks.verifiers import load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import ProofState, Theorem
+from ntp.verifier.ensemble import EnsembleCritic
 
 AnySearch = SamplingSearch | BestFirstSearch
 
@@ -41,6 +43,7 @@ class Method:
         name: In tables and metrics.
         make_proposer: Loads it.
         make_search: Builds the search of a theorem.
+        make_critic: Loads what guides the search beside the proposer, if anything does.
         independent: Whether attempts are independent samples, as pass@k asks.
     """
 
@@ -48,6 +51,7 @@ class Method:
     make_proposer: Callable[[], Proposer]
     make_search: Callable[[Theorem, ProofState], AnySearch]
     independent: bool
+    make_critic: Callable[[], Critic | None] = lambda: None
 
 
 def run(context: Context) -> dict[str, float]:
@@ -102,9 +106,23 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
         if "sampling" in cfg.search:
             found.append(Method(name, load, sampling_search(cfg.search.sampling, cfg.seed), independent=True))
         if "best_first" in cfg.search:
-            make_search = best_first_search(cfg.search.best_first, cfg.seed)
-            found.append(Method(f"{name}_best_first", load, make_search, independent=False))
+            make_search = best_first_search(cfg.search.best_first, cfg.seed, priority_weights(cfg.search))
+            found.append(
+                Method(
+                    f"{name}_best_first",
+                    load,
+                    make_search,
+                    independent=False,
+                    make_critic=lambda: _load_critic(cfg, inputs),
+                )
+            )
     return found
+
+
+def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
+    if "verifier" not in inputs:
+        return None
+    return EnsembleCritic(load_verifiers(cfg, inputs), instantiate(cfg.aggregation))
 
 
 def evaluate(method: Method, theorems: Sequence[Theorem], make_env: Callable) -> list[TheoremResult]:
@@ -120,6 +138,7 @@ def evaluate(method: Method, theorems: Sequence[Theorem], make_env: Callable) ->
             method.make_proposer(),
             pool,
             on_finished=lambda theorem, result: progress.advance(),  # noqa: ARG005
+            critic=method.make_critic(),
         )
     wall_s = time.monotonic() - started
     runs = [_run_of(t, s) for t, s in zip(theorems, searches, strict=True)]

@@ -10,15 +10,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.data.attempts import AttemptRecord
 from ntp.data.dataset import Dataset
-from ntp.data.jsonl import read_jsonl
 from ntp.data.labelled import LabelledStateDataModule
-from ntp.data.preferences import LabelledState, labelled_states
 from ntp.data.records import TheoremRecord
 from ntp.data.tactics import TacticDataModule
 from ntp.data.theorems import TheoremDataModule
-from ntp.errors import DataError
 from ntp.models.heads import HeadSettings
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, add_human_proofs
@@ -26,10 +22,11 @@ from ntp.modules.rollout import Behaviour
 from ntp.modules.sft import SFTModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
 from ntp.tasks.data import load_split, policy_directory, provable, require_theorems, tactic_pairs
-from ntp.tasks.mine import attempts_file
+from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
-from ntp.verifier.attempts import reference_log_probs
+from ntp.verifier.evidence import Evidence
 from ntp.verifier.model import VerifierModel
+from ntp.verifier.scoring import reference_log_probs
 
 Learner = SFTModule | GFNPolicyModule | VerifierEnsembleModule
 Built = tuple[Learner, lightning.LightningDataModule]
@@ -78,14 +75,15 @@ def build_gfn(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> 
         ),
         buffer,
         instantiate(cfg.optimizer),
+        load_verifiers(cfg, inputs) if "verifier" in inputs else None,
         log_z_lr=options.log_z_lr,
         keep_unsolved=options.keep_unsolved,
         warmup_steps=options.warmup_steps,
-        seed=cfg.seed,
+        seed=options.seed,
     )
     make_env = instantiate(cfg.env)
     theorems = [record.theorem for record in records]
-    return module, TheoremDataModule(theorems, make_env, make_env.num_workers, cfg.seed)
+    return module, TheoremDataModule(theorems, make_env, make_env.num_workers, options.seed)
 
 
 def _human_proof(record: TheoremRecord) -> HumanProof:
@@ -98,12 +96,12 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
 
 def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
     """Heads on a supervised policy, to be trained on attempts at training theorems."""
-    train, val = (_labelled(attempts_file(inputs["attempts"], side)) for side in ("train", "val"))
+    train, val = (labelled_side(inputs["attempts"], side) for side in ("train", "val"))
     backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
     options = cfg.module
     wanted = options.target_modules
     targets = wanted if isinstance(wanted, str) else list(wanted)
-    heads = HeadSettings(options.num_heads, options.r, options.alpha, targets, cfg.seed)
+    heads = HeadSettings(options.num_heads, options.r, options.alpha, targets, options.seed)
     verifier = VerifierModel(backbone.eval(), heads)
     with ProgressReporter("reference", len(train), "states") as progress:
         reference = reference_log_probs(verifier, train, progress.advance)
@@ -112,20 +110,14 @@ def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
         instantiate(cfg.loss),
         reference,
         instantiate(cfg.optimizer),
+        Evidence(options.evidence, options.length_exponent),
         bootstrap=options.bootstrap,
         clip_norm=options.clip_norm,
         warmup_steps=options.warmup_steps,
         decay_steps=cfg.trainer.max_steps,
-        seed=cfg.seed,
+        seed=options.seed,
     )
-    return module, LabelledStateDataModule(train, val, options.batch_size, cfg.seed)
-
-
-def _labelled(path: Path) -> list[LabelledState]:
-    states = labelled_states(read_jsonl(path, AttemptRecord))
-    if not states:
-        raise DataError(f"{path}: no state has both a correct and an incorrect tactic; mine more theorems")
-    return states
+    return module, LabelledStateDataModule(train, val, options.batch_size, options.seed)
 
 
 LEARNERS: dict[str, Callable[[DictConfig, Dataset, Mapping[str, Path]], Built]] = {

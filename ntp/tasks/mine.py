@@ -24,7 +24,6 @@ from ntp.tasks.searches import best_first_search, sampling_search
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import Theorem
 
-SIDES = ("train", "val", "test")
 # Theorems whose attempts are written together: what a kill can lose.
 _SHARD = 48
 
@@ -35,13 +34,13 @@ def attempts_file(directory: Path, side: str) -> Path:
 
 
 def run(context: Context) -> dict[str, float]:
-    """Search theorems of every side of the split; shards that are there already are not made again."""
+    """Search theorems of the wanted sides of the split; shards that are there already are not made again."""
     cfg, directory = context.cfg, context.directory
     dataset = Dataset.load(context.inputs["dataset"])
     proposer = instantiate(cfg.model).load(policy_directory(context.inputs["policy"])).eval()
     make_env = instantiate(cfg.env)
     metrics: dict[str, float] = {}
-    for side in SIDES:
+    for side in cfg.mining.sides:
         records = sample_theorems(cfg, dataset, side, cfg.mining.num_theorems[side])
         theorems = [record.theorem for record in records]
         shards = [theorems[i : i + _SHARD] for i in range(0, len(theorems), _SHARD)]

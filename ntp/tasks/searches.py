@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from omegaconf import DictConfig
 
+from ntp.errors import ConfigError
 from ntp.policy.requests import Draw
 from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
@@ -28,8 +29,22 @@ def sampling_search(options: DictConfig, seed: int) -> Callable[[Theorem, ProofS
     return make
 
 
-def best_first_search(options: DictConfig, seed: int) -> Callable[[Theorem, ProofState], BestFirstSearch]:
-    """Best-first search, as a config of `BestFirstConfig` says."""
+def priority_weights(search: DictConfig) -> tuple[float, float]:
+    """Weights of the policy's log-probability and of the verifiers' belief, as `search.score` says.
+
+    Raises:
+        ConfigError: It is unknown.
+    """
+    weights = {"policy": (1.0, 0.0), "verifier": (0.0, 1.0), "mixed": (1.0, float(search.verifier_weight))}
+    if search.score not in weights:
+        raise ConfigError(f"search.score={search.score} is unknown: choose one of {', '.join(weights)}")
+    return weights[search.score]
+
+
+def best_first_search(
+    options: DictConfig, seed: int, weights: tuple[float, float] = (1.0, 0.0)
+) -> Callable[[Theorem, ProofState], BestFirstSearch]:
+    """Best-first search, as a config of `BestFirstConfig` says, with weights of policy and verifiers."""
     budget = Budget(
         options.samples_per_expansion * options.max_expansions, options.max_env_steps, options.max_seconds
     )
@@ -45,6 +60,7 @@ def best_first_search(options: DictConfig, seed: int) -> Callable[[Theorem, Proo
             options.max_depth,
             options.temperature,
             derive_seed(seed, "best_first", theorem.id),
+            *weights,
         )
 
     return make

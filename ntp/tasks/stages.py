@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,9 @@ _READS = {
     "gfn": (*_LEARNING, "env", "loss", "reward"),
     "mine": (*_SOURCE, "data.split", "seed", "env", "mining"),
     "verifier": (*_LEARNING, "loss"),
-    "evaluate": (*_SOURCE, "data.split", "seed", "env", "search", "evaluation"),
+    "evaluate": (*_SOURCE, "data.split", "seed", "env", "search", "aggregation", "evaluation"),
+    "verifier_eval": ("seed", "study"),
+    "overoptimisation": ("study",),
 }
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
 _SHARED = ("seed", "paths", "data", "env", "model", "adapter", "mining", "tracking.uri")
@@ -93,29 +95,61 @@ def plan(cfg: DictConfig) -> Stage:
         if source.checkpoint is not None:
             checkpoints[name] = _existing(source.checkpoint)
         elif source.experiment is not None:
-            needs[name] = plan(_prerequisite(cfg, source.experiment))
+            needs[name] = plan(_prerequisite(cfg, [f"+experiment={source.experiment}"]))
         else:
             raise ConfigError(f"{name}: give checkpoint=PATH or experiment=NAME")
 
-    if cfg.task.name != "extract":
-        needs["dataset"] = plan(_prerequisite(cfg, "extract_coq"))
-    if cfg.task.name == "mine" or (cfg.task.name == "train" and cfg.module.name in ("gfn", "verifier")):
-        need_policy("policy", cfg.policy)
-    if cfg.task.name == "train" and cfg.module.name == "verifier":
-        mining = _prerequisite(cfg, "mine_attempts")
+    def need_verifier(source: DictConfig) -> None:
+        need_policy("backbone", source.backbone)
+        if source.checkpoint is not None:
+            checkpoints["verifier"] = _existing(source.checkpoint)
+            return
+        training = _prerequisite(cfg, [f"+experiment={source.experiment}", *source.overrides])
+        training.policy = source.backbone
+        needs["verifier"] = plan(training)
+
+    def need_attempts(name: str, *sides: str) -> None:
+        mining = _prerequisite(cfg, ["+experiment=mine_attempts"])
         mining.policy = cfg.policy  # attempts of the policy that the verifier sits on
-        needs["attempts"] = plan(mining)
-    if cfg.task.name == "evaluate":
+        mining.mining.sides = list(sides)
+        needs[name] = plan(mining)
+
+    kind = cfg.module.name if cfg.task.name == "train" else cfg.task.name
+    if kind in ("sft", "gfn", "verifier", "mine", "evaluate"):
+        needs["dataset"] = plan(_prerequisite(cfg, ["+experiment=extract_coq"]))
+    if kind in ("gfn", "verifier", "mine", "verifier_eval"):
+        need_policy("policy", cfg.policy)
+    if kind in ("verifier", "verifier_eval"):
+        need_attempts("attempts", "train", "val")
+    if kind == "verifier_eval":
+        need_attempts("test_attempts", "test")
+    if kind == "gfn" and "aggregation" in cfg.reward:
+        need_verifier(cfg.verifier)
+    if kind == "evaluate":
         for name, source in cfg.evaluation.policies.items():
             need_policy(str(name), source)
+        if cfg.search.score != "policy":
+            need_verifier(cfg.verifier)
+    if kind in ("verifier_eval", "overoptimisation"):
+        for name, overrides in cfg.study.variants.items():
+            for seed in cfg.study.seeds:
+                needs[f"{name}/{seed}"] = plan(_variant(cfg, overrides, seed))
     return Stage(cfg, needs, checkpoints)
 
 
-def _prerequisite(cfg: DictConfig, experiment: str) -> DictConfig:
+def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """The config of another experiment on the same data, environment and model."""
-    other = compose_config([f"+experiment={experiment}"])
+    other = compose_config(overrides)
     for path in _SHARED:
         OmegaConf.update(other, path, OmegaConf.select(cfg, path), merge=False, force_add=True)
+    return other
+
+
+def _variant(cfg: DictConfig, overrides: Sequence[str], seed: int) -> DictConfig:
+    """The config of a run of a study. The seed is its own and its verifier's, not its policy's."""
+    other = _prerequisite(cfg, [*overrides, f"module.seed={seed}"])
+    other.verifier.overrides.append(f"module.seed={seed}")
+    other.policy = other.verifier.backbone = cfg.policy
     return other
 
 

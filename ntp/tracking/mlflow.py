@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ntp.data.jsonl import atomic_write
-from ntp.errors import ConfigError
+from ntp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import MLFlowLogger
@@ -85,6 +85,20 @@ class MlflowRun:
             self._client.log_artifacts(self.run_id, str(path), folder or path.name)
         else:
             self._client.log_artifact(self.run_id, str(path), folder)
+
+    def history(self, directory: Path, metric: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Steps and values of a metric of the run that belongs to another output directory.
+
+        Raises:
+            DataError: That run has no such metric in this tracking store.
+        """
+        path = directory / RUN_ID_FILE
+        run_id = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        points = self._client.get_metric_history(run_id, metric) if run_id else []
+        if not points:
+            raise DataError(f"{directory}: {self.uri} has no values of {metric} for this run; make it again")
+        latest = {point.step: point.value for point in sorted(points, key=lambda p: (p.step, p.timestamp))}
+        return tuple(latest), tuple(latest.values())
 
     def lightning_logger(self) -> MLFlowLogger:
         """A Lightning logger that writes to this run."""

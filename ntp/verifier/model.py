@@ -29,7 +29,8 @@ class VerifierModel(nn.Module):
     activated LoRA adapters do, so that the state's keys and values are the same for all heads and tactics.
 
     Args:
-        backbone: A policy whose model becomes the frozen backbone, changed in place.
+        backbone: A policy whose model becomes the frozen backbone, changed in place; adapters that it was
+            tuned with are merged into it.
         settings: Of the heads.
 
     Raises:
@@ -44,6 +45,10 @@ class VerifierModel(nn.Module):
             raise ConfigError(
                 "a verifier needs a prompt that ends alike for every state: end its template with text"
             )
+        # PEFT cannot be told to put a head on a model with other adapters merged into it.
+        name = backbone.decoder.model.config.name_or_path
+        self._base_name = None if backbone.has_adapters or not name else name
+        backbone.merge_adapters()
         model = backbone.decoder.model
         self._fingerprint = weights_fingerprint(model)
         use_shared_prefix(model)
@@ -74,8 +79,7 @@ class VerifierModel(nn.Module):
     def save(self, directory: Path) -> None:
         """Write the heads as PEFT adapters, and `ntp_verifier.json`, which says what they fit."""
         directory.mkdir(parents=True, exist_ok=True)
-        base = self.backbone.decoder.model.config.name_or_path or None
-        self.heads.save(directory, base, self.invocation_ids)
+        self.heads.save(directory, self._base_name, self.invocation_ids)
         with atomic_write(directory / DESCRIPTION_FILE) as stream:
             stream.write(json.dumps(self._describe(), indent=2) + "\n")
 

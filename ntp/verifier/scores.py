@@ -1,4 +1,4 @@
-"""What a verifier's log-ratios say about a tactic: standardised scores and probabilities."""
+"""What a verifier's log-probabilities say about a tactic: standardised scores and calibrated log-odds."""
 
 from __future__ import annotations
 
@@ -12,22 +12,27 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ntp.data.jsonl import atomic_write
-from ntp.errors import CheckpointError, DataError
+from ntp.errors import CheckpointError, ConfigError, DataError
+from ntp.verifier.evidence import Evidence
+from ntp.verifier.scoring import TacticScores
 
 CALIBRATION_FILE = "calibration.json"
+_PER_HEAD = ("mean", "std", "slope", "offset")
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Per head, what turns a length-normalised log-ratio into a standard score, and that into log-odds.
+    """Per head, what turns evidence into a standard score, and that into log-odds.
 
     Attributes:
-        mean: Of the log-ratio per token over validation attempts.
+        evidence: What counts for a tactic.
+        mean: Of the evidence over validation attempts.
         std: Its standard deviation.
         slope: Log-odds of a correct tactic per standard deviation: the inverse of the temperature.
         offset: Log-odds at the mean.
     """
 
+    evidence: Evidence
     mean: tuple[float, ...]
     std: tuple[float, ...]
     slope: tuple[float, ...]
@@ -47,36 +52,37 @@ class Calibration:
         """
         try:
             fields = json.loads((directory / CALIBRATION_FILE).read_text())
-            return cls(**{name: tuple(map(float, fields[name])) for name in cls.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            evidence = Evidence(**fields["evidence"])
+            return cls(evidence, *(tuple(map(float, fields[name])) for name in _PER_HEAD))
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise CheckpointError(f"no calibration of a verifier in {directory}: {error}") from error
 
-    def scores(self, log_ratio_KN: Tensor, num_tokens_N: Tensor) -> Tensor:
-        """Standard scores of log-ratios, (K, N): mean 0 and deviation 1 over validation attempts."""
-        mean_K1, std_K1 = _column(self.mean, log_ratio_KN), _column(self.std, log_ratio_KN)
-        return (log_ratio_KN / num_tokens_N - mean_K1) / std_K1
+    def scores(self, tactics: TacticScores) -> Tensor:
+        """Standard scores, (K, N): mean 0 and deviation 1 over validation attempts."""
+        evidence_KN = self.evidence.of(tactics)
+        return (evidence_KN - _column(self.mean, evidence_KN)) / _column(self.std, evidence_KN)
 
     def log_odds(self, score_KN: Tensor) -> Tensor:
         """Calibrated log-odds that a tactic is correct, (K, N)."""
         return _column(self.slope, score_KN) * score_KN + _column(self.offset, score_KN)
 
 
-def calibrate(log_ratio_KN: Tensor, num_tokens_N: Tensor, label_N: Tensor) -> Calibration:
+def calibrate(tactics: TacticScores, label_N: Tensor, evidence: Evidence) -> Calibration:
     """Fit a calibration on validation attempts (Platt 1999: logistic regression on one score, per head).
 
     Args:
-        log_ratio_KN: log p_k - log p_ref, in nats.
-        num_tokens_N: Tokens of each tactic, stop token included.
+        tactics: N scored tactics.
         label_N: 1 for correct, 0 for incorrect.
+        evidence: What counts for a tactic.
 
     Raises:
         DataError: All labels are alike.
     """
     if label_N.min() == label_N.max():
         raise DataError("all labels of the validation attempts are alike: nothing to calibrate a verifier on")
-    per_token_KN = (log_ratio_KN / num_tokens_N).double()
-    mean_K, std_K = per_token_KN.mean(1), per_token_KN.std(1).clamp_min(1e-6)
-    score_KN = (per_token_KN - mean_K[:, None]) / std_K[:, None]
+    evidence_KN = evidence.of(tactics).double()
+    mean_K, std_K = evidence_KN.mean(1), evidence_KN.std(1).clamp_min(1e-6)
+    score_KN = (evidence_KN - mean_K[:, None]) / std_K[:, None]
     slope_K = torch.ones_like(mean_K, requires_grad=True)
     offset_K = torch.zeros_like(mean_K, requires_grad=True)
     optimizer = torch.optim.LBFGS([slope_K, offset_K], max_iter=100, line_search_fn="strong_wolfe")
@@ -91,7 +97,7 @@ def calibrate(log_ratio_KN: Tensor, num_tokens_N: Tensor, label_N: Tensor) -> Ca
 
     optimizer.step(closure)
     return Calibration(
-        *(tuple(values.tolist()) for values in (mean_K, std_K, slope_K.detach(), offset_K.detach()))
+        evidence, *(tuple(values.tolist()) for values in (mean_K, std_K, slope_K.detach(), offset_K.detach()))
     )
 
 

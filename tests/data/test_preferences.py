@@ -34,11 +34,11 @@ def test_states_with_both_kinds_are_kept_by_theorem():
 def test_pairs_are_all_of_a_state_and_none_across_states():
     pairs = list(preference_pairs(ATTEMPTS, 100, seed=0))
     assert {(p.prompt, p.chosen, p.rejected, p.rejected_label, p.distance) for p in pairs} == {
-        ("p", "c1", "w1", "error", 1),
-        ("p", "c1", "w2", "dead_end", 1),
-        ("p", "c2", "w1", "error", 3),
-        ("p", "c2", "w2", "dead_end", 3),
-        ("q", "c3", "w3", "timeout", 2),
+        ("p\n", "c1", "w1", "error", 1),
+        ("p\n", "c1", "w2", "dead_end", 1),
+        ("p\n", "c2", "w1", "error", 3),
+        ("p\n", "c2", "w2", "dead_end", 3),
+        ("q\n", "c3", "w3", "timeout", 2),
     }
     assert {p.theorem_id for p in pairs} == {"a"}
 
@@ -72,4 +72,4 @@ def test_pairs_are_in_the_fields_format(tmp_path):
     pairs = list(preference_pairs(ATTEMPTS, 100, seed=0))
     write_jsonl(path, pairs)
     assert list(read_jsonl(path, PreferenceRecord)) == pairs
-    assert '"prompt":"p","chosen":"c1","rejected":"w1"' in path.read_text()
+    assert '"prompt":"p\\n","chosen":"c1","rejected":"w1"' in path.read_text()

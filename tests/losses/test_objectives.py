@@ -4,9 +4,9 @@ from torch.testing import assert_close
 
 from ntp.errors import ConfigError
 from ntp.losses.expert_iteration import expert_iteration_loss
-from ntp.losses.objectives import ExpertIteration, TrajectoryBalance, TrajectoryBatch, VarGrad
+from ntp.losses.objectives import ExpertIteration, Pairwise, TrajectoryBalance, TrajectoryBatch, VarGrad
 from ntp.losses.penalties import huber
-from ntp.losses.trajectory_balance import trajectory_balance_loss, vargrad_loss
+from ntp.losses.trajectory_balance import pairwise_loss, trajectory_balance_loss, vargrad_loss
 
 LOG_PF = torch.tensor([-1.0, -2.0, -4.0, -8.0])
 LOG_R = torch.tensor([-3.0, -2.5, -9.0, -1.0])
@@ -22,6 +22,7 @@ LOG_Z = torch.tensor([0.5, 0.5, -1.0, -1.0])
         (TrajectoryBalance("huber"), trajectory_balance_loss(LOG_PF, LOG_R, LOG_Z, huber)),
         (VarGrad(), vargrad_loss(LOG_PF, LOG_R, GROUP)),
         (VarGrad("huber"), vargrad_loss(LOG_PF, LOG_R, GROUP, huber)),
+        (Pairwise(), pairwise_loss(LOG_PF, LOG_R, torch.zeros(4), GROUP, huber)),
         (ExpertIteration(), expert_iteration_loss(LOG_PF, PROVED)),
     ],
 )

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from ntp.losses.penalties import huber, square
 from ntp.losses.trajectory_balance import (
     group_deviation,
+    pairwise_loss,
     residual,
     trajectory_balance_loss,
     vargrad_loss,
@@ -131,3 +132,40 @@ def test_group_deviation_names_groups_in_order():
     assert_close(deviation_N, torch.tensor([-1.0, 0.0, 1.0]))
     assert index_N.tolist() == [1, 0, 1]
     assert size_G.tolist() == [1, 2]
+
+
+def test_pairwise_loss_is_vargrad_where_nothing_is_in_doubt(batch):
+    log_pf_N, log_reward_N, group_N = batch
+    no_doubt_N = torch.zeros_like(log_reward_N)
+    assert_close(
+        pairwise_loss(log_pf_N, log_reward_N, no_doubt_N, group_N, square),
+        vargrad_loss(log_pf_N, log_reward_N, group_N),
+    )
+
+
+@pytest.mark.parametrize("penalty", [square, huber])
+def test_pairwise_loss_sums_the_pairs_that_can_be_told_apart(penalty, batch):
+    log_pf_N, log_reward_N, group_N = batch
+    std_N = torch.linspace(0, 4, len(GROUPS), dtype=torch.float64)
+    per_group: dict[int, list[float]] = {}
+    num_pruned = 0
+    for i, j in itertools.combinations(range(len(GROUPS)), 2):
+        if GROUPS[i] != GROUPS[j]:
+            continue
+        difference = (log_pf_N[i] - log_reward_N[i]) - (log_pf_N[j] - log_reward_N[j])
+        doubt = math.sqrt(std_N[i].item() ** 2 + std_N[j].item() ** 2)
+        told_apart = abs(log_reward_N[i].item() - log_reward_N[j].item()) >= doubt
+        num_pruned += not told_apart
+        charge = penalty(difference).item() / 2 if told_apart else 0.0
+        per_group.setdefault(GROUPS[i], []).append(charge)
+    assert 0 < num_pruned < sum(map(len, per_group.values()))
+    expected = statistics.fmean(statistics.fmean(charges) for charges in per_group.values())
+    got = pairwise_loss(log_pf_N, log_reward_N, std_N, group_N, penalty)
+    assert got.item() == pytest.approx(expected)
+
+
+def test_equal_rewards_without_doubt_still_pull_on_each_other():
+    log_pf_N = torch.tensor([-1.0, -3.0], requires_grad=True)
+    zeros_N, group_N = torch.zeros(2), torch.zeros(2, dtype=torch.long)
+    pairwise_loss(log_pf_N, zeros_N, zeros_N, group_N, square).backward()
+    assert_close(log_pf_N.grad, torch.tensor([2.0, -2.0]))

@@ -10,13 +10,13 @@ from ntp.buffers.replay import ReplayBuffer
 from ntp.data.theorems import TheoremDataModule
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.errors import CheckpointError
-from ntp.losses.objectives import ExpertIteration, TrajectoryBalance, VarGrad
+from ntp.losses.objectives import ExpertIteration, Pairwise, TrajectoryBalance, VarGrad
 from ntp.modules.gfn_policy import GFNPolicyModule, require_each_once
 from ntp.modules.rollout import Behaviour
 from ntp.rewards.kernel import KernelReward
 from ntp.types import Crashed, Proved, Timeout
 
-OBJECTIVES = [TrajectoryBalance, VarGrad, ExpertIteration]
+OBJECTIVES = [TrajectoryBalance, VarGrad, Pairwise, ExpertIteration]
 MIXED = Behaviour(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
 
 

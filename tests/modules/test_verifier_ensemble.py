@@ -9,8 +9,8 @@ from ntp.losses.verifier_objectives import CorrectLikelihood, DirectPreference, 
 from ntp.models.heads import HeadSettings
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule, clip_heads
 from ntp.policy.factory import TinyPolicyFactory
-from ntp.verifier.attempts import reference_log_probs, score_attempts
 from ntp.verifier.model import VerifierModel
+from ntp.verifier.scoring import reference_log_probs, score_tactics
 
 STATES = [
     LabelledState("a", "n : nat\n⊢ n + 0 = n", ("auto.", "induction n."), ("split.", "left.", "exact I.")),
@@ -18,7 +18,8 @@ STATES = [
     LabelledState("c", "P : Prop\nh : P\n⊢ P", ("assumption.", "exact h.", "auto."), ("split.", "right.")),
     LabelledState("d", "⊢ 1 = 1", ("reflexivity.", "auto."), ("exact I.", "split.", "ring.")),
 ]
-TEXTS = [text for s in STATES for text in (s.state, *s.correct, *s.incorrect)]
+TEXTS = [text for s in STATES for text in (s.state, *s.tactics)]
+LABEL_N = torch.tensor([label for s in STATES for label in s.labels])
 
 
 def make_verifier(num_heads, seed=0):
@@ -48,6 +49,10 @@ def train(module, num_steps):
         module.configure_gradient_clipping(optimizer)
         optimizer.step()
     return module
+
+
+def score_all(verifier):
+    return score_tactics(verifier, [s.state for s in STATES], [s.tactics for s in STATES])
 
 
 def heads_of(verifier):
@@ -85,14 +90,14 @@ def test_every_head_moves_and_differently():
 )
 def test_training_tells_correct_from_incorrect(objective):
     module = train(make_module(make_verifier(2), objective, bootstrap=False), 60)
-    scored = score_attempts(module.verifier, STATES)
+    scored = score_all(module.verifier)
     for log_ratio_N in scored.log_ratio_KN:
-        assert log_ratio_N[scored.label_N == 1].mean() > log_ratio_N[scored.label_N == 0].mean() + 1
+        assert log_ratio_N[LABEL_N == 1].mean() > log_ratio_N[LABEL_N == 0].mean() + 1
     calibration = module.calibrate(STATES)
-    score_KN = calibration.scores(scored.log_ratio_KN, scored.num_tokens_N)
+    score_KN = calibration.scores(scored)
     assert score_KN.mean(1).abs().max() < 1e-4
     probability_KN = calibration.log_odds(score_KN).sigmoid()
-    assert probability_KN.mean(1).tolist() == pytest.approx([scored.label_N.mean().item()] * 2, abs=1e-3)
+    assert probability_KN.mean(1).tolist() == pytest.approx([LABEL_N.mean().item()] * 2, abs=1e-3)
 
 
 def test_a_batch_does_not_change_what_is_drawn_for_a_state():
@@ -103,14 +108,13 @@ def test_a_batch_does_not_change_what_is_drawn_for_a_state():
     torch.testing.assert_close(whole.log_ratio_KSP, torch.zeros_like(whole.log_ratio_KSP), atol=1e-4, rtol=0)
 
 
-def test_scores_of_attempts_are_those_one_by_one():
+def test_scores_of_many_are_those_one_by_one():
     verifier = train(make_module(make_verifier(2)), 3).verifier
-    scored = score_attempts(verifier, STATES)
-    for n, (state, text) in enumerate(zip(scored.states, scored.tactics, strict=True)):
+    scored = score_all(verifier)
+    for n, (state, text) in enumerate((s.state, text) for s in STATES for text in s.tactics):
         ids = verifier.backbone.encode_tactic(text)
-        alone = verifier.log_probs([STATES[state].state], [[[ids]]] * 2)[:, 0, 0]
+        alone = verifier.log_probs([state], [[[ids]]] * 2)[:, 0, 0]
         torch.testing.assert_close(scored.log_p_KN[:, n], alone, atol=1e-4, rtol=0)
-        assert scored.label_N[n] == (text in STATES[state].correct)
         assert scored.num_tokens_N[n] == len(ids) + 1
 
 

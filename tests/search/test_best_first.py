@@ -91,6 +91,64 @@ def test_priorities_decide_and_an_expansion_has_its_price(search):
     assert order == ["near", "root", "near", "root"]
 
 
+def test_a_better_belief_found_later_raises_the_node(theorems):
+    make = best_first(Budget(100), policy_weight=0.0, verifier_weight=1.0)
+    search = make(theorems[0], state(0, "root"))
+
+    def leads_to(conclusion, log_correct, handle):
+        return Tactic(f"to {conclusion} {handle}", (), -9.0, log_correct), Reached(state(handle, conclusion))
+
+    nothing = (Tactic("no"), TacticError("no"))
+    rounds = [
+        ("root", [leads_to("near", -0.5, 1), leads_to("far", -1.7, 2)]),
+        ("near", [leads_to("far", -0.1, 3)]),  # far: -0.1, before root: -1 and near: -1.5
+        ("far", [leads_to("far", -8.0, 4)]),  # a doubt that comes later changes nothing; far: -1.1
+        ("root", [nothing]),  # root: -2
+        ("far", [nothing]),  # far: -2.1
+        ("near", [nothing]),  # near: -2.5
+        ("root", [nothing]),  # and not far, whose first entry in the queue, -1.7, is stale
+        ("far", [nothing]),
+    ]
+    for expected, row in rounds:
+        (expansion,) = search.select()
+        assert expansion.state.goal.conclusion == expected
+        search.observe([row])
+    assert search.num_nodes == 3
+
+
+def test_a_state_reached_again_without_a_gain_has_one_turn(theorems):
+    """All priorities tie, so states take turns; a belief that grows has no weight here."""
+    search = best_first(Budget(100), expansion_price=0.0)(theorems[0], state(0, "root"))
+    search.select()
+    a, b = Reached(state(1, "a")), Reached(state(2, "b"))
+    search.observe([[(Tactic("x", (), 0.0, -2.0), a), (Tactic("y", (), 0.0, -1.0), a), (Tactic("z"), b)]])
+    order = []
+    for _ in range(6):
+        (expansion,) = search.select()
+        order.append(expansion.state.goal.conclusion)
+        search.observe([[(Tactic("no"), TacticError("no"))]])
+    assert order == ["a", "b", "root"] * 2
+
+
+def test_weights_share_the_priority(theorems):
+    """Near the root the policy prefers one node and the verifier the other; the weights decide."""
+
+    def second_expansion(policy_weight, verifier_weight):
+        make = best_first(Budget(9), policy_weight=policy_weight, verifier_weight=verifier_weight)
+        search = make(theorems[0], state(0, "root"))
+        search.select()
+        likely, right = Tactic("likely", (), -0.2, -0.7), Tactic("right", (), -0.6, -0.1)
+        search.observe([[(likely, Reached(state(1, "likely"))), (right, Reached(state(2, "right")))]])
+        (expansion,) = search.select()
+        return expansion.state.goal.conclusion
+
+    # likely - right is 0.4 per unit of the policy's weight and -0.6 per unit of the verifier's
+    assert second_expansion(1.0, 0.0) == "likely"
+    assert second_expansion(0.0, 1.0) == "right"
+    assert second_expansion(1.0, 0.6) == "likely"
+    assert second_expansion(1.0, 0.7) == "right"
+
+
 def test_draws_differ_between_expansions_of_one_node(search):
     seeds = []
     for _ in range(3):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from omegaconf import OmegaConf
 
 from ntp.data.attempts import INCORRECT, LABELS, AttemptRecord
 from ntp.data.jsonl import read_jsonl
@@ -35,7 +36,7 @@ def mined(cli, overrides):
 
 def test_every_attempt_has_a_label_and_pairs_follow_from_them(mined):
     summary = json.loads((mined / "summary.json").read_text())
-    for side in ("train", "val", "test"):
+    for side in ("train", "val"):
         attempts = list(read_jsonl(mined / f"attempts-{side}.jsonl", AttemptRecord))
         assert len(attempts) == summary[f"{side}/num_attempts"] > 0
         for label in LABELS:
@@ -45,7 +46,7 @@ def test_every_attempt_has_a_label_and_pairs_follow_from_them(mined):
         pairs = list(read_jsonl(mined / f"preferences-{side}.jsonl", PreferenceRecord))
         assert len(pairs) == summary[f"{side}/num_pairs"]
         for pair in pairs:
-            assert by_edge[pair.theorem_id, pair.prompt, pair.chosen].label == "proved"
+            assert by_edge[pair.theorem_id, pair.prompt.removesuffix("\n"), pair.chosen].label == "proved"
             assert pair.rejected_label in INCORRECT
     assert summary["train/num_proved"] > 0
     assert summary["train/num_error"] > 0
@@ -69,9 +70,81 @@ def test_an_ensemble_is_trained_and_saved_as_adapters(cli, overrides, mined, exp
     )
     assert json.loads((run / "verifier/head_1/adapter_config.json").read_text())["peft_type"] == "LORA"
     calibration = json.loads((run / "verifier/calibration.json").read_text())
+    assert calibration.pop("evidence") == {"kind": "likelihood", "length_exponent": 0.0, "beta": 0.1}
     assert {name: len(values) for name, values in calibration.items()} == {
         "mean": 2, "std": 2, "slope": 2, "offset": 2
     }  # fmt: skip
+
+
+QUICK = "trainer.max_steps=3", "module.num_heads=2", "module.r=2"
+
+
+@pytest.fixture(scope="module")
+def verified(overrides):
+    """Overrides for what uses verifiers: where they and their backbone come from."""
+    checkpoint = overrides[-1].removeprefix("policy.checkpoint=")
+    quick = ",".join(f'"{override}"' for override in QUICK)
+    return [*overrides, f"verifier.backbone.checkpoint={checkpoint}", f"verifier.overrides=[{quick}]"]
+
+
+def test_a_policy_is_rewarded_by_verifiers(cli, verified, mined):
+    run = cli.succeed(
+        "+experiment=gfn_tb", *verified, "reward=verifier_ensemble", "aggregation=uwo", "loss=pairwise",
+        "module.keep_unsolved=1.0", "module.max_depth=1", "trainer.max_steps=3", "optimizer.lr=1e-4",
+    )  # fmt: skip
+    summary = json.loads((run / "summary.json").read_text())
+    assert 0 < summary["verifier/probability"] < 1
+    assert summary["verifier/disagreement"] > 0
+    config = OmegaConf.load(run / "config.yaml")
+    assert config.reward.aggregation._target_.endswith("UncertaintyWeighted")
+
+
+def test_a_reward_whose_failures_could_win_is_refused(cli, verified, mined):
+    error = cli.fail("+experiment=gfn_tb", *verified, "reward=verifier_ensemble", "reward.gap=1")
+    assert "own 78% of the target" in error
+
+
+@pytest.mark.parametrize("score", ["verifier", "mixed"])
+def test_best_first_search_is_guided_by_verifiers(cli, verified, mined, score):
+    run = cli.succeed(
+        "+experiment=search_eval", *verified, f"search.score={score}", "search.best_first.max_expansions=4",
+        "search.sampling.num_samples=2", "evaluation.max_theorems=4",
+    )  # fmt: skip
+    assert "policy_best_first/solved" in json.loads((run / "summary.json").read_text())
+
+
+def test_an_unknown_score_is_named(cli, verified, mined):
+    error = cli.fail("+experiment=search_eval", *verified, "search.score=verifyer")
+    assert "search.score=verifyer is unknown: choose one of policy, verifier, mixed" in error
+
+
+def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
+    variants = ",".join(
+        f"{name}:[{','.join(chr(34) + o + chr(34) for o in given)}]"
+        for name, given in {
+            "ensemble": ["+experiment=verifier_dpo", *QUICK],
+            "mle": ["+experiment=verifier_mle", *QUICK, "module.num_heads=1"],
+        }.items()
+    )
+    run = cli.succeed("+experiment=verifier_eval", *overrides, f"study.variants={{{variants}}}")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert list(metrics) == ["backbone", "ensemble mean", "ensemble wco", "ensemble uwo", "mle"]
+    assert all(0 <= seeds[0]["auroc"] <= 1 for seeds in metrics.values())
+    assert "| backbone |" in (run / "report.md").read_text()
+    assert (run / "best_of_k.svg").read_text().startswith("<svg")
+
+
+def test_over_optimisation_is_shown_along_training(cli, overrides, mined):
+    quick = "verifier.overrides=[" + ",".join(f"'{override}'" for override in QUICK) + "]"
+    given = ["+experiment=gfn_verifier_only", "trainer.max_steps=5", "module.num_on_policy=2", quick]
+    variant = ",".join(f'"{override}"' for override in given)
+    run = cli.succeed("+experiment=overoptimisation", *overrides, f"study.variants={{few:[{variant}]}}")
+    curves = json.loads((run / "curves.json").read_text())
+    (few,) = curves["curves"]["few"]
+    assert len(few["verifier/probability"]["steps"]) == 5
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["few/gap"] == pytest.approx(summary["few/proxy_end"] - summary["few/kernel_end"])
+    assert (run / "overoptimisation.svg").read_text().startswith("<svg")
 
 
 @pytest.mark.parametrize(

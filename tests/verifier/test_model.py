@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from peft import PeftModel
@@ -5,6 +7,8 @@ from transformers import AutoModelForCausalLM
 
 from ntp.errors import CheckpointError, ConfigError
 from ntp.models.heads import HeadSettings
+from ntp.policy.factory import PretrainedPolicyFactory
+from ntp.policy.requests import ScoreRequest
 from ntp.verifier.model import VerifierModel
 
 STATES = ["n : nat\n⊢ n + 0 = n", "⊢ 0", "A : Type\nl : list A\n⊢ rev (rev l) = l"]
@@ -147,3 +151,23 @@ def test_a_saved_verifier_fits_its_own_backbone_only(make_verifier, make_backbon
         VerifierModel.load(changed, tmp_path)
     with pytest.raises(CheckpointError, match="no verifier in"):
         VerifierModel.load(make_backbone(), tmp_path / "nothing")
+
+
+def test_adapters_of_a_tuned_policy_are_merged_into_the_backbone(base_directory, tmp_path):
+    options = {"adapter": {"r": 2, "alpha": 4}, "max_state_tokens": 64, "max_tactic_tokens": 12}
+    policy = PretrainedPolicyFactory(str(base_directory), **options).create().eval()
+    for name, parameter in policy.model.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_(std=0.3, generator=torch.Generator().manual_seed(len(name)))
+    requests = [
+        ScoreRequest(state, tuple(policy.encode_tactic(text) for text in row))
+        for state, row in zip(STATES, TEXTS, strict=True)
+    ]
+    tuned = policy.score(requests).detach().view(3, 2)
+    verifier = VerifierModel(policy, HeadSettings(2, r=4, alpha=8))
+    got = verifier.reference_log_probs(STATES, tactics_of(verifier))
+    torch.testing.assert_close(got, tuned, atol=1e-4, rtol=0)
+    assert not any("lora_" in name for name, _ in verifier.named_parameters())
+    verifier.save(tmp_path)
+    config = json.loads((tmp_path / "head_0/adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] is None  # the base without its adapters is another model

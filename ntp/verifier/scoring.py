@@ -1,4 +1,4 @@
-"""Scoring of labelled attempts: every tactic of every state, once."""
+"""Scoring of many tactics in many states: every tactic of every state once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from ntp.data.preferences import LabelledState
+from ntp.policy.policy import TacticPolicy
+from ntp.policy.requests import ScoreRequest
 from ntp.verifier.model import TokenIds, VerifierModel
 
 # Tokens of a batch, prompts and branches of all heads together.
@@ -16,24 +18,18 @@ _MAX_BATCH_TOKENS = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredAttempts:
-    """N labelled tactics with what heads and backbone think of them.
+class TacticScores:
+    """What heads and backbone say of N tactics.
 
     Attributes:
-        states: Index of each tactic's state.
-        tactics: Texts.
-        log_p_KN: Under each head, in nats.
+        log_p_KN: Log-probability of each tactic in its state under each head, in nats, stop token included.
         log_ref_N: Under the bare backbone.
         num_tokens_N: Of each tactic, stop token included.
-        label_N: 1 for correct, 0 for incorrect.
     """
 
-    states: tuple[int, ...]
-    tactics: tuple[str, ...]
     log_p_KN: Tensor
     log_ref_N: Tensor
     num_tokens_N: Tensor
-    label_N: Tensor
 
     @property
     def log_ratio_KN(self) -> Tensor:  # noqa: N802 - the suffix is the shape
@@ -46,34 +42,36 @@ def _ignore(num_states: int) -> None:
 
 
 @torch.no_grad()
-def score_attempts(
+def score_tactics(
     verifier: VerifierModel,
-    states: Sequence[LabelledState],
+    states: Sequence[str],
+    tactics: Sequence[Sequence[str]],
     on_scored: Callable[[int], None] = _ignore,
-) -> ScoredAttempts:
-    """Score all tactics of labelled states, states in order, correct tactics first."""
-    texts = [[*state.correct, *state.incorrect] for state in states]
-    ids = [[verifier.backbone.encode_tactic(text) for text in row] for row in texts]
+) -> TacticScores:
+    """Score the tactics of every state, at least one each; flat, in order.
+
+    Args:
+        verifier: What scores.
+        states: S states.
+        tactics: Texts of the tactics of each.
+        on_scored: Told the number of states of every batch done.
+    """
+    ids = _encode(verifier, tactics)
     log_p: dict[int, Tensor] = {}
     log_ref: dict[int, Tensor] = {}
     for batch in _batches(verifier, states, ids):
-        names = [states[i].state for i in batch]
-        rows = _padded([ids[i] for i in batch])
+        names, rows = [states[i] for i in batch], _padded([ids[i] for i in batch])
         log_p_KSN = verifier.log_probs(names, [rows] * verifier.num_heads)
         log_ref_SN = verifier.reference_log_probs(names, rows)
         for place, i in enumerate(batch):
             num = len(ids[i])
             log_p[i], log_ref[i] = log_p_KSN[:, place, :num].cpu(), log_ref_SN[place, :num].cpu()
         on_scored(len(batch))
-    return ScoredAttempts(
-        states=tuple(i for i, row in enumerate(texts) for _ in row),
-        tactics=tuple(text for row in texts for text in row),
-        log_p_KN=torch.cat([log_p[i] for i in range(len(states))], dim=1),
-        log_ref_N=torch.cat([log_ref[i] for i in range(len(states))]),
+    order = range(len(states))
+    return TacticScores(
+        log_p_KN=torch.cat([log_p[i] for i in order], dim=1),
+        log_ref_N=torch.cat([log_ref[i] for i in order]),
         num_tokens_N=torch.tensor([len(tactic) + 1 for row in ids for tactic in row]),
-        label_N=torch.tensor(
-            [label for s in states for label in [1.0] * len(s.correct) + [0.0] * len(s.incorrect)]
-        ),
     )
 
 
@@ -84,16 +82,32 @@ def reference_log_probs(
     on_scored: Callable[[int], None] = _ignore,
 ) -> dict[tuple[str, str], float]:
     """Log p(tactic | state) of the bare backbone, by (state, tactic)."""
-    texts = [[*state.correct, *state.incorrect] for state in states]
-    ids = [[verifier.backbone.encode_tactic(text) for text in row] for row in texts]
+    texts = [state.tactics for state in states]
+    ids = _encode(verifier, texts)
     known: dict[tuple[str, str], float] = {}
-    for batch in _batches(verifier, states, ids):
+    for batch in _batches(verifier, [state.state for state in states], ids):
         rows = _padded([ids[i] for i in batch])
         log_p_SN = verifier.reference_log_probs([states[i].state for i in batch], rows).tolist()
         for i, row in zip(batch, log_p_SN, strict=True):
             known |= {(states[i].state, text): log_p for text, log_p in zip(texts[i], row, strict=False)}
         on_scored(len(batch))
     return known
+
+
+@torch.no_grad()
+def backbone_scores(policy: TacticPolicy, states: Sequence[LabelledState]) -> TacticScores:
+    """A policy's own log-probabilities in the place of a single head's."""
+    rows = [[policy.encode_tactic(text) for text in state.tactics] for state in states]
+    log_p = [
+        policy.score([ScoreRequest(state.state, tuple(row))]) for state, row in zip(states, rows, strict=True)
+    ]
+    log_p_N = torch.cat(log_p).cpu()
+    num_tokens_N = torch.tensor([len(tactic) + 1 for row in rows for tactic in row])
+    return TacticScores(log_p_N[None], log_p_N, num_tokens_N)
+
+
+def _encode(verifier: VerifierModel, tactics: Sequence[Sequence[str]]) -> list[list[TokenIds]]:
+    return [[verifier.backbone.encode_tactic(text) for text in row] for row in tactics]
 
 
 def _padded(rows: Sequence[Sequence[TokenIds]]) -> list[list[TokenIds]]:
@@ -103,12 +117,11 @@ def _padded(rows: Sequence[Sequence[TokenIds]]) -> list[list[TokenIds]]:
 
 
 def _batches(
-    verifier: VerifierModel, states: Sequence[LabelledState], ids: Sequence[Sequence[TokenIds]]
+    verifier: VerifierModel, states: Sequence[str], ids: Sequence[Sequence[TokenIds]]
 ) -> Iterator[list[int]]:
     """Indices of states with about as many tactics, within the budget of tokens."""
     num_tokens = [
-        len(state.state) // 2
-        + verifier.num_heads * len(row) * (max(map(len, row)) + len(verifier.invocation_ids))
+        len(state) // 2 + verifier.num_heads * len(row) * (max(map(len, row)) + len(verifier.invocation_ids))
         for state, row in zip(states, ids, strict=True)
     ]
     batch: list[int] = []

@@ -1,0 +1,120 @@
+"""What a policy makes of its verifiers: what they believe in, beside what the kernel says, along training.
+
+The proxy is the verifiers' aggregated probability of the sampled trajectories, the truth the share of them
+that the kernel proved; both are means over the trajectories that a training step samples (Gao et al. 2023 and
+Coste et al. 2023 plot the same pair for reward models of language models).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from ntp.evaluation.plots import house_style, method_colours, to_svg
+from ntp.evaluation.table import markdown_table
+from ntp.evaluation.verifier_report import cell
+
+PROXY, TRUTH, KL = "verifier/probability", "verifier/proved", "train/kl_to_prior"
+METRICS = (PROXY, TRUTH, KL, "verifier/disagreement", "train/log_reward")
+# Share of a run's steps that count as its beginning and as its end.
+_EDGE = 0.2
+
+DEFINITIONS = (
+    "Proxy: mean probability of a correct last tactic that the verifiers give to trajectories sampled from "
+    "the policy. Kernel: share of those trajectories that are proofs. Begin and end are means over the first "
+    "and the last fifth of the steps. Cells are means over seeds, with the range in brackets."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One metric along one run.
+
+    Attributes:
+        steps: Training steps, ascending.
+        values: At each.
+    """
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @property
+    def begin(self) -> float:
+        """Mean over the first part."""
+        return fmean(self.values[: self._num_edge])
+
+    @property
+    def end(self) -> float:
+        """Mean over the last part."""
+        return fmean(self.values[-self._num_edge :])
+
+    @property
+    def _num_edge(self) -> int:
+        return max(1, round(len(self.values) * _EDGE))
+
+
+# Per variant, per seed, by metric.
+Curves = Mapping[str, Sequence[Mapping[str, Curve]]]
+
+
+def gaps(curves: Curves) -> dict[str, list[float]]:
+    """Per variant and seed: proxy minus kernel at the end."""
+    return {name: [run[PROXY].end - run[TRUTH].end for run in runs] for name, runs in curves.items()}
+
+
+def flat(curves: Curves) -> dict[str, float]:
+    """`variant/...` to the mean over seeds."""
+    found = {}
+    for name, runs in curves.items():
+        found[f"{name}/gap"] = fmean(gaps(curves)[name])
+        for part, metric in (("proxy", PROXY), ("kernel", TRUTH), ("kl", KL)):
+            found[f"{name}/{part}_begin"] = fmean(run[metric].begin for run in runs)
+            found[f"{name}/{part}_end"] = fmean(run[metric].end for run in runs)
+    return found
+
+
+def markdown(title: str, curves: Curves) -> str:
+    """Title, definitions and the table."""
+    header = [
+        "verifiers",
+        "proxy, begin",
+        "proxy, end",
+        "kernel, begin",
+        "kernel, end",
+        "gap at the end",
+        "KL",
+    ]
+    rows = [
+        [
+            name,
+            *(cell([getattr(r[m], part) for r in runs]) for m in (PROXY, TRUTH) for part in ("begin", "end")),
+            cell(gaps(curves)[name]),
+            cell([run[KL].end for run in runs]),
+        ]
+        for name, runs in curves.items()
+    ]
+    return f"# {title}\n\n{DEFINITIONS}\n\n{markdown_table(header, rows)}\n"
+
+
+def plot(curves: Curves) -> str:
+    """Proxy (solid) and kernel (dashed) along training, means over seeds, smoothed, as an SVG element."""
+    with house_style() as (figure, axes):
+        for name, colour in method_colours(list(curves)).items():
+            for metric, style in ((PROXY, "-"), (TRUTH, "--")):
+                steps, values = _mean_curve([run[metric] for run in curves[name]])
+                label = name if metric == PROXY else None
+                axes.plot(steps, values, style, color=colour, label=label)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("training step")
+        axes.set_ylabel("verifiers' belief (dashed: proved)")
+        axes.legend(fontsize=7)
+    return to_svg(figure)
+
+
+def _mean_curve(curves: Sequence[Curve], window: int = 10) -> tuple[list[int], list[float]]:
+    """Mean over seeds at each step, over the `window` steps up to it."""
+    length = min(len(curve.values) for curve in curves)
+    means = [fmean(curve.values[i] for curve in curves) for i in range(length)]
+    smooth = [fmean(means[max(0, i + 1 - window) : i + 1]) for i in range(length)]
+    return list(curves[0].steps[:length]), smooth

@@ -1,0 +1,71 @@
+"""The report on verifiers: their metrics side by side, as a table and as a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from ntp.evaluation.plots import house_style, method_colours, to_svg
+from ntp.evaluation.table import markdown_table
+
+# Per method, the metrics of each seed.
+Runs = Mapping[str, Sequence[Mapping[str, float]]]
+
+DEFINITIONS = (
+    "Attempts at held-out theorems, in states that have both a correct and an incorrect tactic. auroc "
+    "and auprc are over all tactics together; pairwise is the share of pairs of a correct and an "
+    "incorrect tactic of one state that are ranked rightly, averaged over states, also with the bare "
+    "scores of whole tactics and with scores per token; ece and brier are of calibrated probabilities "
+    "and (raw) of those that the training objective implies; at_k is the share of states in which the "
+    "best scored of k tactics drawn from those tried is correct, so at_1 is chance. disagreement_auroc "
+    "says how well disagreement of the heads predicts a wrong verdict at 1/2. Cells are means over "
+    "seeds, with the range in brackets."
+)
+
+
+def markdown(title: str, runs: Runs) -> str:
+    """Title, definitions and the table."""
+    return f"# {title}\n\n{DEFINITIONS}\n\n{markdown_table(*table(runs))}\n"
+
+
+def table(runs: Runs) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: methods in rows, metrics in columns."""
+    names = list(dict.fromkeys(name for seeds in runs.values() for metrics in seeds for name in metrics))
+    rows = [
+        [method, *(cell([metrics[n] for metrics in seeds if n in metrics]) for n in names)]
+        for method, seeds in runs.items()
+    ]
+    return ["method", *names], rows
+
+
+def flat(runs: Runs) -> dict[str, float]:
+    """`method/metric` to its mean over seeds."""
+    return {
+        f"{method}/{name}": fmean(metrics[name] for metrics in seeds)
+        for method, seeds in runs.items()
+        for name in seeds[0]
+    }
+
+
+def best_of_k_plot(runs: Runs) -> str:
+    """Share of states whose best scored of k tactics is correct, against k, as an SVG element."""
+    with house_style() as (figure, axes):
+        for method, colour in method_colours(list(runs)).items():
+            at = {int(n[3:]): [m[n] for m in runs[method]] for n in runs[method][0] if n.startswith("at_")}
+            means = [fmean(values) for values in at.values()]
+            axes.plot(list(at), means, color=colour, marker="o", markersize=3.5, label=method)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("tactics to choose from, k")
+        axes.set_ylabel("best one is correct")
+        axes.legend(fontsize=7)
+    return to_svg(figure)
+
+
+def cell(values: Sequence[float]) -> str:
+    """A mean, with the range where there is more than one value."""
+    if not values:
+        return "-"
+    mean = f"{fmean(values):.3f}"
+    return mean if len(values) == 1 else f"{mean} [{min(values):.3f}, {max(values):.3f}]"

@@ -1,0 +1,58 @@
+"""From the opinions of K verifiers to one per tactic (Coste et al. 2023, section 3).
+
+A policy that finds what one verifier wrongly likes gains little where the least opinion counts, or where
+variance over the verifiers is charged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Aggregation(Protocol):
+    """One log-odds per tactic."""
+
+    def __call__(self, log_odds_KN: Tensor) -> Tensor:
+        """(N,) from the log-odds of K heads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean over heads."""
+
+    def __call__(self, log_odds_KN: Tensor) -> Tensor:
+        """(N,)."""
+        return log_odds_KN.mean(0)
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The least of any head: worst-case optimisation, WCO."""
+
+    def __call__(self, log_odds_KN: Tensor) -> Tensor:
+        """(N,)."""
+        return log_odds_KN.amin(0)
+
+
+@dataclass(frozen=True, slots=True)
+class UncertaintyWeighted:
+    """Mean minus `variance_weight` times the variance over heads: uncertainty-weighted optimisation, UWO.
+
+    Attributes:
+        variance_weight: lambda.
+    """
+
+    variance_weight: float = 1.0
+
+    def __call__(self, log_odds_KN: Tensor) -> Tensor:
+        """(N,)."""
+        return log_odds_KN.mean(0) - self.variance_weight * log_odds_KN.var(0, correction=0)
+
+
+def disagreement(log_odds_KN: Tensor) -> Tensor:
+    """Standard deviation over heads, (N,); 0 for one head."""
+    return log_odds_KN.std(0, correction=0)

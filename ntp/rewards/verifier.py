@@ -1,0 +1,152 @@
+"""An ensemble of verifiers as a reward: where the kernel says nothing, and alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from ntp.errors import ConfigError
+from ntp.rewards.aggregation import Aggregation, Mean
+from ntp.rewards.base import RewardComponents, require_evidence
+from ntp.rewards.failure_mass import failure_mass_bound
+from ntp.rewards.tempering import Schedule, at_step, require_temperature
+from ntp.types import Status
+
+_LATE = 10**9  # a step at which every schedule has ended
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierReward:
+    """The kernel's verdict, and the verifiers' belief in what the kernel has not decided.
+
+    log R = alpha_success log pi_ref for a proof, log pi_ref + (s - gap) / T for a partial proof (TRUNCATED),
+    log pi_ref - (gap + score_range) / T for a failure. s is the aggregated log-probability of being on the
+    way to a proof, clipped to [-score_range, 0]. So the kernel overrides: no belief is worth a proof, none
+    makes up for an error, and `gap` bounds what all unproved trajectories together own of the target.
+
+    Args:
+        aggregation: From the heads' log-odds to one.
+        alpha_success: Exponent of the prior on proofs.
+        gap: M, between a proof and the best partial proof, in nats.
+        score_range: m, between the best partial proof and a failure, in nats.
+        temperature: T, a number or a monotone function of the training step.
+        max_failure_mass: The most that unproved trajectories may own of the target.
+        success_floor: On a theorem whose one proof the prior samples with this probability.
+
+    Raises:
+        ConfigError: Unproved trajectories could own more than that, or a number is out of range.
+    """
+
+    aggregation: Aggregation = field(default_factory=Mean)
+    alpha_success: float = 0.5
+    gap: float = 8.0
+    score_range: float = 4.0
+    temperature: float | Schedule = 1.0
+    max_failure_mass: float = 0.05
+    success_floor: float = 0.01
+    asks_about: ClassVar[frozenset[Status]] = frozenset({Status.TRUNCATED})
+
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
+        require_range(self.score_range)
+        if not 0 < self.success_floor < 1:
+            raise ConfigError(f"reward.success_floor={self.success_floor} is no probability between 0 and 1")
+        hottest = max(at_step(self.temperature, step) for step in (0, _LATE))
+        mass = failure_mass_bound(-self.gap / hottest, self.alpha_success, self.success_floor)
+        if mass > self.max_failure_mass:
+            proof = self.success_floor**self.alpha_success
+            share = self.max_failure_mass
+            least = hottest * math.log((1 - self.success_floor) * (1 - share) / (share * proof))
+            raise ConfigError(
+                f"reward.gap={self.gap:g} at temperature {hottest:g} lets unproved trajectories own "
+                f"{mass:.0%} of the target on a theorem proved once in {1 / self.success_floor:.0f} samples; "
+                f"at most {share:.0%} is allowed: give a gap of at least {least:.1f} or a lower temperature"
+            )
+
+    def log_reward(self, components: RewardComponents, step: int) -> float:
+        """Reward log R of one trajectory at a training step, in nats.
+
+        Raises:
+            ValueError: The trajectory crashed, or it is a partial proof without opinions.
+        """
+        require_evidence(components)
+        if components.status is Status.PROVED:
+            return self.alpha_success * components.log_ref
+        temperature = at_step(self.temperature, step)
+        if components.status in self.asks_about:
+            belief = float(log_belief(self.aggregation(_column(components)), self.score_range))
+        else:
+            belief = -self.score_range
+        return components.log_ref + (belief - self.gap) / temperature
+
+    def log_reward_std(self, components: RewardComponents, step: int) -> float:
+        """Deviation of s / T over heads in nats; 0 where the kernel decides."""
+        if components.status not in self.asks_about:
+            return 0.0
+        return _std_of_belief(components, self.score_range) / at_step(self.temperature, step)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierOnlyReward:
+    """The verifiers' belief and nothing else: log R = log pi_ref + s / T, whatever the kernel says.
+
+    Not for finding proofs. It shows what a policy makes of a verifier that the kernel does not keep in check,
+    as in studies of reward-model over-optimisation (Gao et al. 2023, Coste et al. 2023).
+
+    Args:
+        aggregation: From the heads' log-odds to one.
+        score_range: s is clipped to [-score_range, 0], in nats.
+        temperature: T, a number or a function of the training step.
+
+    Raises:
+        ConfigError: A number is not above 0.
+    """
+
+    aggregation: Aggregation = field(default_factory=Mean)
+    score_range: float = 4.0
+    temperature: float | Schedule = 1.0
+    asks_about: ClassVar[frozenset[Status]] = frozenset(Status) - {Status.CRASHED}
+
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
+        require_range(self.score_range)
+
+    def log_reward(self, components: RewardComponents, step: int) -> float:
+        """Reward log R of one trajectory at a training step, in nats.
+
+        Raises:
+            ValueError: The trajectory crashed, or no verifier was asked.
+        """
+        require_evidence(components)
+        belief = float(log_belief(self.aggregation(_column(components)), self.score_range))
+        return components.log_ref + belief / at_step(self.temperature, step)
+
+    def log_reward_std(self, components: RewardComponents, step: int) -> float:
+        """Deviation of s / T over heads, in nats."""
+        return _std_of_belief(components, self.score_range) / at_step(self.temperature, step)
+
+
+def log_belief(log_odds: Tensor, score_range: float) -> Tensor:
+    """Log-probability of being on the way to a proof, clipped to [-score_range, 0], elementwise in nats."""
+    return logsigmoid(log_odds).clamp(min=-score_range)
+
+
+def require_range(score_range: float) -> None:
+    """Raise `ConfigError` unless a belief can differ from another."""
+    if score_range <= 0:
+        raise ConfigError(f"reward.score_range={score_range} leaves beliefs no room: give it above 0")
+
+
+def _std_of_belief(components: RewardComponents, score_range: float) -> float:
+    return float(log_belief(_column(components), score_range).std(correction=0))
+
+
+def _column(components: RewardComponents) -> Tensor:
+    if not components.log_odds:
+        raise ValueError(f"a {components.status} trajectory was not shown to the verifiers")
+    return torch.tensor(components.log_odds, dtype=torch.float64)[:, None]

@@ -1,0 +1,39 @@
+"""Compare what policies made of their verifiers: proxy against kernel along training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from rich.console import Console
+
+from ntp.data.jsonl import atomic_write
+from ntp.evaluation.overoptimisation import METRICS, Curve, flat, gaps, markdown, plot
+from ntp.tasks.context import Context
+
+
+def run(context: Context) -> dict[str, float]:
+    """Read the training curves of every run of the study from MLflow, write a table and a plot."""
+    cfg = context.cfg
+    curves = {
+        str(name): [
+            {
+                metric: Curve(*context.mlflow.history(context.inputs[f"{name}/{seed}"], metric))
+                for metric in METRICS
+            }
+            for seed in cfg.study.seeds
+        ]
+        for name in cfg.study.variants
+    }
+    raw = {name: [{m: asdict(c) for m, c in run.items()} for run in runs] for name, runs in curves.items()}
+    texts = {
+        "report.md": markdown(f"{cfg.name}: {len(cfg.study.seeds)} seeds", curves),
+        "curves.json": json.dumps({"gaps": gaps(curves), "curves": raw}) + "\n",
+        "overoptimisation.svg": plot(curves) + "\n",
+    }
+    for file, text in texts.items():
+        with atomic_write(context.directory / file) as stream:
+            stream.write(text)
+        context.mlflow.log_artifact(context.directory / file)
+    Console().print(texts["report.md"], highlight=False)
+    return flat(curves)

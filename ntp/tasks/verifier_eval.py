@@ -1,0 +1,82 @@
+"""Evaluate verifiers on kernel-labelled attempts at held-out theorems, beside the backbone's own scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from hydra.utils import instantiate
+from rich.console import Console
+
+from ntp.data.jsonl import atomic_write
+from ntp.data.preferences import LabelledState
+from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
+from ntp.policy.policy import TacticPolicy
+from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, WorstCase
+from ntp.tasks.context import Context
+from ntp.tasks.data import policy_directory
+from ntp.tasks.verifiers import labelled_side, load_verifiers
+from ntp.verifier.assessment import Labels, assess
+from ntp.verifier.ensemble import VerifierEnsemble
+from ntp.verifier.evidence import Evidence
+from ntp.verifier.scores import calibrate
+from ntp.verifier.scoring import TacticScores, backbone_scores, score_tactics
+
+AGGREGATIONS: Mapping[str, Aggregation] = {
+    "mean": Mean(),
+    "wco": WorstCase(),
+    "uwo": UncertaintyWeighted(),
+}
+
+
+def run(context: Context) -> dict[str, float]:
+    """Score the test side's attempts with every verifier of the study, write tables and a plot."""
+    cfg, inputs = context.cfg, context.inputs
+    test = labelled_side(inputs["test_attempts"], "test")
+    labels = Labels.of(test)
+    backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"])).eval()
+    val = labelled_side(inputs["attempts"], "val")
+    runs = {
+        "backbone": [_assess_backbone(backbone, val, test, length_exponent=0)],
+        "backbone per token": [_assess_backbone(backbone, val, test, length_exponent=1)],
+    }
+    for name in cfg.study.variants:
+        for seed in cfg.study.seeds:
+            roles = {"backbone": inputs["policy"], "verifier": inputs[f"{name}/{seed}"]}
+            ensemble = load_verifiers(cfg, roles)
+            scores = _score(ensemble, test)
+            chosen = AGGREGATIONS if ensemble.num_heads > 1 else {"": Mean()}
+            for key, aggregation in chosen.items():
+                metrics = assess(scores, ensemble.calibration, aggregation, labels)
+                runs.setdefault(f"{name} {key}".strip(), []).append(metrics)
+    num_theorems = len({state.theorem_id for state in test})
+    title = (
+        f"{cfg.name}: {len(labels.label_N)} tactics in {len(test)} states of {num_theorems} held-out theorems"
+    )
+    texts = {
+        "report.md": markdown(title, runs),
+        "metrics.json": json.dumps(runs, indent=2) + "\n",
+        "best_of_k.svg": best_of_k_plot(runs) + "\n",
+    }
+    for file, text in texts.items():
+        with atomic_write(context.directory / file) as stream:
+            stream.write(text)
+        context.mlflow.log_artifact(context.directory / file)
+    Console().print(texts["report.md"], highlight=False)
+    return flat(runs)
+
+
+def _score(ensemble: VerifierEnsemble, states: Sequence[LabelledState]) -> TacticScores:
+    return score_tactics(ensemble.model, [s.state for s in states], [s.tactics for s in states])
+
+
+def _assess_backbone(
+    backbone: TacticPolicy,
+    val: Sequence[LabelledState],
+    test: Sequence[LabelledState],
+    length_exponent: float,
+) -> dict[str, float]:
+    """The policy's own likelihood as the score, calibrated like a verifier's."""
+    evidence = Evidence("likelihood", length_exponent)
+    calibration = calibrate(backbone_scores(backbone, val), Labels.of(val).label_N, evidence)
+    return assess(backbone_scores(backbone, test), calibration, Mean(), Labels.of(test))

@@ -1,0 +1,42 @@
+"""What tasks read of attempts and of trained verifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ntp.data.attempts import AttemptRecord
+from ntp.data.jsonl import read_jsonl
+from ntp.data.preferences import LabelledState, labelled_states
+from ntp.errors import DataError
+from ntp.tasks.data import policy_directory
+from ntp.tasks.mine import attempts_file
+from ntp.verifier.ensemble import VerifierEnsemble
+
+
+def labelled_side(directory: Path, side: str) -> list[LabelledState]:
+    """The labelled states of a side of the split, from the directory of a mining run.
+
+    Raises:
+        DataError: There is none.
+    """
+    path = attempts_file(directory, side)
+    states = labelled_states(read_jsonl(path, AttemptRecord))
+    if not states:
+        raise DataError(f"{path}: no state has both a correct and an incorrect tactic; mine more theorems")
+    return states
+
+
+def load_verifiers(cfg: DictConfig, inputs: Mapping[str, Path]) -> VerifierEnsemble:
+    """The ensemble of the stage `verifier` on the policy of `backbone`.
+
+    Raises:
+        CheckpointError: They do not fit, or one of them cannot be read.
+    """
+    backbone = instantiate(cfg.model).load(policy_directory(inputs["backbone"]))
+    directory = inputs["verifier"]
+    inner = directory / "verifier"
+    return VerifierEnsemble.load(backbone, inner if inner.is_dir() else directory)

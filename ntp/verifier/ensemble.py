@@ -1,0 +1,91 @@
+"""A trained ensemble of verifiers, ready to be asked about tactics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from ntp.policy.policy import TacticPolicy
+from ntp.rewards.aggregation import Aggregation
+from ntp.verifier.model import VerifierModel
+from ntp.verifier.scores import Calibration
+from ntp.verifier.scoring import score_tactics
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What K heads think of N tactics.
+
+    Attributes:
+        score_KN: Standard scores.
+        log_odds_KN: Calibrated log-odds that a tactic is on the way to a proof.
+    """
+
+    score_KN: Tensor
+    log_odds_KN: Tensor
+
+
+class VerifierEnsemble:
+    """K calibrated heads on a frozen backbone.
+
+    Args:
+        model: The heads and the backbone.
+        calibration: Of the heads.
+    """
+
+    def __init__(self, model: VerifierModel, calibration: Calibration) -> None:
+        self.model = model
+        self.calibration = calibration
+
+    @classmethod
+    def load(cls, backbone: TacticPolicy, directory: Path) -> VerifierEnsemble:
+        """Put a saved ensemble on its backbone, which is changed in place.
+
+        Raises:
+            CheckpointError: It is of another backbone or tokenizer, incomplete or corrupt.
+        """
+        calibration = Calibration.load(directory)
+        return cls(VerifierModel.load(backbone.eval(), directory), calibration)
+
+    @property
+    def num_heads(self) -> int:
+        """K."""
+        return self.model.num_heads
+
+    def judge(self, questions: Sequence[tuple[str, str]]) -> Opinions:
+        """Opinions on N pairs of a state and a tactic, at least one; equal pairs are computed once."""
+        rows: dict[str, dict[str, int]] = {}
+        for state, tactic in questions:
+            rows.setdefault(state, {})[tactic] = 0
+        pairs = [(state, tactic) for state, tactics in rows.items() for tactic in tactics]
+        place = {pair: n for n, pair in enumerate(pairs)}
+        scored = score_tactics(self.model, list(rows), [list(tactics) for tactics in rows.values()])
+        order = [place[pair] for pair in questions]
+        score_KN = self.calibration.scores(scored)[:, order]
+        return Opinions(score_KN, self.calibration.log_odds(score_KN))
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleCritic:
+    """One belief per tactic from an ensemble: what guides a search.
+
+    Attributes:
+        ensemble: Is asked.
+        aggregation: Of the heads' log-odds.
+    """
+
+    ensemble: VerifierEnsemble
+    aggregation: Aggregation
+
+    def log_correct(self, states: Sequence[str], tactics: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Log-probability that each tactic of each state is on the way to a proof, in nats."""
+        questions = [(state, tactic) for state, row in zip(states, tactics, strict=True) for tactic in row]
+        if not questions:
+            return [[] for _ in states]
+        log_odds_N = self.aggregation(self.ensemble.judge(questions).log_odds_KN)
+        flat = iter(logsigmoid(log_odds_N).tolist())
+        return [[next(flat) for _ in row] for row in tactics]

@@ -1,0 +1,106 @@
+"""A GFlowNet step whose reward asks an ensemble of verifiers."""
+
+from functools import partial
+
+import lightning
+import pytest
+import torch
+
+from ntp.buffers.replay import ReplayBuffer
+from ntp.data.theorems import TheoremDataModule
+from ntp.losses.objectives import Pairwise
+from ntp.models.heads import HeadSettings
+from ntp.modules.gfn_policy import GFNPolicyModule
+from ntp.modules.rollout import Behaviour
+from ntp.rewards.aggregation import WorstCase
+from ntp.rewards.base import RewardComponents
+from ntp.rewards.verifier import VerifierOnlyReward, VerifierReward
+from ntp.types import Status
+from ntp.verifier.ensemble import VerifierEnsemble
+from ntp.verifier.evidence import Evidence
+from ntp.verifier.model import VerifierModel
+from ntp.verifier.scores import Calibration
+
+BEHAVIOUR = Behaviour(num_on_policy=24, num_replay=0, max_depth=2)
+CALIBRATION = Calibration(Evidence("likelihood", 0.0, 0.1), (0.0, 0.0), (1.0, 1.0), (2.0, 3.0), (0.0, 1.0))
+
+
+class Watching(Pairwise):
+    """The pairwise objective, which keeps what it was given."""
+
+    def __call__(self, batch):
+        self.batch = batch
+        return super().__call__(batch)
+
+
+@pytest.fixture
+def ensemble(oracle):
+    verifier = VerifierModel(oracle.make_policy(seed=5), HeadSettings(2, r=2, alpha=4))
+    for layer in verifier.heads.layers.values():
+        layer.b_KOR.data.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
+    return VerifierEnsemble(verifier, CALIBRATION)
+
+
+def step(oracle, ensemble, reward, monkeypatch):
+    """One training step: the module, what its objective was given, the groups, and the metrics logged."""
+    objective = Watching()
+    module = GFNPolicyModule(
+        oracle.make_policy(seed=0),
+        oracle.PRIOR,
+        objective,
+        reward,
+        BEHAVIOUR,
+        ReplayBuffer(),
+        partial(torch.optim.AdamW, lr=1e-3),
+        ensemble,
+        keep_unsolved=1.0,
+    )
+    seen = []
+    monkeypatch.setattr(
+        module, "_collate", lambda groups: seen.append(groups) or type(module)._collate(module, groups)
+    )
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_steps=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, datamodule=TheoremDataModule(oracle.THEOREMS, oracle.make_env, 3, seed=0))
+    attempts = [attempt for group in seen[0] for attempt in group.attempts]
+    return module, objective.batch, attempts, trainer.callback_metrics
+
+
+@pytest.mark.parametrize("reward", [VerifierReward(WorstCase()), VerifierOnlyReward(WorstCase())])
+def test_verifiers_are_asked_about_the_last_tactic_where_the_reward_wants_to_know(
+    reward, oracle, ensemble, monkeypatch
+):
+    _, batch, attempts, metrics = step(oracle, ensemble, reward, monkeypatch)
+    assert {a.status for a in attempts} >= {Status.PROVED, Status.STUCK, Status.TRUNCATED}
+    asked = [a for a in attempts if a.status in reward.asks_about]
+    for attempt, log_reward, std in zip(
+        attempts, batch.log_reward_N.tolist(), batch.log_reward_std_N.tolist(), strict=True
+    ):
+        log_odds = ()
+        if attempt in asked:
+            opinions = ensemble.judge([(attempt.states[-1], attempt.tactics[-1])])
+            log_odds = tuple(opinions.log_odds_KN[:, 0].tolist())
+        components = RewardComponents(attempt.log_ref, attempt.status, log_odds)
+        assert log_reward == pytest.approx(reward.log_reward(components, 0), abs=1e-4)
+        assert std == pytest.approx(reward.log_reward_std(components, 0), abs=1e-4)
+        assert (std > 0) == (attempt in asked)
+    assert metrics["verifier/proved"] == pytest.approx(
+        sum(a.status is Status.PROVED for a in asked) / len(asked)
+    )
+    worst = torch.tensor([min(a.log_odds) for a in asked]).sigmoid().mean()
+    assert metrics["verifier/probability"] == pytest.approx(worst.item(), abs=1e-5)
+
+
+def test_verifiers_are_neither_trained_nor_saved(oracle, ensemble, monkeypatch):
+    before = [p.detach().clone() for p in ensemble.model.parameters()]
+    module, *_ = step(oracle, ensemble, VerifierReward(), monkeypatch)
+    assert all(torch.equal(p, q) for p, q in zip(before, ensemble.model.parameters(), strict=True))
+    checkpoint = {"state_dict": module.state_dict()}
+    module.on_save_checkpoint(checkpoint)
+    assert all(name.startswith("policy.") for name in checkpoint["state_dict"])
