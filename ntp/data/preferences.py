@@ -17,8 +17,8 @@ class LabelledState:
     Attributes:
         theorem_id: Of the theorem.
         state: First goal, as the policy reads it.
-        correct: Tactics on the way to a proof, at least one, distinct.
-        incorrect: Tactics that are not, at least one, distinct.
+        correct: Tactics on the way to a proof, distinct.
+        incorrect: Tactics that are not, distinct.
     """
 
     theorem_id: str
@@ -61,7 +61,7 @@ class PreferenceRecord:
 
 
 def labelled_states(attempts: Iterable[AttemptRecord]) -> list[LabelledState]:
-    """Group attempts by theorem and state, and keep the states that have both kinds.
+    """Group attempts by theorem and state, and keep the states in which anything is known of a tactic.
 
     A tactic that is correct where other goals remain and incorrect elsewhere in the same first goal is
     correct.
@@ -76,9 +76,14 @@ def labelled_states(attempts: Iterable[AttemptRecord]) -> list[LabelledState]:
     states = []
     for (theorem_id, state), (correct, incorrect) in groups.items():
         wrong = tuple(tactic for tactic in incorrect if tactic not in correct)
-        if correct and wrong:
+        if correct or wrong:
             states.append(LabelledState(theorem_id, state, tuple(correct), wrong))
     return states
+
+
+def decided_states(states: Iterable[LabelledState]) -> list[LabelledState]:
+    """Those that have tactics of both kinds."""
+    return [state for state in states if state.correct and state.incorrect]
 
 
 def preference_pairs(

@@ -19,12 +19,12 @@ from ntp.modules.schedule import warmup_then_cosine
 from ntp.modules.sft import OptimizerFactory
 from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 from ntp.seeding import derive_seed
+from ntp.verifier.calibration import Calibration, calibrate
 from ntp.verifier.evidence import Evidence
 from ntp.verifier.model import VerifierModel
-from ntp.verifier.scores import Calibration, calibrate
 from ntp.verifier.scoring import score_tactics
 
-WHOLE_LIKELIHOOD = Evidence("likelihood", length_exponent=0)
+JOINT = Evidence("joint", length_exponent=0)
 
 
 class VerifierEnsembleModule(lightning.LightningModule):
@@ -56,7 +56,7 @@ class VerifierEnsembleModule(lightning.LightningModule):
         objective: VerifierObjective,
         reference: Mapping[tuple[str, str], float],
         optimizer: OptimizerFactory,
-        evidence: Evidence = WHOLE_LIKELIHOOD,
+        evidence: Evidence = JOINT,
         bootstrap: bool = True,
         clip_norm: float = 1.0,
         warmup_steps: int = 0,

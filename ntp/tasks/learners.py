@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.dataset import Dataset
 from ntp.data.labelled import LabelledStateDataModule
+from ntp.data.preferences import decided_states
 from ntp.data.records import TheoremRecord
 from ntp.data.tactics import TacticDataModule
 from ntp.data.theorems import TheoremDataModule
@@ -96,7 +97,8 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
 
 def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
     """Heads on a supervised policy, to be trained on attempts at training theorems."""
-    train, val = (labelled_side(inputs["attempts"], side) for side in ("train", "val"))
+    train = decided_states(labelled_side(inputs["attempts"], "train"))
+    val = labelled_side(inputs["attempts"], "val")
     backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
     options = cfg.module
     wanted = options.target_modules

@@ -17,9 +17,9 @@ from ntp.tasks.context import Context
 from ntp.tasks.data import policy_directory
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.verifier.assessment import Labels, assess
+from ntp.verifier.calibration import calibrate
 from ntp.verifier.ensemble import VerifierEnsemble
 from ntp.verifier.evidence import Evidence
-from ntp.verifier.scores import calibrate
 from ntp.verifier.scoring import TacticScores, backbone_scores, score_tactics
 
 AGGREGATIONS: Mapping[str, Aggregation] = {

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from ntp.data.attempts import AttemptRecord
 from ntp.data.jsonl import read_jsonl
-from ntp.data.preferences import LabelledState, labelled_states
+from ntp.data.preferences import LabelledState, decided_states, labelled_states
 from ntp.errors import DataError
 from ntp.tasks.data import policy_directory
 from ntp.tasks.mine import attempts_file
@@ -21,11 +21,11 @@ def labelled_side(directory: Path, side: str) -> list[LabelledState]:
     """The labelled states of a side of the split, from the directory of a mining run.
 
     Raises:
-        DataError: There is none.
+        DataError: None of them has both a correct and an incorrect tactic.
     """
     path = attempts_file(directory, side)
     states = labelled_states(read_jsonl(path, AttemptRecord))
-    if not states:
+    if not decided_states(states):
         raise DataError(f"{path}: no state has both a correct and an incorrect tactic; mine more theorems")
     return states
 

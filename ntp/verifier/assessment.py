@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ntp.data.preferences import LabelledState
 from ntp.rewards.aggregation import Aggregation, disagreement
+from ntp.verifier.calibration import Calibration
 from ntp.verifier.metrics import (
     auprc,
     auroc,
@@ -20,7 +21,6 @@ from ntp.verifier.metrics import (
     pairwise_accuracy,
     verifier_at_k,
 )
-from ntp.verifier.scores import Calibration
 from ntp.verifier.scoring import TacticScores
 
 AT_K = (1, 2, 4, 8, 16)
@@ -46,6 +46,12 @@ class Labels:
             torch.tensor([i for i, state in enumerate(states) for _ in state.tactics]),
         )
 
+    @property
+    def decided_N(self) -> Tensor:  # noqa: N802 - the suffix is the shape
+        """Which tactics are of a state with both kinds, booleans."""
+        num_S, num_correct_S = self.state_N.bincount(), self.state_N.bincount(self.label_N)
+        return ((num_correct_S > 0) & (num_correct_S < num_S))[self.state_N]
+
 
 def assess(
     scores: TacticScores, calibration: Calibration, aggregation: Aggregation, labels: Labels
@@ -53,30 +59,36 @@ def assess(
     """All metrics of a verifier; those that are not defined are left out.
 
     Ranks are by the aggregated calibrated log-odds, but `pairwise_whole` and `pairwise_per_token` are by the
-    bare evidence without and with length normalisation. `ece_raw` and `brier_raw` are of the probability that
-    the objective itself implies, before any calibration. All are aggregated alike.
+    heads' bare likelihood without and with length normalisation. `auroc_decided` is over the states that have
+    both kinds of tactics. `ece_raw` and `brier_raw` are of the probability that the objective itself implies,
+    before any calibration. All are aggregated alike.
     """
     label_N, state_N = labels.label_N, labels.state_N
-    evidence = calibration.evidence
-    whole_KN, per_token_KN = (replace(evidence, length_exponent=e).of(scores).double() for e in (0, 1))
-    score_KN = calibration.scores(scores)
-    log_odds_KN = calibration.log_odds(score_KN).double()
+    log_odds_KN = calibration.log_odds(scores).double()
     log_odds_N = aggregation(log_odds_KN)
     p_N = log_odds_N.sigmoid()
-    p_raw_N = aggregation(evidence.implied_probability(scores).double().logit(eps=1e-9)).sigmoid()
+    raw_KN = calibration.evidence.implied_probability(scores).double()
+    p_raw_N = aggregation(raw_KN.logit(eps=1e-9)).sigmoid()
+    whole_N = aggregation(scores.log_p_KN.double())
+    per_token_N = aggregation((scores.log_p_KN / scores.num_tokens_N).double())
+    decided_N = labels.decided_N
     metrics: dict[str, float | None] = {
         "auroc": auroc(log_odds_N, label_N),
+        "auroc_decided": auroc(log_odds_N[decided_N], label_N[decided_N]),
         "auprc": auprc(log_odds_N, label_N),
         "pairwise": pairwise_accuracy(log_odds_N, label_N, state_N),
-        "pairwise_whole": pairwise_accuracy(aggregation(whole_KN), label_N, state_N),
-        "pairwise_per_token": pairwise_accuracy(aggregation(per_token_KN), label_N, state_N),
+        "pairwise_whole": pairwise_accuracy(whole_N, label_N, state_N),
+        "pairwise_per_token": pairwise_accuracy(per_token_N, label_N, state_N),
         "ece_raw": calibration_error(p_raw_N, label_N),
         "ece": calibration_error(p_N, label_N),
         "brier_raw": brier(p_raw_N, label_N),
         "brier": brier(p_N, label_N),
-        **{f"at_{k}": verifier_at_k(log_odds_N, label_N, state_N, k) for k in AT_K},
+        **{
+            f"at_{k}": verifier_at_k(log_odds_N[decided_N], label_N[decided_N], state_N[decided_N], k)
+            for k in AT_K
+        },
     }
     if len(log_odds_KN) > 1:
         metrics["disagreement_auroc"] = disagreement_auroc(p_N, disagreement(log_odds_KN), label_N)
-        metrics["head_correlation"] = head_correlation(score_KN)
+        metrics["head_correlation"] = head_correlation(log_odds_KN)
     return {name: value for name, value in metrics.items() if value is not None}

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ntp.policy.policy import TacticPolicy
-from ntp.rewards.aggregation import Aggregation
+from ntp.rewards.aggregation import Aggregation, disagreement
+from ntp.verifier.calibration import Calibration
 from ntp.verifier.model import VerifierModel
-from ntp.verifier.scores import Calibration
 from ntp.verifier.scoring import score_tactics
 
 
@@ -21,12 +21,15 @@ class Opinions:
     """What K heads think of N tactics.
 
     Attributes:
-        score_KN: Standard scores.
         log_odds_KN: Calibrated log-odds that a tactic is on the way to a proof.
     """
 
-    score_KN: Tensor
     log_odds_KN: Tensor
+
+    @property
+    def disagreement_N(self) -> Tensor:  # noqa: N802 - the suffix is the shape
+        """Standard deviation of the log-odds over heads."""
+        return disagreement(self.log_odds_KN)
 
 
 class VerifierEnsemble:
@@ -65,8 +68,7 @@ class VerifierEnsemble:
         place = {pair: n for n, pair in enumerate(pairs)}
         scored = score_tactics(self.model, list(rows), [list(tactics) for tactics in rows.values()])
         order = [place[pair] for pair in questions]
-        score_KN = self.calibration.scores(scored)[:, order]
-        return Opinions(score_KN, self.calibration.log_odds(score_KN))
+        return Opinions(self.calibration.log_odds(scored)[:, order])
 
 
 @dataclass(frozen=True, slots=True)

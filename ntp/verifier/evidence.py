@@ -11,21 +11,23 @@ from torch import Tensor
 from ntp.errors import ConfigError
 from ntp.verifier.scoring import TacticScores
 
-# In nats, of whole tactics. The likelihood is V-STaR's score (Hosseini et al. 2024): it holds what the
-# backbone knows already, which the log-ratio, the implicit reward of DPO (Rafailov et al. 2023), leaves out.
+# One or more numbers per head and tactic, (F, K, N), in nats, of whole tactics. The log-ratio is the implicit
+# reward of DPO (Rafailov et al. 2023, eq. 5), which leaves out what the backbone knows already. The
+# likelihood, V-STaR's score (Hosseini et al. 2024), adds the two; `joint` lets the calibration weigh them.
 KINDS: Mapping[str, Callable[[TacticScores], Tensor]] = {
-    "likelihood": lambda scores: scores.log_p_KN,
-    "log_ratio": lambda scores: scores.log_ratio_KN,
+    "likelihood": lambda s: s.log_p_KN[None],
+    "log_ratio": lambda s: s.log_ratio_KN[None],
+    "joint": lambda s: torch.stack([s.log_ref_N.expand_as(s.log_p_KN), s.log_ratio_KN]),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A number per head and tactic that grows with the belief in the tactic.
+    """Numbers per head and tactic that grow with the belief in the tactic.
 
     Attributes:
-        kind: `likelihood`, log p_k, or `log_ratio`, log p_k - log p_ref.
-        length_exponent: It is divided by the number of tokens to this power (0: whole tactics, 1: per token).
+        kind: `likelihood`, log p_k; `log_ratio`, log p_k - log p_ref; `joint`, log p_ref and the log-ratio.
+        length_exponent: They are divided by the number of tokens to this power (0: whole, 1: per token).
         beta: Of the objective that the heads learned: log-odds per nat of log-ratio; None without.
 
     Raises:
@@ -41,7 +43,7 @@ class Evidence:
             raise ConfigError(f"module.evidence={self.kind} is unknown: choose one of {', '.join(KINDS)}")
 
     def of(self, scores: TacticScores) -> Tensor:
-        """The evidence for each tactic, (K, N)."""
+        """The F numbers for each tactic, (F, K, N)."""
         return KINDS[self.kind](scores) / scores.num_tokens_N**self.length_exponent
 
     def implied_probability(self, scores: TacticScores) -> Tensor:

@@ -2,7 +2,13 @@ import pytest
 
 from ntp.data.attempts import AttemptRecord
 from ntp.data.jsonl import read_jsonl, write_jsonl
-from ntp.data.preferences import LabelledState, PreferenceRecord, labelled_states, preference_pairs
+from ntp.data.preferences import (
+    LabelledState,
+    PreferenceRecord,
+    decided_states,
+    labelled_states,
+    preference_pairs,
+)
 from ntp.errors import DataError
 
 
@@ -24,11 +30,17 @@ ATTEMPTS = [
 ]
 
 
-def test_states_with_both_kinds_are_kept_by_theorem():
-    assert labelled_states(ATTEMPTS) == [
+def test_states_are_grouped_by_theorem_and_decided_by_both_kinds():
+    states = labelled_states([*ATTEMPTS, attempt("d", "p", "?", "open")])
+    assert states == [
         LabelledState("a", "p", ("c1", "c2"), ("w1", "w2")),
         LabelledState("a", "q", ("c3",), ("w3",)),
+        LabelledState("b", "p", ("c1",), ()),
+        LabelledState("c", "p", (), ("w1",)),
     ]
+    assert decided_states(states) == states[:2]
+    assert states[0].tactics == ("c1", "c2", "w1", "w2")
+    assert states[0].labels == [1.0, 1.0, 0.0, 0.0]
 
 
 def test_pairs_are_all_of_a_state_and_none_across_states():
@@ -53,7 +65,7 @@ def test_the_cap_is_by_theorem_and_seeded():
 @pytest.mark.parametrize("label", ["proved", "error"])
 def test_labels_of_one_kind_teach_nothing(label):
     attempts = [attempt("a", "p", "c1", label, 1), attempt("a", "p", "c2", label, 1)]
-    assert labelled_states(attempts) == []
+    assert decided_states(labelled_states(attempts)) == []
     assert list(preference_pairs(attempts, 10, seed=0)) == []
 
 

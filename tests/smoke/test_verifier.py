@@ -70,7 +70,7 @@ def test_an_ensemble_is_trained_and_saved_as_adapters(cli, overrides, mined, exp
     )
     assert json.loads((run / "verifier/head_1/adapter_config.json").read_text())["peft_type"] == "LORA"
     calibration = json.loads((run / "verifier/calibration.json").read_text())
-    assert calibration.pop("evidence") == {"kind": "likelihood", "length_exponent": 0.0, "beta": 0.1}
+    assert calibration.pop("evidence") == {"kind": "joint", "length_exponent": 0.0, "beta": 0.1}
     assert {name: len(values) for name, values in calibration.items()} == {
         "mean": 2, "std": 2, "slope": 2, "offset": 2
     }  # fmt: skip
@@ -128,7 +128,14 @@ def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
     )
     run = cli.succeed("+experiment=verifier_eval", *overrides, f"study.variants={{{variants}}}")
     metrics = json.loads((run / "metrics.json").read_text())
-    assert list(metrics) == ["backbone", "ensemble mean", "ensemble wco", "ensemble uwo", "mle"]
+    assert list(metrics) == [
+        "backbone",
+        "backbone per token",
+        "ensemble mean",
+        "ensemble wco",
+        "ensemble uwo",
+        "mle",
+    ]
     assert all(0 <= seeds[0]["auroc"] <= 1 for seeds in metrics.values())
     assert "| backbone |" in (run / "report.md").read_text()
     assert (run / "best_of_k.svg").read_text().startswith("<svg")

@@ -1,12 +1,15 @@
+import math
+
 import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
-from ntp.errors import CheckpointError
+from ntp.errors import CheckpointError, DataError
 from ntp.rewards.aggregation import Mean, WorstCase
+from ntp.verifier.calibration import Calibration, calibrate
 from ntp.verifier.ensemble import EnsembleCritic, VerifierEnsemble
 from ntp.verifier.evidence import Evidence
-from ntp.verifier.scores import Calibration
+from ntp.verifier.scoring import TacticScores
 
 QUESTIONS = [
     ("n : nat\n⊢ n + 0 = n", "induction n."),
@@ -15,7 +18,11 @@ QUESTIONS = [
     ("⊢ 0", "auto."),
 ]
 CALIBRATION = Calibration(
-    Evidence("log_ratio", 1.0, 0.1), (0.1, -0.2, 0.0), (0.5, 1.0, 2.0), (1.0, 2.0, 0.5), (0.0, -1.0, 1.0)
+    Evidence("joint", 1.0, 0.1),
+    mean=((-1.0, 0.1), (0.5, -0.2), (0.0, 0.0)),
+    std=((2.0, 0.5), (1.0, 1.0), (1.0, 2.0)),
+    slope=((1.0, 1.5), (0.5, 2.0), (1.0, -0.5)),
+    offset=((0.0,), (-1.0,), (1.0,)),
 )
 
 
@@ -24,31 +31,58 @@ def ensemble(make_verifier):
     return VerifierEnsemble(make_verifier(3), CALIBRATION)
 
 
-def test_opinions_are_calibrated_log_ratios_per_token(ensemble):
+def test_opinions_are_calibrated_evidence(ensemble):
     opinions = ensemble.judge(QUESTIONS)
     verifier = ensemble.model
     for n, (state, text) in enumerate(QUESTIONS):
         ids = verifier.backbone.encode_tactic(text)
-        log_p_K = verifier.log_probs([state], [[[ids]]] * 3)[:, 0, 0]
-        log_ratio_K = log_p_K - verifier.reference_log_probs([state], [[ids]])[0, 0]
+        log_ref = verifier.reference_log_probs([state], [[ids]])[0, 0].item()
+        log_p = verifier.log_probs([state], [[[ids]]] * 3)[:, 0, 0].tolist()
         for k in range(3):
-            score = (log_ratio_K[k].item() / (len(ids) + 1) - CALIBRATION.mean[k]) / CALIBRATION.std[k]
-            assert opinions.score_KN[k, n].item() == pytest.approx(score, abs=1e-4)
-            log_odds = CALIBRATION.slope[k] * score + CALIBRATION.offset[k]
-            assert opinions.log_odds_KN[k, n].item() == pytest.approx(log_odds, abs=1e-4)
+            per_token = (log_ref / (len(ids) + 1), (log_p[k] - log_ref) / (len(ids) + 1))
+            log_odds = CALIBRATION.offset[k][0] + sum(
+                CALIBRATION.slope[k][f] * (per_token[f] - CALIBRATION.mean[k][f]) / CALIBRATION.std[k][f]
+                for f in range(2)
+            )
+            assert opinions.log_odds_KN[k, n].item() == pytest.approx(log_odds, abs=1e-3)
+    torch.testing.assert_close(opinions.disagreement_N, opinions.log_odds_KN.std(0, correction=0))
 
 
 @pytest.mark.parametrize("length_exponent", [0.0, 0.5, 1.0])
-def test_likelihood_is_not_compared_with_the_backbone(length_exponent, make_verifier):
-    ones, zeros = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
-    evidence = Evidence("likelihood", length_exponent)
-    ensemble = VerifierEnsemble(make_verifier(3), Calibration(evidence, zeros, ones, ones, zeros))
-    ids = ensemble.model.backbone.encode_tactic("auto.")
-    log_p_K = ensemble.model.log_probs(["⊢ 0"], [[[ids]]] * 3)[:, 0, 0]
-    score_K1 = ensemble.judge([("⊢ 0", "auto.")]).score_KN
-    torch.testing.assert_close(
-        score_K1[:, 0], log_p_K.detach() / (len(ids) + 1) ** length_exponent, atol=1e-4, rtol=0
-    )
+def test_kinds_of_evidence(length_exponent):
+    scores = TacticScores(torch.tensor([[-6.0], [-4.0]]), torch.tensor([-5.0]), torch.tensor([4]))
+    length = 4**length_exponent
+    values = {
+        kind: (Evidence(kind, length_exponent).of(scores) * length)[..., 0].tolist()
+        for kind in ("likelihood", "log_ratio", "joint")
+    }
+    assert values == {
+        "likelihood": [[-6.0, -4.0]],
+        "log_ratio": [[-1.0, 1.0]],
+        "joint": [[-5.0, -5.0], [-1.0, 1.0]],
+    }
+
+
+def test_probabilities_that_objectives_imply():
+    scores = TacticScores(torch.tensor([[-6.0]]), torch.tensor([-5.0]), torch.tensor([4]))
+    preference, likelihood = Evidence("joint", 0, beta=0.5), Evidence("likelihood", 0)
+    assert preference.implied_probability(scores).item() == pytest.approx(1 / (1 + math.exp(0.5)))
+    assert likelihood.implied_probability(scores).item() == pytest.approx(math.exp(-1.5))
+
+
+def test_calibration_is_logistic_regression():
+    """At the maximum of the likelihood, residuals are orthogonal to every number and to the constant."""
+    generator = torch.Generator().manual_seed(0)
+    log_p_KN = -5 - 5 * torch.rand(2, 200, generator=generator)
+    log_ref_N = -5 - 5 * torch.rand(200, generator=generator)
+    scores = TacticScores(log_p_KN, log_ref_N, torch.randint(2, 9, (200,), generator=generator))
+    label_N = (log_p_KN[0] - log_ref_N + 3 * torch.randn(200, generator=generator) > 0).float()
+    evidence = Evidence("joint", 0.5)
+    residual_KN = label_N - calibrate(scores, label_N, evidence).log_odds(scores).sigmoid()
+    assert residual_KN.sum(1).abs().max() < 0.05
+    assert (residual_KN * evidence.of(scores)).sum(2).abs().max() < 0.3
+    with pytest.raises(DataError, match="alike"):
+        calibrate(scores, torch.ones(200), evidence)
 
 
 @pytest.mark.parametrize("aggregation", [Mean(), WorstCase()])

@@ -1,0 +1,106 @@
+"""From a verifier's evidence to calibrated log-odds that a tactic is on the way to a proof."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ntp.data.jsonl import atomic_write
+from ntp.errors import CheckpointError, ConfigError, DataError
+from ntp.verifier.evidence import Evidence
+from ntp.verifier.scoring import TacticScores
+
+CALIBRATION_FILE = "calibration.json"
+
+PerHead = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Per head, what standardises evidence and turns it into log-odds.
+
+    Attributes:
+        evidence: What counts for a tactic: F numbers.
+        mean: Of each number over validation attempts, K tuples of F.
+        std: Their standard deviations.
+        slope: Log-odds of a correct tactic per standard deviation: inverse temperatures.
+        offset: Log-odds at the means, K tuples of one.
+    """
+
+    evidence: Evidence
+    mean: PerHead
+    std: PerHead
+    slope: PerHead
+    offset: PerHead
+
+    def save(self, directory: Path) -> None:
+        """Write it beside the heads."""
+        with atomic_write(directory / CALIBRATION_FILE) as stream:
+            stream.write(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, directory: Path) -> Calibration:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: It is missing or corrupt.
+        """
+        try:
+            fields = json.loads((directory / CALIBRATION_FILE).read_text())
+            evidence = Evidence(**fields["evidence"])
+            numbers = (fields[name] for name in ("mean", "std", "slope", "offset"))
+            return cls(evidence, *(tuple(tuple(map(float, row)) for row in rows) for rows in numbers))
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+            raise CheckpointError(f"no calibration of a verifier in {directory}: {error}") from error
+
+    def log_odds(self, tactics: TacticScores) -> Tensor:
+        """Calibrated log-odds that each tactic is correct, (K, N)."""
+        evidence_FKN = self.evidence.of(tactics)
+        mean_FK1, std_FK1, slope_FK1, offset_FK1 = (
+            torch.tensor(rows, dtype=evidence_FKN.dtype, device=evidence_FKN.device).T[..., None]
+            for rows in (self.mean, self.std, self.slope, self.offset)
+        )
+        return (slope_FK1 * (evidence_FKN - mean_FK1) / std_FK1).sum(0) + offset_FK1[0]
+
+
+def calibrate(tactics: TacticScores, label_N: Tensor, evidence: Evidence) -> Calibration:
+    """Fit a calibration on validation attempts: logistic regression per head (Platt 1999).
+
+    Args:
+        tactics: N scored tactics.
+        label_N: 1 for correct, 0 for incorrect.
+        evidence: What counts for a tactic.
+
+    Raises:
+        DataError: All labels are alike.
+    """
+    if label_N.min() == label_N.max():
+        raise DataError("all labels of the validation attempts are alike: nothing to calibrate a verifier on")
+    evidence_FKN = evidence.of(tactics).double()
+    mean_FK, std_FK = evidence_FKN.mean(2), evidence_FKN.std(2).clamp_min(1e-6)
+    standard_FKN = (evidence_FKN - mean_FK[..., None]) / std_FK[..., None]
+    slope_FK = torch.ones_like(mean_FK, requires_grad=True)
+    offset_K = torch.zeros_like(mean_FK[0], requires_grad=True)
+    optimizer = torch.optim.LBFGS([slope_FK, offset_K], max_iter=300, line_search_fn="strong_wolfe")
+    target_KN = label_N.double().expand_as(standard_FKN[0])
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        logit_KN = (slope_FK[..., None] * standard_FKN).sum(0) + offset_K[:, None]
+        loss = binary_cross_entropy_with_logits(logit_KN, target_KN, reduction="none").mean(1).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return Calibration(
+        evidence, *(_rows(values_FK) for values_FK in (mean_FK, std_FK, slope_FK, offset_K[None]))
+    )
+
+
+def _rows(values_FK: Tensor) -> PerHead:
+    return tuple(tuple(row) for row in values_FK.detach().T.tolist())
