@@ -161,6 +161,7 @@ class VerifierModuleConfig:
     batch_size: int = 16
     bootstrap: bool = True
     clip_norm: float = 1.0
+    diversity: float = 0.0
     evidence: str = "joint"
     length_exponent: float = 0.0
     warmup_steps: int = 50

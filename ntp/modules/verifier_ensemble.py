@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ntp.data.preferences import LabelledState
+from ntp.losses.diversity import head_diversity
 from ntp.losses.verifier_objectives import PairBatch, VerifierObjective
 from ntp.modules.schedule import warmup_then_cosine
 from ntp.modules.sft import OptimizerFactory
@@ -44,6 +45,8 @@ class VerifierEnsembleModule(lightning.LightningModule):
         optimizer: Builds the optimizer from parameters.
         bootstrap: Whether heads weigh theorems differently.
         clip_norm: Greatest gradient norm of a head.
+        diversity: Weight of `head_diversity`, averaged over layers, which is taken off the loss. Above 0 the
+            heads push each other apart, and are no longer what they would be alone.
         warmup_steps: Optimizer steps of linear warm-up.
         decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
         seed: Of pairs and bootstrap samples.
@@ -59,6 +62,7 @@ class VerifierEnsembleModule(lightning.LightningModule):
         evidence: Evidence = JOINT,
         bootstrap: bool = True,
         clip_norm: float = 1.0,
+        diversity: float = 0.0,
         warmup_steps: int = 0,
         decay_steps: int = 0,
         seed: int = 0,
@@ -73,6 +77,7 @@ class VerifierEnsembleModule(lightning.LightningModule):
         self._evidence = evidence
         self._bootstrap = bootstrap
         self._clip_norm = clip_norm
+        self._diversity = diversity
         self._warmup_steps = warmup_steps
         self._decay_steps = decay_steps
         self._seed = seed
@@ -82,6 +87,11 @@ class VerifierEnsembleModule(lightning.LightningModule):
         """The objective on one pair of tactics per state and head, summed over heads."""
         pairs = self.draw_batch(batch, self.trainer.global_step)
         loss = self._objective(pairs)
+        if self._diversity:
+            layers = self.verifier.heads.layers.values()
+            diversity = torch.stack([head_diversity(layer.a_KRD, layer.b_KOR) for layer in layers]).mean()
+            self.log("train/diversity", diversity, batch_size=len(batch))
+            loss = loss - self._diversity * diversity
         margin_KS = (pairs.log_ratio_KSP[..., 0] - pairs.log_ratio_KSP[..., 1]).detach()
         self.log("train/loss", loss / len(margin_KS), prog_bar=True, batch_size=len(batch))
         self.log("train/pair_accuracy", (margin_KS > 0).float().mean(), batch_size=len(batch))

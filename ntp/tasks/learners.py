@@ -115,6 +115,7 @@ def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
         Evidence(options.evidence, options.length_exponent),
         bootstrap=options.bootstrap,
         clip_norm=options.clip_norm,
+        diversity=options.diversity,
         warmup_steps=options.warmup_steps,
         decay_steps=cfg.trainer.max_steps,
         seed=options.seed,

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ntp.data.preferences import LabelledState
+from ntp.losses.diversity import head_diversity
 from ntp.losses.verifier_objectives import CorrectLikelihood, DirectPreference, LabelCrossEntropy
 from ntp.models.heads import HeadSettings
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule, clip_heads
@@ -96,6 +97,23 @@ def test_training_tells_correct_from_incorrect(objective):
     calibration = module.calibrate(STATES)
     probability_KN = calibration.log_odds(scored).sigmoid()
     assert probability_KN.mean(1).tolist() == pytest.approx([LABEL_N.mean().item()] * 2, abs=1e-3)
+
+
+def test_diversity_drives_heads_apart():
+    def diversity(module):
+        layers = module.verifier.heads.layers.values()
+        return sum(head_diversity(layer.a_KRD, layer.b_KOR).item() for layer in layers) / len(layers)
+
+    # Alike but for the pairs they draw, heads stay alike unless they are driven apart.
+    verifiers = [make_verifier(2), make_verifier(2)]
+    for verifier in verifiers:
+        for layer in verifier.heads.layers.values():
+            layer.a_KRD.data[1] = layer.a_KRD.data[0]
+    plain, driven = (
+        diversity(train(make_module(verifier, diversity=weight, bootstrap=False), 10))
+        for verifier, weight in zip(verifiers, (0.0, 10.0), strict=True)
+    )
+    assert driven > plain + 0.05
 
 
 def test_a_batch_does_not_change_what_is_drawn_for_a_state():
