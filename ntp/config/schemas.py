@@ -136,6 +136,7 @@ class SFTModuleConfig:
 @dataclass
 class GFNModuleConfig:
     name: str = "gfn"
+    side: str = "train"
     num_on_policy: int = 6
     num_tempered: int = 0
     temperature_min: float = 0.8
@@ -227,7 +228,7 @@ class VerifierRewardConfig:
     aggregation: Any = "${aggregation}"
     alpha_success: float = 0.5
     gap: float = 8.0
-    score_range: float = 4.0
+    score_range: float = 6.0
     temperature: Any = 1.0
     max_failure_mass: float = 0.05
     success_floor: float = 0.01
@@ -237,7 +238,7 @@ class VerifierRewardConfig:
 class VerifierOnlyRewardConfig:
     _target_: str = "ntp.rewards.verifier.VerifierOnlyReward"
     aggregation: Any = "${aggregation}"
-    score_range: float = 4.0
+    score_range: float = 6.0
     temperature: Any = 1.0
 
 

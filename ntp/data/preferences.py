@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -19,12 +20,14 @@ class LabelledState:
         state: First goal, as the policy reads it.
         correct: Tactics on the way to a proof, distinct.
         incorrect: Tactics that are not, distinct.
+        num_tried: How often each of them was drawn, in the order of `tactics`.
     """
 
     theorem_id: str
     state: str
     correct: tuple[str, ...]
     incorrect: tuple[str, ...]
+    num_tried: tuple[int, ...]
 
     @property
     def tactics(self) -> tuple[str, ...]:
@@ -66,18 +69,19 @@ def labelled_states(attempts: Iterable[AttemptRecord]) -> list[LabelledState]:
     A tactic that is correct where other goals remain and incorrect elsewhere in the same first goal is
     correct.
     """
-    groups: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    groups: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
     for attempt in attempts:
-        correct, incorrect = groups.setdefault((attempt.theorem_id, attempt.state), ({}, {}))
+        correct, incorrect = groups.setdefault((attempt.theorem_id, attempt.state), (Counter(), Counter()))
         if attempt.label == PROVED:
-            correct[attempt.tactic] = None
+            correct[attempt.tactic] += attempt.num_tried
         elif attempt.label in INCORRECT:
-            incorrect[attempt.tactic] = None
+            incorrect[attempt.tactic] += attempt.num_tried
     states = []
     for (theorem_id, state), (correct, incorrect) in groups.items():
         wrong = tuple(tactic for tactic in incorrect if tactic not in correct)
         if correct or wrong:
-            states.append(LabelledState(theorem_id, state, tuple(correct), wrong))
+            num_tried = tuple((correct + incorrect)[tactic] for tactic in (*correct, *wrong))
+            states.append(LabelledState(theorem_id, state, tuple(correct), wrong, num_tried))
     return states
 
 

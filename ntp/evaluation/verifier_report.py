@@ -12,14 +12,15 @@ from ntp.evaluation.table import markdown_table
 Runs = Mapping[str, Sequence[Mapping[str, float]]]
 
 DEFINITIONS = (
-    "Labelled attempts at held-out theorems. auroc, auprc, ece and brier are over all of them; "
-    "auroc_decided, pairwise and at_k are over states that have both a correct and an incorrect tactic. "
-    "pairwise is the share of pairs of a correct and an incorrect tactic of one state that are ranked "
-    "rightly, averaged over states: by calibrated log-odds, by the likelihood of whole tactics, and per "
-    "token. ece and brier are of calibrated probabilities and (raw) of those that the training "
-    "objective implies. at_k is the share of states in which the best scored of k tactics drawn from "
-    "those tried is correct, so at_1 is chance. disagreement_auroc says how well disagreement of the "
-    "heads predicts a wrong verdict at 1/2. Cells are means over seeds, with the range in brackets."
+    "Labelled attempts at held-out theorems. auroc and auprc are over all of them, ece and brier too, "
+    "each counted as often as it was drawn; auroc_decided, pairwise and at_k are over states that have "
+    "both a correct and an incorrect tactic. pairwise is the share of pairs of a correct and an "
+    "incorrect tactic of one state that are ranked rightly, averaged over states: by calibrated "
+    "log-odds, by the likelihood of whole tactics, and per token. ece and brier are of calibrated "
+    "probabilities and (raw) of those that the training objective implies. at_k is the share of states "
+    "in which the best scored of k tactics drawn from those tried is correct, so at_1 is chance. "
+    "disagreement_auroc says how well disagreement of the heads predicts a wrong verdict at 1/2. Cells "
+    "are means over seeds, with the range in brackets."
 )
 
 

@@ -140,7 +140,9 @@ class VerifierEnsembleModule(lightning.LightningModule):
         """
         scored = score_tactics(self.verifier, [s.state for s in states], [s.tactics for s in states])
         label_N = torch.tensor([label for state in states for label in state.labels])
-        return calibrate(scored, label_N, replace(self._evidence, beta=self._objective.beta))
+        num_tried_N = torch.tensor([num for state in states for num in state.num_tried])
+        evidence = replace(self._evidence, beta=self._objective.beta)
+        return calibrate(scored, label_N, num_tried_N, evidence)
 
     def save(self, directory: Path) -> None:
         """Write the heads, calibrated on the validation side, to `directory/verifier`."""

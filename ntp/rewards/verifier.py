@@ -45,7 +45,7 @@ class VerifierReward:
     aggregation: Aggregation = field(default_factory=Mean)
     alpha_success: float = 0.5
     gap: float = 8.0
-    score_range: float = 4.0
+    score_range: float = 6.0
     temperature: float | Schedule = 1.0
     max_failure_mass: float = 0.05
     success_floor: float = 0.01
@@ -108,7 +108,7 @@ class VerifierOnlyReward:
     """
 
     aggregation: Aggregation = field(default_factory=Mean)
-    score_range: float = 4.0
+    score_range: float = 6.0
     temperature: float | Schedule = 1.0
     asks_about: ClassVar[frozenset[Status]] = frozenset(Status) - {Status.CRASHED}
 

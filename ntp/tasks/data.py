@@ -11,7 +11,7 @@ from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
 from ntp.data.splits import Split, load_or_make_split
 from ntp.data.tactics import TacticPair, unique_pairs
-from ntp.errors import DataError
+from ntp.errors import ConfigError, DataError
 from ntp.seeding import derive_seed
 
 
@@ -48,11 +48,23 @@ def sample_theorems(cfg: DictConfig, dataset: Dataset, side: str, num: int | Non
     Raises:
         DataError: There is none.
     """
-    records = provable(dataset.select(getattr(load_split(cfg, dataset), side)))
+    records = provable(dataset.select(side_of(load_split(cfg, dataset), side)))
     require_theorems(records, f"in the {side} split")
     chosen = sorted(records, key=lambda r: derive_seed(cfg.data.split.seed, r.theorem.id))
     kept = {record.theorem.id for record in chosen[:num]}
     return [record for record in records if record.theorem.id in kept]
+
+
+def side_of(split: Split, side: str) -> tuple[str, ...]:
+    """The theorems of a side of the split, by id.
+
+    Raises:
+        ConfigError: There is no such side.
+    """
+    sides = {"train": split.train, "val": split.val, "test": split.test}
+    if side not in sides:
+        raise ConfigError(f"{side} is no side of the split: choose one of {', '.join(sides)}")
+    return sides[side]
 
 
 def policy_directory(path: Path) -> Path:

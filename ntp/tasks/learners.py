@@ -22,7 +22,7 @@ from ntp.modules.human_proofs import HumanProof, add_human_proofs
 from ntp.modules.rollout import Behaviour
 from ntp.modules.sft import SFTModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
-from ntp.tasks.data import load_split, policy_directory, provable, require_theorems, tactic_pairs
+from ntp.tasks.data import load_split, policy_directory, provable, require_theorems, side_of, tactic_pairs
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.evidence import Evidence
@@ -51,10 +51,10 @@ def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> 
 
 
 def build_gfn(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:
-    """A supervised policy, to be tuned on training theorems against live provers."""
-    split = load_split(cfg, dataset)
-    records = provable(dataset.select(split.train), cfg.module.max_proof_steps)
-    require_theorems(records, f"of at most {cfg.module.max_proof_steps} steps in the train split")
+    """A supervised policy, to be tuned on theorems of a side of the split against live provers."""
+    side = dataset.select(side_of(load_split(cfg, dataset), cfg.module.side))
+    records = provable(side, cfg.module.max_proof_steps)
+    require_theorems(records, f"of at most {cfg.module.max_proof_steps} steps in the {cfg.module.side} split")
     policy = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
     reference = policy.make_reference()
     options = cfg.module

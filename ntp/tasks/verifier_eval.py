@@ -78,5 +78,6 @@ def _assess_backbone(
 ) -> dict[str, float]:
     """The policy's own likelihood as the score, calibrated like a verifier's."""
     evidence = Evidence("likelihood", length_exponent)
-    calibration = calibrate(backbone_scores(backbone, val), Labels.of(val).label_N, evidence)
+    known = Labels.of(val)
+    calibration = calibrate(backbone_scores(backbone, val), known.label_N, known.num_tried_N, evidence)
     return assess(backbone_scores(backbone, test), calibration, Mean(), Labels.of(test))

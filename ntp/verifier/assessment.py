@@ -33,10 +33,12 @@ class Labels:
     Attributes:
         label_N: 1 for correct, 0 for incorrect.
         state_N: Integer that names each tactic's state.
+        num_tried_N: How often each was drawn.
     """
 
     label_N: Tensor
     state_N: Tensor
+    num_tried_N: Tensor
 
     @classmethod
     def of(cls, states: Sequence[LabelledState]) -> Labels:
@@ -44,6 +46,7 @@ class Labels:
         return cls(
             torch.tensor([label for state in states for label in state.labels]),
             torch.tensor([i for i, state in enumerate(states) for _ in state.tactics]),
+            torch.tensor([num for state in states for num in state.num_tried]),
         )
 
     @property
@@ -60,8 +63,8 @@ def assess(
 
     Ranks are by the aggregated calibrated log-odds, but `pairwise_whole` and `pairwise_per_token` are by the
     heads' bare likelihood without and with length normalisation. `auroc_decided` is over the states that have
-    both kinds of tactics. `ece_raw` and `brier_raw` are of the probability that the objective itself implies,
-    before any calibration. All are aggregated alike.
+    both kinds of tactics. Probabilities are judged over draws: `ece` and `brier` of calibrated ones,
+    `ece_raw` and `brier_raw` of those that the objective itself implies. All are aggregated alike.
     """
     label_N, state_N = labels.label_N, labels.state_N
     log_odds_KN = calibration.log_odds(scores).double()
@@ -72,6 +75,9 @@ def assess(
     whole_N = aggregation(scores.log_p_KN.double())
     per_token_N = aggregation((scores.log_p_KN / scores.num_tokens_N).double())
     decided_N = labels.decided_N
+    drawn_p_N, drawn_p_raw_N, drawn_label_N = (
+        values_N.repeat_interleave(labels.num_tried_N) for values_N in (p_N, p_raw_N, label_N)
+    )
     metrics: dict[str, float | None] = {
         "auroc": auroc(log_odds_N, label_N),
         "auroc_decided": auroc(log_odds_N[decided_N], label_N[decided_N]),
@@ -79,10 +85,10 @@ def assess(
         "pairwise": pairwise_accuracy(log_odds_N, label_N, state_N),
         "pairwise_whole": pairwise_accuracy(whole_N, label_N, state_N),
         "pairwise_per_token": pairwise_accuracy(per_token_N, label_N, state_N),
-        "ece_raw": calibration_error(p_raw_N, label_N),
-        "ece": calibration_error(p_N, label_N),
-        "brier_raw": brier(p_raw_N, label_N),
-        "brier": brier(p_N, label_N),
+        "ece_raw": calibration_error(drawn_p_raw_N, drawn_label_N),
+        "ece": calibration_error(drawn_p_N, drawn_label_N),
+        "brier_raw": brier(drawn_p_raw_N, drawn_label_N),
+        "brier": brier(drawn_p_N, drawn_label_N),
         **{
             f"at_{k}": verifier_at_k(log_odds_N[decided_N], label_N[decided_N], state_N[decided_N], k)
             for k in AT_K

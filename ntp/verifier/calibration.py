@@ -68,12 +68,14 @@ class Calibration:
         return (slope_FK1 * (evidence_FKN - mean_FK1) / std_FK1).sum(0) + offset_FK1[0]
 
 
-def calibrate(tactics: TacticScores, label_N: Tensor, evidence: Evidence) -> Calibration:
+def calibrate(tactics: TacticScores, label_N: Tensor, num_tried_N: Tensor, evidence: Evidence) -> Calibration:
     """Fit a calibration on validation attempts: logistic regression per head (Platt 1999).
 
     Args:
-        tactics: N scored tactics.
+        tactics: N scored tactics, distinct in their states.
         label_N: 1 for correct, 0 for incorrect.
+        num_tried_N: How often each was drawn. Every draw counts, so that the log-odds are those of a tactic
+            that the policy draws, correct ones being drawn more often.
         evidence: What counts for a tactic.
 
     Raises:
@@ -87,12 +89,14 @@ def calibrate(tactics: TacticScores, label_N: Tensor, evidence: Evidence) -> Cal
     slope_FK = torch.ones_like(mean_FK, requires_grad=True)
     offset_K = torch.zeros_like(mean_FK[0], requires_grad=True)
     optimizer = torch.optim.LBFGS([slope_FK, offset_K], max_iter=300, line_search_fn="strong_wolfe")
+    share_N = num_tried_N.double() / num_tried_N.sum()
     target_KN = label_N.double().expand_as(standard_FKN[0])
 
     def closure() -> Tensor:
         optimizer.zero_grad()
         logit_KN = (slope_FK[..., None] * standard_FKN).sum(0) + offset_K[:, None]
-        loss = binary_cross_entropy_with_logits(logit_KN, target_KN, reduction="none").mean(1).sum()
+        loss_KN = binary_cross_entropy_with_logits(logit_KN, target_KN, reduction="none")
+        loss = (loss_KN * share_N).sum()
         loss.backward()
         return loss
 

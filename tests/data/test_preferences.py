@@ -33,10 +33,10 @@ ATTEMPTS = [
 def test_states_are_grouped_by_theorem_and_decided_by_both_kinds():
     states = labelled_states([*ATTEMPTS, attempt("d", "p", "?", "open")])
     assert states == [
-        LabelledState("a", "p", ("c1", "c2"), ("w1", "w2")),
-        LabelledState("a", "q", ("c3",), ("w3",)),
-        LabelledState("b", "p", ("c1",), ()),
-        LabelledState("c", "p", (), ("w1",)),
+        LabelledState("a", "p", ("c1", "c2"), ("w1", "w2"), (1, 1, 1, 1)),
+        LabelledState("a", "q", ("c3",), ("w3",), (2, 1)),
+        LabelledState("b", "p", ("c1",), (), (1,)),
+        LabelledState("c", "p", (), ("w1",), (1,)),
     ]
     assert decided_states(states) == states[:2]
     assert states[0].tactics == ("c1", "c2", "w1", "w2")

@@ -14,10 +14,13 @@ from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import reference_log_probs, score_tactics
 
 STATES = [
-    LabelledState("a", "n : nat\n⊢ n + 0 = n", ("auto.", "induction n."), ("split.", "left.", "exact I.")),
-    LabelledState("b", "⊢ True", ("exact I.",), ("left.", "ring.")),
-    LabelledState("c", "P : Prop\nh : P\n⊢ P", ("assumption.", "exact h.", "auto."), ("split.", "right.")),
-    LabelledState("d", "⊢ 1 = 1", ("reflexivity.", "auto."), ("exact I.", "split.", "ring.")),
+    LabelledState(theorem_id, state, correct, incorrect, (1,) * len(correct + incorrect))
+    for theorem_id, state, correct, incorrect in (
+        ("a", "n : nat\n⊢ n + 0 = n", ("auto.", "induction n."), ("split.", "left.", "exact I.")),
+        ("b", "⊢ True", ("exact I.",), ("left.", "ring.")),
+        ("c", "P : Prop\nh : P\n⊢ P", ("assumption.", "exact h.", "auto."), ("split.", "right.")),
+        ("d", "⊢ 1 = 1", ("reflexivity.", "auto."), ("exact I.", "split.", "ring.")),
+    )
 ]
 TEXTS = [text for s in STATES for text in (s.state, *s.tactics)]
 LABEL_N = torch.tensor([label for s in STATES for label in s.labels])

@@ -67,3 +67,44 @@ def test_a_missing_checkpoint_is_an_error():
 def test_a_policy_from_nowhere_is_an_error():
     with pytest.raises(ConfigError, match="checkpoint=PATH or experiment=NAME"):
         stage("gfn_tb", "policy.experiment=null")
+
+
+def test_a_verifier_learns_from_the_attempts_of_its_backbone(tmp_path):
+    verifier = stage("verifier_dpo", "model=llemma7b", "module.num_heads=4")
+    assert set(verifier.needs) == {"dataset", "policy", "attempts"}
+    assert verifier.needs["attempts"].needs["policy"].key == verifier.needs["policy"].key
+    assert verifier.needs["attempts"].cfg.model.name_or_path == "EleutherAI/llemma_7b"
+    given = stage("verifier_dpo", f"policy.checkpoint={tmp_path}")
+    assert given.checkpoints == given.needs["attempts"].checkpoints == {"policy": tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "overrides", "wanted"),
+    [
+        ("gfn_tb", [], False),
+        ("gfn_tb", ["reward=verifier_ensemble"], True),
+        ("gfn_tb", ["reward=verifier_ensemble", "model=llemma7b"], True),
+        ("search_eval", [], False),
+        ("search_eval", ["search.score=mixed"], True),
+    ],
+)
+def test_verifiers_are_made_where_they_are_asked(experiment, overrides, wanted, tmp_path):
+    asked = stage(experiment, *overrides)
+    assert ("verifier" in asked.needs) == ("backbone" in asked.needs) == wanted
+    if wanted:
+        assert asked.needs["verifier"].needs["policy"].key == asked.needs["backbone"].key
+        assert asked.needs["verifier"].cfg.model == asked.cfg.model
+        given = stage(experiment, *overrides, f"verifier.checkpoint={tmp_path}")
+        assert given.checkpoints["verifier"] == tmp_path
+        assert "verifier" not in given.needs
+
+
+def test_seeds_of_a_study_are_not_those_of_what_it_starts_from():
+    study = stage("overoptimisation", "study.seeds=[0,1]")
+    assert set(study.needs) == {f"{name}/{s}" for name in ("single", "mean", "wco", "uwo") for s in (0, 1)}
+    first, second = study.needs["wco/0"], study.needs["wco/1"]
+    assert first.key != second.key
+    assert first.needs["policy"].key == second.needs["policy"].key
+    assert (first.needs["verifier"].cfg.module.seed, second.needs["verifier"].cfg.module.seed) == (0, 1)
+    assert study.needs["mean/1"].needs["verifier"].key == second.needs["verifier"].key
+    assert study.needs["single/1"].needs["verifier"].cfg.module.num_heads == 1

@@ -71,18 +71,20 @@ def test_probabilities_that_objectives_imply():
 
 
 def test_calibration_is_logistic_regression():
-    """At the maximum of the likelihood, residuals are orthogonal to every number and to the constant."""
+    """At the maximum of the likelihood, residuals of the draws are orthogonal to all evidence."""
     generator = torch.Generator().manual_seed(0)
     log_p_KN = -5 - 5 * torch.rand(2, 200, generator=generator)
     log_ref_N = -5 - 5 * torch.rand(200, generator=generator)
     scores = TacticScores(log_p_KN, log_ref_N, torch.randint(2, 9, (200,), generator=generator))
     label_N = (log_p_KN[0] - log_ref_N + 3 * torch.randn(200, generator=generator) > 0).float()
     evidence = Evidence("joint", 0.5)
-    residual_KN = label_N - calibrate(scores, label_N, evidence).log_odds(scores).sigmoid()
+    num_tried_N = torch.randint(1, 5, (200,), generator=generator)
+    p_KN = calibrate(scores, label_N, num_tried_N, evidence).log_odds(scores).sigmoid()
+    residual_KN = num_tried_N * (label_N - p_KN)
     assert residual_KN.sum(1).abs().max() < 0.05
     assert (residual_KN * evidence.of(scores)).sum(2).abs().max() < 0.3
     with pytest.raises(DataError, match="alike"):
-        calibrate(scores, torch.ones(200), evidence)
+        calibrate(scores, torch.ones(200), num_tried_N, evidence)
 
 
 @pytest.mark.parametrize("aggregation", [Mean(), WorstCase()])
