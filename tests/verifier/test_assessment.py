@@ -36,16 +36,9 @@ def test_labels_name_states_and_draws():
 def test_a_verifier_that_is_right_has_perfect_marks():
     right = scores([9.0, -9.0, -8.0, -9.0, 9.0, 8.0, -9.0])
     metrics = assess(right, calibration(1), Mean(), Labels.of(STATES))
-    for name in (
-        "auroc",
-        "auroc_decided",
-        "auprc",
-        "pairwise",
-        "pairwise_whole",
-        "pairwise_per_token",
-        "at_2",
-    ):
-        assert metrics[name] == pytest.approx(5 / 6 + 1 / 6 if name != "at_2" else (2 / 3 + 1) / 2), name
+    for name in ("auroc", "auroc_decided", "auprc", "pairwise", "pairwise_whole", "pairwise_per_token"):
+        assert metrics[name] == pytest.approx(1), name
+    assert metrics["at_2"] == pytest.approx((2 / 3 + 1) / 2)  # two of three draws hold the only correct one
     assert metrics["ece"] == pytest.approx(0, abs=1e-3)
     assert metrics["brier"] == pytest.approx(0, abs=1e-3)
     assert "head_correlation" not in metrics
