@@ -8,11 +8,12 @@ its own directory again.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +140,16 @@ def plan(cfg: DictConfig) -> Stage:
 
 def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """The config of another experiment on the same data, environment and model."""
-    other = compose_config(overrides)
+    other = copy.deepcopy(_composed(tuple(overrides)))
     for path in _SHARED:
         OmegaConf.update(other, path, OmegaConf.select(cfg, path), merge=False, force_add=True)
     return other
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
+    """The config of an experiment: composing is slow, and runs of a study share most of what they need."""
+    return compose_config(overrides)
 
 
 def _variant(cfg: DictConfig, overrides: Sequence[str], seed: int) -> DictConfig:
