@@ -20,6 +20,7 @@ from ntp.modules.schedule import warmup_then_cosine
 from ntp.modules.sft import OptimizerFactory
 from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 from ntp.seeding import derive_seed
+from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.calibration import Calibration, calibrate
 from ntp.verifier.evidence import Evidence
 from ntp.verifier.model import VerifierModel
@@ -138,7 +139,9 @@ class VerifierEnsembleModule(lightning.LightningModule):
         Raises:
             DataError: All labels are alike.
         """
-        scored = score_tactics(self.verifier, [s.state for s in states], [s.tactics for s in states])
+        tactics = [state.tactics for state in states]
+        with ProgressReporter("calibrate", len(states), "states") as progress:
+            scored = score_tactics(self.verifier, [s.state for s in states], tactics, progress.advance)
         label_N = torch.tensor([label for state in states for label in state.labels])
         num_tried_N = torch.tensor([num for state in states for num in state.num_tried])
         evidence = replace(self._evidence, beta=self._objective.beta)

@@ -35,5 +35,5 @@ def run(context: Context) -> dict[str, float]:
         with atomic_write(context.directory / file) as stream:
             stream.write(text)
         context.mlflow.log_artifact(context.directory / file)
-    Console().print(texts["report.md"], highlight=False)
+    Console().print(texts["report.md"], highlight=False, soft_wrap=True)
     return flat(curves)

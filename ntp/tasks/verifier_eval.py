@@ -16,6 +16,7 @@ from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, Wors
 from ntp.tasks.context import Context
 from ntp.tasks.data import policy_directory
 from ntp.tasks.verifiers import labelled_side, load_verifiers
+from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.assessment import Labels, assess
 from ntp.verifier.calibration import calibrate
 from ntp.verifier.ensemble import VerifierEnsemble
@@ -36,15 +37,12 @@ def run(context: Context) -> dict[str, float]:
     labels = Labels.of(test)
     backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"])).eval()
     val = labelled_side(inputs["attempts"], "val")
-    runs = {
-        "backbone": [_assess_backbone(backbone, val, test, length_exponent=0)],
-        "backbone per token": [_assess_backbone(backbone, val, test, length_exponent=1)],
-    }
+    runs = _assess_backbone(backbone, val, test)
     for name in cfg.study.variants:
         for seed in cfg.study.seeds:
             roles = {"backbone": inputs["policy"], "verifier": inputs[f"{name}/{seed}"]}
             ensemble = load_verifiers(cfg, roles)
-            scores = _score(ensemble, test)
+            scores = _score(f"{name}/{seed}", ensemble, test)
             chosen = AGGREGATIONS if ensemble.num_heads > 1 else {"": Mean()}
             for key, aggregation in chosen.items():
                 metrics = assess(scores, ensemble.calibration, aggregation, labels)
@@ -62,22 +60,25 @@ def run(context: Context) -> dict[str, float]:
         with atomic_write(context.directory / file) as stream:
             stream.write(text)
         context.mlflow.log_artifact(context.directory / file)
-    Console().print(texts["report.md"], highlight=False)
+    Console().print(texts["report.md"], highlight=False, soft_wrap=True)
     return flat(runs)
 
 
-def _score(ensemble: VerifierEnsemble, states: Sequence[LabelledState]) -> TacticScores:
-    return score_tactics(ensemble.model, [s.state for s in states], [s.tactics for s in states])
+def _score(name: str, ensemble: VerifierEnsemble, states: Sequence[LabelledState]) -> TacticScores:
+    tactics = [state.tactics for state in states]
+    with ProgressReporter(name, len(states), "states") as progress:
+        return score_tactics(ensemble.model, [s.state for s in states], tactics, progress.advance)
 
 
 def _assess_backbone(
-    backbone: TacticPolicy,
-    val: Sequence[LabelledState],
-    test: Sequence[LabelledState],
-    length_exponent: float,
-) -> dict[str, float]:
-    """The policy's own likelihood as the score, calibrated like a verifier's."""
-    evidence = Evidence("likelihood", length_exponent)
-    known = Labels.of(val)
-    calibration = calibrate(backbone_scores(backbone, val), known.label_N, known.num_tried_N, evidence)
-    return assess(backbone_scores(backbone, test), calibration, Mean(), Labels.of(test))
+    backbone: TacticPolicy, val: Sequence[LabelledState], test: Sequence[LabelledState]
+) -> dict[str, list[dict[str, float]]]:
+    """The policy's own likelihood as the score, whole and per token, calibrated like a verifier's."""
+    known, labels = Labels.of(val), Labels.of(test)
+    scores_val, scores_test = backbone_scores(backbone, val), backbone_scores(backbone, test)
+    runs = {}
+    for name, length_exponent in (("backbone", 0.0), ("backbone per token", 1.0)):
+        evidence = Evidence("likelihood", length_exponent)
+        calibration = calibrate(scores_val, known.label_N, known.num_tried_N, evidence)
+        runs[name] = [assess(scores_test, calibration, Mean(), labels)]
+    return runs
