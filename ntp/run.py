@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import hydra
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from ntp.config.register import CONFIG_DIR, register
@@ -29,6 +30,10 @@ def main(cfg: DictConfig) -> float | None:
         return run_task(cfg)
     except NtpError as error:
         _fail(f"error: {error}", 1)
+    except InstantiationException as error:  # Hydra's wrapping of what an object of the config raised
+        if not isinstance(error.__cause__, NtpError):
+            raise
+        _fail(f"error: {error.__cause__}", 1)
     except KeyboardInterrupt:
         _fail("interrupted: what was written is kept, the same command with resume=true continues", 130)
 

@@ -23,7 +23,8 @@ _EDGE = 0.2
 DEFINITIONS = (
     "Proxy: mean probability of a correct last tactic that the verifiers give to trajectories sampled from "
     "the policy. Kernel: share of those trajectories that are proofs. Begin and end are means over the first "
-    "and the last fifth of the steps. Cells are means over seeds, with the range in brackets."
+    "and the last fifth of the steps. Every ensemble's belief is its own aggregation: the worst case starts "
+    "lower, so the rise of the gap is given too. Cells are means over seeds, with the range in brackets."
 )
 
 
@@ -58,9 +59,14 @@ class Curve:
 Curves = Mapping[str, Sequence[Mapping[str, Curve]]]
 
 
+def gap(run: Mapping[str, Curve], part: str) -> float:
+    """Proxy minus kernel at the `begin` or the `end` of a run."""
+    return getattr(run[PROXY], part) - getattr(run[TRUTH], part)
+
+
 def gaps(curves: Curves) -> dict[str, list[float]]:
     """Per variant and seed: proxy minus kernel at the end."""
-    return {name: [run[PROXY].end - run[TRUTH].end for run in runs] for name, runs in curves.items()}
+    return {name: [gap(run, "end") for run in runs] for name, runs in curves.items()}
 
 
 def flat(curves: Curves) -> dict[str, float]:
@@ -68,6 +74,7 @@ def flat(curves: Curves) -> dict[str, float]:
     found = {}
     for name, runs in curves.items():
         found[f"{name}/gap"] = fmean(gaps(curves)[name])
+        found[f"{name}/gap_begin"] = fmean(gap(run, "begin") for run in runs)
         for part, metric in (("proxy", PROXY), ("kernel", TRUTH), ("kl", KL)):
             found[f"{name}/{part}_begin"] = fmean(run[metric].begin for run in runs)
             found[f"{name}/{part}_end"] = fmean(run[metric].end for run in runs)
@@ -76,20 +83,14 @@ def flat(curves: Curves) -> dict[str, float]:
 
 def markdown(title: str, curves: Curves) -> str:
     """Title, definitions and the table."""
-    header = [
-        "verifiers",
-        "proxy, begin",
-        "proxy, end",
-        "kernel, begin",
-        "kernel, end",
-        "gap at the end",
-        "KL",
-    ]
+    header = ["verifiers", "proxy, begin", "proxy, end", "kernel, begin", "kernel, end"]
+    header += ["gap at the end", "its rise", "KL"]
     rows = [
         [
             name,
             *(cell([getattr(r[m], part) for r in runs]) for m in (PROXY, TRUTH) for part in ("begin", "end")),
             cell(gaps(curves)[name]),
+            cell([gap(run, "end") - gap(run, "begin") for run in runs]),
             cell([run[KL].end for run in runs]),
         ]
         for name, runs in curves.items()
@@ -113,8 +114,8 @@ def plot(curves: Curves) -> str:
 
 
 def _mean_curve(curves: Sequence[Curve], window: int = 10) -> tuple[list[int], list[float]]:
-    """Mean over seeds at each step, over the `window` steps up to it."""
-    length = min(len(curve.values) for curve in curves)
-    means = [fmean(curve.values[i] for curve in curves) for i in range(length)]
-    smooth = [fmean(means[max(0, i + 1 - window) : i + 1]) for i in range(length)]
-    return list(curves[0].steps[:length]), smooth
+    """Mean over seeds at each step that all have a value at, over the `window` steps up to it."""
+    by_step = [dict(zip(curve.steps, curve.values, strict=True)) for curve in curves]
+    steps = sorted(set(by_step[0]).intersection(*by_step))
+    means = [fmean(values[step] for values in by_step) for step in steps]
+    return steps, [fmean(means[max(0, i + 1 - window) : i + 1]) for i in range(len(means))]

@@ -31,7 +31,7 @@ def markdown(title: str, runs: Runs) -> str:
 
 def table(runs: Runs) -> tuple[list[str], list[list[str]]]:
     """Header and rows: methods in rows, metrics in columns."""
-    names = list(dict.fromkeys(name for seeds in runs.values() for metrics in seeds for name in metrics))
+    names = _names([metrics for seeds in runs.values() for metrics in seeds])
     rows = [
         [method, *(cell([metrics[n] for metrics in seeds if n in metrics]) for n in names)]
         for method, seeds in runs.items()
@@ -42,9 +42,9 @@ def table(runs: Runs) -> tuple[list[str], list[list[str]]]:
 def flat(runs: Runs) -> dict[str, float]:
     """`method/metric` to its mean over seeds."""
     return {
-        f"{method}/{name}": fmean(metrics[name] for metrics in seeds)
+        f"{method}/{name}": fmean(metrics[name] for metrics in seeds if name in metrics)
         for method, seeds in runs.items()
-        for name in seeds[0]
+        for name in _names(seeds)
     }
 
 
@@ -52,7 +52,11 @@ def best_of_k_plot(runs: Runs) -> str:
     """Share of states whose best scored of k tactics is correct, against k, as an SVG element."""
     with house_style() as (figure, axes):
         for method, colour in method_colours(list(runs)).items():
-            at = {int(n[3:]): [m[n] for m in runs[method]] for n in runs[method][0] if n.startswith("at_")}
+            at = {
+                int(name[3:]): [metrics[name] for metrics in runs[method] if name in metrics]
+                for name in _names(runs[method])
+                if name.startswith("at_")
+            }
             means = [fmean(values) for values in at.values()]
             axes.plot(list(at), means, color=colour, marker="o", markersize=3.5, label=method)
         axes.set_xscale("log", base=2)
@@ -62,6 +66,10 @@ def best_of_k_plot(runs: Runs) -> str:
         axes.set_ylabel("best one is correct")
         axes.legend(fontsize=7)
     return to_svg(figure)
+
+
+def _names(metrics: Sequence[Mapping[str, float]]) -> list[str]:
+    return list(dict.fromkeys(name for of_seed in metrics for name in of_seed))
 
 
 def cell(values: Sequence[float]) -> str:

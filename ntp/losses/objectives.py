@@ -88,7 +88,7 @@ class VarGrad:
 
 
 class Pairwise:
-    """Balance of pairs of trajectories, but for pairs that the verifiers cannot tell apart.
+    """Balance of pairs of trajectories, but for those whose rewards differ by less than verifiers disagree.
 
     Args:
         penalty: Name of the charge of a difference: square or huber.

@@ -84,11 +84,12 @@ def pairwise_loss(
 ) -> Tensor:
     """Balance of every two trajectories of a group whose rewards are known to differ, averaged over groups.
 
-    Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] penalty(f_i - f_j), where
-    f = log P_F - log R and sigma_ij^2 = std_i^2 + std_j^2: two trajectories that verifiers cannot tell apart
-    do not pull on each other. Rewards without doubt always do, equal ones too, which is what evens out modes.
-    The mean is over all pairs, so that doubt takes weight away and does not move it elsewhere. Without doubt
-    and with the square this is `vargrad_loss`; without log Z it is the pairwise form of trajectory balance.
+    Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] penalty(f_i - f_j), where f = log P_F
+    - log R and sigma_ij^2 = std_i^2 + std_j^2: two trajectories whose rewards differ by less than the
+    verifiers disagree do not pull on each other. Rewards without doubt always do, equal ones too, which is
+    what evens out modes. The mean is over all pairs, so that doubt takes weight away and does not move it
+    elsewhere. Without doubt and with the square this is `vargrad_loss`; without log Z it is the pairwise form
+    of trajectory balance.
 
     Args:
         log_pf_N: log P_F of whole trajectories, (N,).

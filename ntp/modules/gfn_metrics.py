@@ -12,7 +12,8 @@ from ntp.errors import InitError
 from ntp.losses.objectives import TrajectoryBatch
 from ntp.losses.trajectory_balance import group_deviation
 from ntp.modules.rollout import Group, Origin
-from ntp.rewards.aggregation import Aggregation, disagreement
+from ntp.rewards.aggregation import disagreement
+from ntp.rewards.base import Reward
 from ntp.rewards.failure_mass import failure_mass
 from ntp.types import Status
 
@@ -77,20 +78,18 @@ def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, fl
     return metrics
 
 
-def belief_metrics(
-    groups: Sequence[Group], log_pf: Sequence[float], aggregation: Aggregation | None
-) -> dict[str, float]:
+def belief_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: Reward) -> dict[str, float]:
     """How far the policy went from its prior, and whether what verifiers believe in is true.
 
-    All are means over on-policy trajectories; a key is left out where there is none to take it over.
-    `verifier/probability` is the aggregated belief in those that verifiers were asked about, and
-    `verifier/proved` the share of them that the kernel proved: a policy that exploits its verifiers raises
-    the first and not the second.
+    All are means over the on-policy trajectories that were trained on; a key is left out where there is none.
+    `verifier/probability` is the aggregated belief in those that verifiers were asked about. Where they are
+    asked about proofs too, `verifier/proved` is the share of those that the kernel proved: a policy that
+    exploits its verifiers raises the first and not the second.
 
     Args:
         groups: What was trained on.
         log_pf: log P_F of their attempts, in order.
-        aggregation: From log-odds to one.
+        reward: What asked the verifiers.
     """
     attempts = [attempt for group in groups for attempt in group.attempts]
     drawn = [(a, p) for a, p in zip(attempts, log_pf, strict=True) if a.origin is Origin.ON_POLICY]
@@ -98,10 +97,11 @@ def belief_metrics(
     if drawn:
         metrics["train/kl_to_prior"] = sum(p - (a.log_ref or 0.0) for a, p in drawn) / len(drawn)
     asked = [a for a, _ in drawn if a.log_odds]
-    if asked and aggregation is not None:
+    if asked and reward.aggregation is not None:
         log_odds_KN = torch.tensor([a.log_odds for a in asked]).T
-        metrics["verifier/probability"] = float(aggregation(log_odds_KN).sigmoid().mean())
-        metrics["verifier/proved"] = sum(a.status is Status.PROVED for a in asked) / len(asked)
+        metrics["verifier/probability"] = float(reward.aggregation(log_odds_KN).sigmoid().mean())
+        if Status.PROVED in reward.asks_about:
+            metrics["verifier/proved"] = sum(a.status is Status.PROVED for a in asked) / len(asked)
         metrics["verifier/disagreement"] = float(disagreement(log_odds_KN).mean())
     return metrics
 

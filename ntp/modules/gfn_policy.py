@@ -117,7 +117,7 @@ class GFNPolicyModule(lightning.LightningModule):
         loss = self._objective(trajectories)
         on_policy = [attempt.origin is Origin.ON_POLICY for group in groups for attempt in group.attempts]
         self._log(balance_metrics(trajectories, torch.tensor(on_policy, device=loss.device)))
-        self._log(belief_metrics(groups, trajectories.log_pf_N.tolist(), self._reward.aggregation))
+        self._log(belief_metrics(groups, trajectories.log_pf_N.tolist(), self._reward))
         self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss
 

@@ -21,6 +21,7 @@ from ntp.modules.sft import OptimizerFactory
 from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 from ntp.seeding import derive_seed
 from ntp.tracking.progress import ProgressReporter
+from ntp.verifier.assessment import Labels
 from ntp.verifier.calibration import Calibration, calibrate
 from ntp.verifier.evidence import Evidence
 from ntp.verifier.model import VerifierModel
@@ -142,13 +143,13 @@ class VerifierEnsembleModule(lightning.LightningModule):
         tactics = [state.tactics for state in states]
         with ProgressReporter("calibrate", len(states), "states") as progress:
             scored = score_tactics(self.verifier, [s.state for s in states], tactics, progress.advance)
-        label_N = torch.tensor([label for state in states for label in state.labels])
-        num_tried_N = torch.tensor([num for state in states for num in state.num_tried])
+        labels = Labels.of(states)
         evidence = replace(self._evidence, beta=self._objective.beta)
-        return calibrate(scored, label_N, num_tried_N, evidence)
+        return calibrate(scored, labels.label_N, labels.num_tried_N, evidence)
 
     def save(self, directory: Path) -> None:
         """Write the heads, calibrated on the validation side, to `directory/verifier`."""
+        self.verifier.to(self.trainer.strategy.root_device)  # the trainer leaves modules on the CPU
         calibration = self.calibrate(self.trainer.datamodule.val)  # type: ignore[attr-defined]
         self.verifier.save(directory / "verifier")
         calibration.save(directory / "verifier")

@@ -54,8 +54,11 @@ class VerifierReward:
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
         require_range(self.score_range)
-        if not 0 < self.success_floor < 1:
-            raise ConfigError(f"reward.success_floor={self.success_floor} is no probability between 0 and 1")
+        for name in ("success_floor", "max_failure_mass"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"reward.{name}={getattr(self, name)} is not between 0 and 1")
+        if not 0 < self.gap < math.inf:
+            raise ConfigError(f"reward.gap={self.gap} does not set proofs apart: give it above 0")
         hottest = max(at_step(self.temperature, step) for step in (0, _LATE))
         mass = failure_mass_bound(-self.gap / hottest, self.alpha_success, self.success_floor)
         if mass > self.max_failure_mass:
@@ -138,7 +141,7 @@ def log_belief(log_odds: Tensor, score_range: float) -> Tensor:
 
 def require_range(score_range: float) -> None:
     """Raise `ConfigError` unless a belief can differ from another."""
-    if score_range <= 0:
+    if not 0 < score_range < math.inf:
         raise ConfigError(f"reward.score_range={score_range} leaves beliefs no room: give it above 0")
 
 

@@ -100,7 +100,7 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
     factory = instantiate(cfg.model)
     for name in cfg.evaluation.policies:
 
-        def load(path: Path = inputs[name]) -> Proposer:
+        def load(path: Path = inputs[f"policy/{name}"]) -> Proposer:
             return factory.load(policy_directory(path)).eval()
 
         if "sampling" in cfg.search:

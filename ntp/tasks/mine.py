@@ -41,7 +41,7 @@ def run(context: Context) -> dict[str, float]:
     make_env = instantiate(cfg.env)
     metrics: dict[str, float] = {}
     for side in cfg.mining.sides:
-        records = sample_theorems(cfg, dataset, side, cfg.mining.num_theorems[side])
+        records = sample_theorems(cfg, dataset, side, cfg.mining.num_theorems.get(side))
         theorems = [record.theorem for record in records]
         shards = [theorems[i : i + _SHARD] for i in range(0, len(theorems), _SHARD)]
         paths = [directory / "shards" / f"{side}-{i:05d}.jsonl" for i in range(len(shards))]

@@ -35,7 +35,8 @@ def priority_weights(search: DictConfig) -> tuple[float, float]:
     Raises:
         ConfigError: It is unknown.
     """
-    weights = {"policy": (1.0, 0.0), "verifier": (0.0, 1.0), "mixed": (1.0, float(search.verifier_weight))}
+    weight = float(search.verifier_weight)
+    weights = {"policy": (1.0, 0.0), "verifier": (0.0, weight), "mixed": (1.0, weight)}
     if search.score not in weights:
         raise ConfigError(f"search.score={search.score} is unknown: choose one of {', '.join(weights)}")
     return weights[search.score]

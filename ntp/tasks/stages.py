@@ -17,10 +17,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
+from ntp.tasks.searches import priority_weights
 from ntp.tracking.run_dir import is_complete
 
 # Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
@@ -60,7 +62,7 @@ class Stage:
     @property
     def kind(self) -> str:
         """The task's name; for training, the module's."""
-        return self.cfg.module.name if self.cfg.task.name == "train" else self.cfg.task.name
+        return _kind(self.cfg)
 
     @cached_property
     def key(self) -> str:
@@ -92,22 +94,20 @@ def plan(cfg: DictConfig) -> Stage:
     needs: dict[str, Stage] = {}
     checkpoints: dict[str, Path] = {}
 
-    def need_policy(name: str, source: DictConfig) -> None:
+    def need(name: str, source: DictConfig, key: str, overrides: Sequence[str] = (), **sections: Any) -> None:
         if source.checkpoint is not None:
-            checkpoints[name] = _existing(source.checkpoint)
-        elif source.experiment is not None:
-            needs[name] = plan(_prerequisite(cfg, [f"+experiment={source.experiment}"]))
-        else:
-            raise ConfigError(f"{name}: give checkpoint=PATH or experiment=NAME")
+            checkpoints[name] = _existing(source.checkpoint, key)
+            return
+        if source.experiment is None:
+            raise ConfigError(f"{key}: give checkpoint=PATH or experiment=NAME")
+        other = _prerequisite(cfg, [f"+experiment={source.experiment}", *overrides])
+        for path, section in sections.items():
+            other[path] = section
+        needs[name] = plan(other)
 
     def need_verifier(source: DictConfig) -> None:
-        need_policy("backbone", source.backbone)
-        if source.checkpoint is not None:
-            checkpoints["verifier"] = _existing(source.checkpoint)
-            return
-        training = _prerequisite(cfg, [f"+experiment={source.experiment}", *source.overrides])
-        training.policy = source.backbone
-        needs["verifier"] = plan(training)
+        need("backbone", source.backbone, "verifier.backbone")
+        need("verifier", source, "verifier", source.overrides, policy=source.backbone)
 
     def need_attempts(name: str, *sides: str) -> None:
         mining = _prerequisite(cfg, ["+experiment=mine_attempts"])
@@ -115,11 +115,12 @@ def plan(cfg: DictConfig) -> Stage:
         mining.mining.sides = list(sides)
         needs[name] = plan(mining)
 
-    kind = cfg.module.name if cfg.task.name == "train" else cfg.task.name
+    kind = _kind(cfg)
+    _check_early(cfg, kind)
     if kind in ("sft", "gfn", "verifier", "mine", "evaluate"):
         needs["dataset"] = plan(_prerequisite(cfg, ["+experiment=extract_coq"]))
     if kind in ("gfn", "verifier", "mine", "verifier_eval"):
-        need_policy("policy", cfg.policy)
+        need("policy", cfg.policy, "policy")
     if kind in ("verifier", "verifier_eval"):
         need_attempts("attempts", "train", "val")
     if kind == "verifier_eval":
@@ -128,7 +129,7 @@ def plan(cfg: DictConfig) -> Stage:
         need_verifier(cfg.verifier)
     if kind == "evaluate":
         for name, source in cfg.evaluation.policies.items():
-            need_policy(str(name), source)
+            need(f"policy/{name}", source, f"evaluation.policies.{name}")
         if cfg.search.score != "policy":
             need_verifier(cfg.verifier)
     if kind in ("verifier_eval", "overoptimisation"):
@@ -136,6 +137,18 @@ def plan(cfg: DictConfig) -> Stage:
             for seed in cfg.study.seeds:
                 needs[f"{name}/{seed}"] = plan(_variant(cfg, overrides, seed))
     return Stage(cfg, needs, checkpoints)
+
+
+def _kind(cfg: DictConfig) -> str:
+    return cfg.module.name if cfg.task.name == "train" else cfg.task.name
+
+
+def _check_early(cfg: DictConfig, kind: str) -> None:
+    """Raise what the task would raise, before hours are spent on what it needs."""
+    if kind == "gfn":
+        instantiate(cfg.reward)
+    if kind == "evaluate":
+        priority_weights(cfg.search)
 
 
 def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -160,11 +173,11 @@ def _variant(cfg: DictConfig, overrides: Sequence[str], seed: int) -> DictConfig
     return other
 
 
-def _existing(checkpoint: str) -> Path:
+def _existing(checkpoint: str, key: str) -> Path:
     path = Path(checkpoint)
     if not path.is_dir():
         raise CheckpointError(
-            f"policy.checkpoint={checkpoint} is not a directory: give the output directory of a training run"
+            f"{key}.checkpoint={checkpoint} is not a directory: give the output directory of a training run"
         )
     return path
 

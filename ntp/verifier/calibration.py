@@ -74,8 +74,8 @@ def calibrate(tactics: TacticScores, label_N: Tensor, num_tried_N: Tensor, evide
     Args:
         tactics: N scored tactics, distinct in their states.
         label_N: 1 for correct, 0 for incorrect.
-        num_tried_N: How often each was drawn. Every draw counts, so that the log-odds are those of a tactic
-            that the policy draws, correct ones being drawn more often.
+        num_tried_N: How often each was drawn. Every draw counts, since a policy draws correct tactics more
+            often. What balancing has dropped does not: the odds are those among balanced attempts.
         evidence: What counts for a tactic.
 
     Raises:

@@ -23,7 +23,7 @@ KINDS: Mapping[str, Callable[[TacticScores], Tensor]] = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Numbers per head and tactic that grow with the belief in the tactic.
+    """Numbers per head and tactic that the calibration weighs, with either sign.
 
     Attributes:
         kind: `likelihood`, log p_k; `log_ratio`, log p_k - log p_ref; `joint`, log p_ref and the log-ratio.

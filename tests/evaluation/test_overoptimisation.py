@@ -40,4 +40,5 @@ def test_gap_is_proxy_minus_kernel_at_the_end_of_every_seed():
 def test_table_and_plot_name_every_variant():
     text, svg = markdown("title", CURVES), plot(CURVES)
     assert "| single | 0.350 [0.350, 0.350] | 0.800 [0.700, 0.900] |" in text
+    assert "| 0.700 [0.600, 0.800] |" in text
     assert all(re.search(rf">{name}<", svg) for name in CURVES)

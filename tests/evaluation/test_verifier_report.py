@@ -25,6 +25,7 @@ def test_cells_hold_the_mean_and_the_range_of_seeds():
 def test_summary_is_the_mean_over_seeds():
     assert flat(RUNS)["ensemble/auroc"] == pytest.approx(0.7)
     assert flat(RUNS)["backbone/at_2"] == 0.3
+    assert flat({"new": [{"auroc": 0.5}, {"auroc": 0.7, "at_2": 1.0}]})["new/at_2"] == 1.0
 
 
 def test_plot_has_a_line_for_every_method():

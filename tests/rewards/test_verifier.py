@@ -73,14 +73,25 @@ def test_failures_that_could_own_the_target_are_refused_with_the_numbers():
 def test_bound_is_the_mass_of_the_worst_case():
     # One proof of prior probability .01; everything else fails and is believed in: exact, by addition.
     success, gap, alpha = 0.01, 3.0, 0.5
-    reward = VerifierReward(gap=gap, alpha_success=alpha, max_failure_mass=1.0)
+    reward = VerifierReward(gap=gap, alpha_success=alpha, max_failure_mass=0.9)
     proof = math.exp(reward.log_reward(RewardComponents(math.log(success), Status.PROVED), 0))
     others = [0.5, 0.3, 0.19]
     failures = sum(math.exp(reward.log_reward(partial(60.0, log_ref=math.log(p)), 0)) for p in others)
     assert failures / (failures + proof) == pytest.approx(failure_mass_bound(-gap, alpha, success))
 
 
-@pytest.mark.parametrize("options", [{"score_range": 0.0}, {"temperature": -1.0}, {"success_floor": 0.0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"score_range": 0.0},
+        {"temperature": -1.0},
+        {"success_floor": 0.0},
+        {"max_failure_mass": 0.0},
+        {"max_failure_mass": math.nan},
+        {"gap": math.nan},
+        {"gap": -2000.0},
+    ],
+)
 def test_numbers_out_of_range_are_refused(options):
     with pytest.raises(ConfigError, match="reward"):
         VerifierReward(**options)

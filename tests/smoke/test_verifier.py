@@ -118,24 +118,19 @@ def test_an_unknown_score_is_named(cli, verified, mined):
     assert "search.score=verifyer is unknown: choose one of policy, verifier, mixed" in error
 
 
+def quoted(*overrides):
+    return "[" + ",".join(f'"{override}"' for override in overrides) + "]"
+
+
 def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
-    variants = ",".join(
-        f"{name}:[{','.join(chr(34) + o + chr(34) for o in given)}]"
-        for name, given in {
-            "ensemble": ["+experiment=verifier_dpo", *QUICK],
-            "mle": ["+experiment=verifier_mle", *QUICK, "module.num_heads=1"],
-        }.items()
-    )
-    run = cli.succeed("+experiment=verifier_eval", *overrides, f"study.variants={{{variants}}}")
+    run = cli.succeed(
+        "+experiment=verifier_eval", *overrides, "~study.variants.dpo_single",
+        "study.variants.dpo_ensemble=" + quoted("+experiment=verifier_dpo", *QUICK),
+        "study.variants.mle_single=" + quoted("+experiment=verifier_mle", *QUICK, "module.num_heads=1"),
+    )  # fmt: skip
     metrics = json.loads((run / "metrics.json").read_text())
-    assert list(metrics) == [
-        "backbone",
-        "backbone per token",
-        "ensemble mean",
-        "ensemble wco",
-        "ensemble uwo",
-        "mle",
-    ]
+    ensemble = [f"dpo_ensemble {aggregation}" for aggregation in ("mean", "wco", "uwo")]
+    assert list(metrics) == ["backbone", "backbone per token", *ensemble, "mle_single"]
     assert all(0 <= seeds[0]["auroc"] <= 1 for seeds in metrics.values())
     assert "| backbone |" in (run / "report.md").read_text()
     assert (run / "best_of_k.svg").read_text().startswith("<svg")
@@ -143,14 +138,15 @@ def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
 
 def test_over_optimisation_is_shown_along_training(cli, overrides, mined):
     quick = "verifier.overrides=[" + ",".join(f"'{override}'" for override in QUICK) + "]"
-    given = ["+experiment=gfn_verifier_only", "trainer.max_steps=5", "module.num_on_policy=2", quick]
-    variant = ",".join(f'"{override}"' for override in given)
-    run = cli.succeed("+experiment=overoptimisation", *overrides, f"study.variants={{few:[{variant}]}}")
-    curves = json.loads((run / "curves.json").read_text())
-    (few,) = curves["curves"]["few"]
-    assert len(few["verifier/probability"]["steps"]) == 5
+    small = quoted("+experiment=gfn_verifier_only", "trainer.max_steps=5", "module.num_on_policy=2", quick)
+    run = cli.succeed(
+        "+experiment=overoptimisation", *overrides, f"study.variants.single={small}",
+        "~study.variants.mean", "~study.variants.wco", "~study.variants.uwo",
+    )  # fmt: skip
+    (single,) = json.loads((run / "curves.json").read_text())["curves"]["single"]
+    assert len(single["verifier/probability"]["steps"]) == 5
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["few/gap"] == pytest.approx(summary["few/proxy_end"] - summary["few/kernel_end"])
+    assert summary["single/gap"] == pytest.approx(summary["single/proxy_end"] - summary["single/kernel_end"])
     assert (run / "overoptimisation.svg").read_text().startswith("<svg")
 
 

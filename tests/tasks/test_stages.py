@@ -1,4 +1,5 @@
 import pytest
+from hydra.errors import InstantiationException
 
 from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
@@ -11,10 +12,10 @@ def stage(experiment, *overrides):
 
 def test_an_experiment_brings_what_it_needs():
     demo = stage("demo")
-    assert set(demo.needs) == {"dataset", "sft", "gfn_tb"}
-    gfn = demo.needs["gfn_tb"]
+    assert set(demo.needs) == {"dataset", "policy/sft", "policy/gfn_tb"}
+    gfn = demo.needs["policy/gfn_tb"]
     assert set(gfn.needs) == {"dataset", "policy"}
-    assert gfn.needs["policy"].key == demo.needs["sft"].key
+    assert gfn.needs["policy"].key == demo.needs["policy/sft"].key
     assert gfn.needs["dataset"].key == demo.needs["dataset"].key
 
 
@@ -108,3 +109,20 @@ def test_seeds_of_a_study_are_not_those_of_what_it_starts_from():
     assert (first.needs["verifier"].cfg.module.seed, second.needs["verifier"].cfg.module.seed) == (0, 1)
     assert study.needs["mean/1"].needs["verifier"].key == second.needs["verifier"].key
     assert study.needs["single/1"].needs["verifier"].cfg.module.num_heads == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["search_eval", "search.score=verifyer"], "search.score=verifyer is unknown"),
+        (["search_eval", "search.score=mixed", "verifier.experiment=null"], "verifier: give checkpoint=PATH"),
+        (
+            ["search_eval", "search.score=mixed", "verifier.checkpoint=/nowhere"],
+            "verifier.checkpoint=/nowhere",
+        ),
+        (["gfn_tb", "reward=verifier_ensemble", "reward.gap=1"], "own 78% of the target"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_made(overrides, message):
+    with pytest.raises((ConfigError, CheckpointError, InstantiationException), match=message):
+        stage(*overrides)
