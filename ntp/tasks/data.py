@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
@@ -12,6 +14,7 @@ from ntp.data.records import TheoremRecord
 from ntp.data.splits import Split, load_or_make_split
 from ntp.data.tactics import TacticPair, unique_pairs
 from ntp.errors import ConfigError, DataError
+from ntp.policy.policy import TacticPolicy
 from ntp.seeding import derive_seed
 
 
@@ -70,6 +73,19 @@ def side_of(split: Split, side: str) -> tuple[str, ...]:
 def policy_directory(path: Path) -> Path:
     """Where the policy lies in what a user or a stage gives: itself, or the `policy` folder of a run."""
     return path / "policy" if (path / "policy").is_dir() else path
+
+
+def load_policy(cfg: DictConfig, path: Path) -> TacticPolicy:
+    """A policy to be used as it is: in evaluation mode, on the GPU where there is one.
+
+    Raises:
+        CheckpointError: `path` holds none, or one that does not fit `cfg.model`.
+    """
+    policy = instantiate(cfg.model).load(policy_directory(path)).eval()
+    # Quantised weights are on the GPU since they were read, and cannot be moved.
+    if torch.cuda.is_available() and not getattr(policy.decoder.model, "is_quantized", False):
+        policy.to("cuda")
+    return policy
 
 
 def require_theorems(records: Sequence[TheoremRecord], what: str) -> None:

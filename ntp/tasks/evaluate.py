@@ -25,7 +25,7 @@ from ntp.search.driver import search_theorems
 from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks.context import Context
-from ntp.tasks.data import policy_directory, sample_theorems
+from ntp.tasks.data import load_policy, sample_theorems
 from ntp.tasks.searches import best_first_search, priority_weights, sampling_search
 from ntp.tasks.verifiers import load_verifiers
 from ntp.tracking.progress import ProgressReporter
@@ -97,11 +97,10 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
                 independent=False,
             )
         )
-    factory = instantiate(cfg.model)
     for name in cfg.evaluation.policies:
 
         def load(path: Path = inputs[f"policy/{name}"]) -> Proposer:
-            return factory.load(policy_directory(path)).eval()
+            return load_policy(cfg, path)
 
         if "sampling" in cfg.search:
             found.append(Method(name, load, sampling_search(cfg.search.sampling, cfg.seed), independent=True))

@@ -22,7 +22,15 @@ from ntp.modules.human_proofs import HumanProof, add_human_proofs
 from ntp.modules.rollout import Behaviour
 from ntp.modules.sft import SFTModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
-from ntp.tasks.data import load_split, policy_directory, provable, require_theorems, side_of, tactic_pairs
+from ntp.tasks.data import (
+    load_policy,
+    load_split,
+    policy_directory,
+    provable,
+    require_theorems,
+    side_of,
+    tactic_pairs,
+)
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.evidence import Evidence
@@ -99,12 +107,12 @@ def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
     """Heads on a supervised policy, to be trained on attempts at training theorems."""
     train = decided_states(labelled_side(inputs["attempts"], "train"))
     val = labelled_side(inputs["attempts"], "val")
-    backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
+    backbone = load_policy(cfg, inputs["policy"])
     options = cfg.module
     wanted = options.target_modules
     targets = wanted if isinstance(wanted, str) else list(wanted)
     heads = HeadSettings(options.num_heads, options.r, options.alpha, targets, options.seed)
-    verifier = VerifierModel(backbone.eval(), heads)
+    verifier = VerifierModel(backbone, heads)
     with ProgressReporter("reference", len(train), "states") as progress:
         reference = reference_log_probs(verifier, train, progress.advance)
     module = VerifierEnsembleModule(

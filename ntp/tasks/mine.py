@@ -19,7 +19,7 @@ from ntp.search.base import Proposer
 from ntp.search.driver import search_theorems
 from ntp.seeding import derive_seed
 from ntp.tasks.context import Context
-from ntp.tasks.data import policy_directory, sample_theorems
+from ntp.tasks.data import load_policy, sample_theorems
 from ntp.tasks.searches import best_first_search, sampling_search
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import Theorem
@@ -37,7 +37,7 @@ def run(context: Context) -> dict[str, float]:
     """Search theorems of the wanted sides of the split; shards that are there already are not made again."""
     cfg, directory = context.cfg, context.directory
     dataset = Dataset.load(context.inputs["dataset"])
-    proposer = instantiate(cfg.model).load(policy_directory(context.inputs["policy"])).eval()
+    proposer = load_policy(cfg, context.inputs["policy"])
     make_env = instantiate(cfg.env)
     metrics: dict[str, float] = {}
     for side in cfg.mining.sides:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from hydra.utils import instantiate
 from rich.console import Console
 
 from ntp.data.jsonl import atomic_write
@@ -14,7 +13,7 @@ from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, WorstCase
 from ntp.tasks.context import Context
-from ntp.tasks.data import policy_directory
+from ntp.tasks.data import load_policy
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.assessment import Labels, assess
@@ -35,7 +34,7 @@ def run(context: Context) -> dict[str, float]:
     cfg, inputs = context.cfg, context.inputs
     test = labelled_side(inputs["test_attempts"], "test")
     labels = Labels.of(test)
-    backbone = instantiate(cfg.model).load(policy_directory(inputs["policy"])).eval()
+    backbone = load_policy(cfg, inputs["policy"])
     val = labelled_side(inputs["attempts"], "val")
     runs = _assess_backbone(backbone, val, test)
     for name in cfg.study.variants:

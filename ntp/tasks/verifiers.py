@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ntp.data.attempts import AttemptRecord
 from ntp.data.jsonl import read_jsonl
 from ntp.data.preferences import LabelledState, decided_states, labelled_states
 from ntp.errors import DataError
-from ntp.tasks.data import policy_directory
+from ntp.tasks.data import load_policy
 from ntp.tasks.mine import attempts_file
 from ntp.verifier.ensemble import VerifierEnsemble
 
@@ -36,7 +35,7 @@ def load_verifiers(cfg: DictConfig, inputs: Mapping[str, Path]) -> VerifierEnsem
     Raises:
         CheckpointError: They do not fit, or one of them cannot be read.
     """
-    backbone = instantiate(cfg.model).load(policy_directory(inputs["backbone"]))
+    backbone = load_policy(cfg, inputs["backbone"])
     directory = inputs["verifier"]
     inner = directory / "verifier"
     return VerifierEnsemble.load(backbone, inner if inner.is_dir() else directory)
