@@ -35,9 +35,9 @@ _READS = {
     "extract": _SOURCE,
     "sft": _LEARNING,
     "gfn": (*_LEARNING, "env", "loss", "reward"),
-    "mine": (*_SOURCE, "data.split", "seed", "env", "mining"),
+    "mine": (*_SOURCE, "data.split", "seed", "model", "env", "mining"),
     "verifier": (*_LEARNING, "loss"),
-    "evaluate": (*_SOURCE, "data.split", "seed", "env", "search", "aggregation", "evaluation"),
+    "evaluate": (*_SOURCE, "data.split", "seed", "model", "env", "search", "evaluation"),
     "verifier_eval": ("seed", "study"),
     "overoptimisation": ("study",),
 }
@@ -67,7 +67,10 @@ class Stage:
     @cached_property
     def key(self) -> str:
         """Hash of everything the result depends on."""
-        reads = {path: _plain(OmegaConf.select(self.cfg, path)) for path in _READS[self.kind]}
+        paths = list(_READS[self.kind])
+        if self.kind == "evaluate" and "verifier" in (*self.needs, *self.checkpoints):
+            paths.append("aggregation")
+        reads = {path: _plain(OmegaConf.select(self.cfg, path)) for path in paths}
         needs = {name: stage.key for name, stage in self.needs.items()}
         given = {name: _digest(path) for name, path in self.checkpoints.items()}
         content = json.dumps([FORMAT, self.kind, reads, needs, given], sort_keys=True)

@@ -126,3 +126,19 @@ def test_seeds_of_a_study_are_not_those_of_what_it_starts_from():
 def test_mistakes_are_found_before_anything_is_made(overrides, message):
     with pytest.raises((ConfigError, CheckpointError, InstantiationException), match=message):
         stage(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "override", "changes"),
+    [
+        ([], "model.top_p=0.5", True),
+        ([], "aggregation=uwo", False),
+        (["search.score=mixed"], "aggregation=uwo", True),
+        (["search.score=mixed"], "search.verifier_weight=2", True),
+        (["search.score=mixed"], 'verifier.overrides=["module.num_heads=2"]', True),
+        ([], 'verifier.overrides=["module.num_heads=2"]', False),
+    ],
+)
+def test_a_search_is_made_again_only_for_what_it_depends_on(overrides, override, changes, tmp_path):
+    given = ["search_eval", f"policy.checkpoint={tmp_path}", *overrides]
+    assert (stage(*given).key != stage(*given, override).key) == changes
