@@ -1,12 +1,17 @@
 """Shared by all tests."""
 
 import shutil
+import signal
 
 import pytest
 import torch
 
 # On few cores, many small multi-threaded operations mostly wait for one another.
 torch.set_num_threads(1)
+
+# What a shell runs in the background is deaf to Ctrl-C, and so would be the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIREMENTS = {
     "coq": (lambda: shutil.which("coqidetop.opt") is not None, "Coq is missing: apt-get install coq"),
