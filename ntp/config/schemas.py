@@ -31,6 +31,7 @@ class SplitConfig:
     val_fraction: float = 0.05
     test_fraction: float = 0.1
     test_files: list[str] = field(default_factory=list)
+    verifier_fraction: float = 0.0
 
 
 @dataclass
@@ -292,7 +293,9 @@ class SearchConfig:
 @dataclass
 class MiningConfig:
     sides: list[str] = field(default_factory=lambda: ["train", "val"])
-    num_theorems: dict[str, int] = field(default_factory=lambda: {"train": 1500, "val": 200, "test": 800})
+    num_theorems: dict[str, int] = field(
+        default_factory=lambda: {"train": 1500, "verifier": 1500, "val": 200, "test": 800}
+    )
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(num_samples=24, max_depth=6))
     best_first: BestFirstConfig = field(
         default_factory=lambda: BestFirstConfig(max_expansions=16, max_depth=8)

@@ -1,4 +1,7 @@
-"""Train, validation and test theorems.
+"""Theorems to train on, to validate on and to test on.
+
+A fourth side can be set apart for verifiers. Attempts at theorems whose proofs a policy was trained on say
+little about its mistakes on others, so verifiers may be trained on theorems that no policy saw.
 
 Both kinds of split give whole files to one side, since neighbouring theorems share proofs, and then clean the
 evaluation sides. The result is a pure function of the records and the options.
@@ -45,9 +48,11 @@ class Split:
         val_fraction: Wanted share of theorems on the validation side, before cleaning.
         test_fraction: The same for the test side; not used when `test_files` is given.
         test_files: Globs of the files of the test side; empty to draw them.
+        verifier_fraction: Wanted share of theorems that train verifiers only.
         train: Ids.
         val: Ids.
         test: Ids.
+        verifier: Ids; empty if verifiers are trained on the theorems of `train`.
         num_duplicates: Theorems removed from the evaluation sides because their statement is repeated.
         num_without_novel_premise: Theorems removed from them for `novel_premises`.
         source_hash: SHA-256 of everything in the records that the split depends on.
@@ -59,9 +64,11 @@ class Split:
     val_fraction: float
     test_fraction: float
     test_files: tuple[str, ...]
+    verifier_fraction: float
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
+    verifier: tuple[str, ...]
     num_duplicates: int
     num_without_novel_premise: int
     source_hash: str
@@ -75,6 +82,7 @@ def make_split(
     val_fraction: float = 0.05,
     test_fraction: float = 0.1,
     test_files: Sequence[str] = (),
+    verifier_fraction: float = 0.0,
 ) -> Split:
     """Split theorem records.
 
@@ -85,36 +93,40 @@ def make_split(
         val_fraction: Share of all theorems to put on the validation side, as near as whole files allow.
         test_fraction: The same for the test side.
         test_files: Globs of the files that make the test side, in place of `test_fraction`.
+        verifier_fraction: Share of all theorems to take from the training side for verifiers.
 
     Raises:
         DataError: The kind is unknown, the fractions leave nothing to train on, or a wanted side is empty.
     """
     records = list(records)
-    _check_options(kind, val_fraction, test_fraction)
+    _check_options(kind, val_fraction, test_fraction, verifier_fraction)
     by_file: dict[str, list[TheoremRecord]] = {}
     for record in records:
         by_file.setdefault(record.theorem.file, []).append(record)
     sizes = {file: len(group) for file, group in by_file.items()}
-    test_side, val_side = _assign(sizes, seed, val_fraction, test_fraction, test_files)
-    train = [r for r in records if r.theorem.file not in test_side | val_side]
-    val = [r for r in records if r.theorem.file in val_side]
-    test = [r for r in records if r.theorem.file in test_side]
+    sides = _assign(sizes, seed, val_fraction, test_fraction, verifier_fraction, test_files)
+    test, val, verifier = ([r for r in records if r.theorem.file in side] for side in sides)
+    train = [r for r in records if not any(r.theorem.file in side for side in sides)]
     num_not_novel = 0
     if kind == "novel_premises":
-        known = {use.full_name for record in train for step in record.steps for use in step.premises}
+        known = {
+            use.full_name for record in train + verifier for step in record.steps for use in step.premises
+        }
         novel_val, novel_test = ([r for r in side if _premises(r) - known] for side in (val, test))
         num_not_novel = len(val) + len(test) - len(novel_val) - len(novel_test)
         val, test = novel_val, novel_test
-    (kept_test, kept_val), num_duplicates = _without_duplicates(train, [test, val])
+    (kept_test, kept_val), num_duplicates = _without_duplicates(train + verifier, [test, val])
     split = Split(
         kind=kind,
         seed=seed,
         val_fraction=val_fraction,
         test_fraction=test_fraction,
         test_files=tuple(test_files),
+        verifier_fraction=verifier_fraction,
         train=_ids(train),
         val=_ids(kept_val),
         test=_ids(kept_test),
+        verifier=_ids(verifier),
         num_duplicates=num_duplicates,
         num_without_novel_premise=num_not_novel,
         source_hash=_source_hash(records),
@@ -152,18 +164,19 @@ def load_or_make_split(
     val_fraction: float,
     test_fraction: float,
     test_files: Sequence[str] = (),
+    verifier_fraction: float = 0.0,
 ) -> Split:
     """The split of a data set, kept in its directory under a name made of the options.
 
     Raises:
         DataError: As for `make_split` and `load_split`, or the stored split is of other records.
     """
-    options = json.dumps([kind, seed, val_fraction, test_fraction, list(test_files)])
+    options = json.dumps([kind, seed, val_fraction, test_fraction, list(test_files), verifier_fraction])
     name = hashlib.sha256(options.encode()).hexdigest()[:8]
     path = dataset.directory / "splits" / f"{kind}-{seed}-{name}.json"
     records = dataset.records.values()
     if not path.exists():
-        split = make_split(records, kind, seed, val_fraction, test_fraction, test_files)
+        split = make_split(records, kind, seed, val_fraction, test_fraction, test_files, verifier_fraction)
         save_split(split, path)
         return split
     split = load_split(path)
@@ -186,28 +199,36 @@ def statement_key(record: TheoremRecord) -> str:
     return " ".join(text.split())
 
 
-def _check_options(kind: str, val_fraction: float, test_fraction: float) -> None:
+def _check_options(kind: str, *fractions: float) -> None:
     if kind not in KINDS:
         raise DataError(f"unknown split {kind!r}: choose one of {', '.join(KINDS)}")
-    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
-        raise DataError(
-            f"val_fraction={val_fraction} and test_fraction={test_fraction} leave nothing to train on"
-        )
+    if min(fractions) < 0 or sum(fractions) >= 1:
+        names = ("val_fraction", "test_fraction", "verifier_fraction")
+        given = ", ".join(f"{name}={value}" for name, value in zip(names, fractions, strict=True))
+        raise DataError(f"{given} leave nothing to train on")
 
 
 def _assign(
-    sizes: dict[str, int], seed: int, val_fraction: float, test_fraction: float, test_files: Sequence[str]
-) -> tuple[set[str], set[str]]:
-    """Files of the test and validation sides."""
+    sizes: dict[str, int],
+    seed: int,
+    val_fraction: float,
+    test_fraction: float,
+    verifier_fraction: float,
+    test_files: Sequence[str],
+) -> tuple[set[str], set[str], set[str]]:
+    """Files of the test, the validation and the verifier side."""
     order = sorted(sizes)
     random.Random(seed).shuffle(order)
     total = sum(sizes.values())
     if test_files:
         test = {file for file in order if any(fnmatchcase(file, glob) for glob in test_files)}
     else:
-        test = _draw(order, sizes, test_fraction * total, num_kept=1 + (val_fraction > 0))
+        num_kept = 1 + (val_fraction > 0) + (verifier_fraction > 0)
+        test = _draw(order, sizes, test_fraction * total, num_kept)
     rest = [file for file in order if file not in test]
-    return test, _draw(rest, sizes, val_fraction * total, num_kept=1)
+    val = _draw(rest, sizes, val_fraction * total, num_kept=1 + (verifier_fraction > 0))
+    rest = [file for file in rest if file not in val]
+    return test, val, _draw(rest, sizes, verifier_fraction * total, num_kept=1)
 
 
 def _draw(order: Sequence[str], sizes: dict[str, int], target: float, num_kept: int) -> set[str]:
@@ -253,6 +274,7 @@ def _check_sides(split: Split, num_records: int) -> None:
         "train": True,
         "val": split.val_fraction > 0,
         "test": split.test_fraction > 0 or bool(split.test_files),
+        "verifier": split.verifier_fraction > 0,
     }
     for side, is_wanted in wanted.items():
         if is_wanted and not getattr(split, side):

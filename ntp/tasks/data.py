@@ -64,10 +64,15 @@ def side_of(split: Split, side: str) -> tuple[str, ...]:
     Raises:
         ConfigError: There is no such side.
     """
-    sides = {"train": split.train, "val": split.val, "test": split.test}
+    sides = {"train": split.train, "verifier": split.verifier, "val": split.val, "test": split.test}
     if side not in sides:
         raise ConfigError(f"{side} is no side of the split: choose one of {', '.join(sides)}")
     return sides[side]
+
+
+def verifier_side(cfg: DictConfig) -> str:
+    """The side of the split whose attempts verifiers are trained on: their own where there is one."""
+    return "verifier" if cfg.data.split.verifier_fraction > 0 else "train"
 
 
 def policy_directory(path: Path) -> Path:

@@ -30,6 +30,7 @@ from ntp.tasks.data import (
     require_theorems,
     side_of,
     tactic_pairs,
+    verifier_side,
 )
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
@@ -104,8 +105,8 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
 
 
 def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
-    """Heads on a supervised policy, to be trained on attempts at training theorems."""
-    train = decided_states(labelled_side(inputs["attempts"], "train"))
+    """Heads on a supervised policy, to be trained on attempts at the theorems that are there for it."""
+    train = decided_states(labelled_side(inputs["attempts"], verifier_side(cfg)))
     val = labelled_side(inputs["attempts"], "val")
     backbone = load_policy(cfg, inputs["policy"])
     options = cfg.module

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
+from ntp.tasks.data import verifier_side
 from ntp.tasks.searches import priority_weights
 from ntp.tracking.run_dir import is_complete
 
@@ -125,7 +126,7 @@ def plan(cfg: DictConfig) -> Stage:
     if kind in ("gfn", "verifier", "mine", "verifier_eval"):
         need("policy", cfg.policy, "policy")
     if kind in ("verifier", "verifier_eval"):
-        need_attempts("attempts", "train", "val")
+        need_attempts("attempts", verifier_side(cfg), "val")
     if kind == "verifier_eval":
         need_attempts("test_attempts", "test")
     if kind == "gfn" and "aggregation" in cfg.reward:

@@ -59,6 +59,16 @@ def test_the_fractions_are_met_as_near_as_files_allow():
     assert (len(split.train), len(split.val), len(split.test)) == (140, 20, 40)
 
 
+def test_theorems_for_verifiers_are_taken_from_training_alone():
+    whole, parted = (
+        make_split(library(), "random", 3, 0.1, 0.2, verifier_fraction=fraction) for fraction in (0.0, 0.3)
+    )
+    assert whole.verifier == ()
+    assert (len(parted.train), len(parted.verifier)) == (80, 60)
+    assert {*parted.train, *parted.verifier} == {*whole.train}
+    assert (parted.val, parted.test) == (whole.val, whole.test)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_no_big_file_is_a_side_by_itself(seed):
     big = [make_record(f"big{i}", 99) for i in range(40)]
@@ -124,6 +134,7 @@ def test_files_can_be_named():
     [
         ({"kind": "other"}, "unknown split 'other'"),
         ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
+        ({"val_fraction": 0.3, "test_fraction": 0.3, "verifier_fraction": 0.4}, "leave nothing to train on"),
         ({"val_fraction": -0.1}, "leave nothing to train on"),
         ({"test_files": ["nothing.v"]}, "the test side of the random split of 200 theorems is empty"),
         ({"test_files": ["*"]}, "the train side"),
