@@ -28,6 +28,8 @@ class Theorem:
         statement: Source text of the declaration sentence, equal to the file's text over `declaration`.
         declaration: Where the statement stands in the file.
         proof: From the end of the statement to the end of the closing sentence (`Qed.`) in the file.
+        context: What a prover reads before the statement, for theorems that stand in no file of a project
+            (benchmarks such as miniF2F); empty for the others, whose context is their file.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Theorem:
     statement: str
     declaration: Span
     proof: Span
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,22 @@ class ProofState:
 
     @cached_property
     def text(self) -> str:
-        """The first goal as the policy reads it."""
+        """The state as a policy reads it: the first goal, the only one that a Coq tactic sees."""
         return str(self.goal)
 
     @cached_property
     def key(self) -> str:
         """All goals printed: two states with one key are merged by a search."""
-        return "\n\n".join((self.text, *self.other_goals))
+        return "\n\n".join((str(self.goal), *self.other_goals))
+
+
+class LeanState(ProofState):
+    """An open proof in Lean, where a tactic may act on any goal and a policy reads all of them."""
+
+    @cached_property
+    def text(self) -> str:
+        """All goals, as Lean prints them."""
+        return self.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from ntp.errors import DataError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VERSION_KEY = "schema_version"
 
 R = TypeVar("R")

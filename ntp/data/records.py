@@ -64,6 +64,7 @@ class StepRecord:
         after: The first goal of the whole proof after it; None when no goal is left.
         num_goals_after: All goals after it, counted as for `num_other_goals`.
         premises: Names written in the tactic, in order of first occurrence, each once.
+        other_goals: The goals beside `before`, printed, where a policy reads them too: Lean's. Empty for Coq.
     """
 
     tactic: str
@@ -73,6 +74,12 @@ class StepRecord:
     after: Goal | None
     num_goals_after: int
     premises: tuple[PremiseUse, ...]
+    other_goals: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The state before the tactic as a policy reads it."""
+        return "\n\n".join((str(self.before), *self.other_goals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +91,8 @@ class TheoremRecord:
         prover: `coq` or `lean`.
         module: Logical name of the file's module.
         kind: The declaring keyword, as `Lemma` or `Instance`.
-        closing: How the proof ends, as `Qed` or `Defined`.
-        steps: At least one.
+        closing: How the proof ends, as `Qed` or `Defined`; empty for Lean.
+        steps: At least one for Coq. Lean's data also has theorems whose proof is a term, or is not given.
     """
 
     theorem: Theorem

@@ -194,7 +194,7 @@ def statement_key(record: TheoremRecord) -> str:
     name = record.theorem.id.partition("#")[0].rpartition(".")[2]
     found = re.search(rf"(?<![\w.']){re.escape(name)}(?![\w'])", statement)
     text = statement[found.end() :] if found else ""
-    if not any(map(str.isalnum, text)):
+    if not any(map(str.isalnum, text)) and record.steps:
         text = str(record.steps[0].before)
     return " ".join(text.split())
 

@@ -29,7 +29,7 @@ def tactic_pairs(
     records: Iterable[TheoremRecord], max_state_chars: int | None = None, max_tactic_chars: int | None = None
 ) -> list[TacticPair]:
     """The distinct (state, tactic) pairs of recorded proofs, without those that are longer than wanted."""
-    pairs = unique_pairs(TacticPair(str(step.before), step.tactic) for r in records for step in r.steps)
+    pairs = unique_pairs(TacticPair(step.state, step.tactic) for r in records for step in r.steps)
     return [
         pair
         for pair in pairs
@@ -39,8 +39,9 @@ def tactic_pairs(
 
 
 def provable(records: Sequence[TheoremRecord], max_steps: int | None = None) -> list[TheoremRecord]:
-    """Theorems closed by `Qed`, which can be posed to a prover, with a proof of at most `max_steps`."""
-    return [r for r in records if r.closing == "Qed" and (max_steps is None or len(r.steps) <= max_steps)]
+    """Theorems that can be posed to a prover (Coq's end with `Qed`), with a proof of at most `max_steps`."""
+    posable = [r for r in records if r.prover == "lean" or r.closing == "Qed"]
+    return [r for r in posable if max_steps is None or 1 <= len(r.steps) <= max_steps]
 
 
 def sample_theorems(cfg: DictConfig, dataset: Dataset, side: str, num: int | None) -> list[TheoremRecord]:

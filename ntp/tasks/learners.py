@@ -99,7 +99,7 @@ def build_gfn(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> 
 def _human_proof(record: TheoremRecord) -> HumanProof:
     return HumanProof(
         record.theorem.id,
-        tuple(str(step.before) for step in record.steps),
+        tuple(step.state for step in record.steps),
         tuple(step.tactic for step in record.steps),
     )
 

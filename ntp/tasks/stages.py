@@ -27,7 +27,7 @@ from ntp.tasks.searches import priority_weights
 from ntp.tracking.run_dir import is_complete
 
 # Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
-FORMAT = 2
+FORMAT = 3
 
 # What the result of a task depends on.
 _SOURCE = ("data.include", "data.exclude", "env.root", "env.load_paths", "env.coqidetop")

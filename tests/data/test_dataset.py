@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from ntp.data.dataset import METADATA, THEOREMS, Dataset, content_hash
+from ntp.data.jsonl import SCHEMA_VERSION
 from ntp.errors import DataError
 
 pytestmark = pytest.mark.coq
@@ -34,7 +35,7 @@ def test_no_data_set(tmp_path):
 
 def test_another_schema_version(small, tmp_path):
     text = (small.directory / METADATA).read_text()
-    (tmp_path / METADATA).write_text(text.replace('"schema_version":1', '"schema_version":0'))
+    (tmp_path / METADATA).write_text(text.replace(f'"schema_version":{SCHEMA_VERSION}', '"schema_version":0'))
     with pytest.raises(DataError, match=r"metadata\.json: schema version 0"):
         Dataset.load(tmp_path)
 

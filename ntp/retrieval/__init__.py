@@ -1,0 +1,1 @@
+"""Premises for proof states: which are accessible, and which are likely to be used."""
