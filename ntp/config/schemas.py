@@ -294,7 +294,7 @@ class SearchConfig:
 class MiningConfig:
     sides: list[str] = field(default_factory=lambda: ["train", "val"])
     num_theorems: dict[str, int] = field(
-        default_factory=lambda: {"train": 600, "verifier": 600, "val": 200, "test": 800}
+        default_factory=lambda: {"train": 300, "verifier": 300, "val": 120, "test": 800}
     )
     sampling: SamplingConfig = field(default_factory=lambda: SamplingConfig(num_samples=24, max_depth=6))
     best_first: BestFirstConfig = field(
