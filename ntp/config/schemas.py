@@ -307,6 +307,10 @@ class MiningConfig:
 
 @dataclass
 class EvaluationConfig:
+    """What is asked of policies; `shard` is the part `i/n` to do, `num_shards` asks for all parts, merged."""
+
+    shard: str | None = None
+    num_shards: int | None = None
     split: str = "test"
     max_theorems: int | None = None
     one_shot_tactics: list[str] = field(

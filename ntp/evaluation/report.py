@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.table import Table
 
-from ntp.data.jsonl import atomic_write, write_jsonl
 from ntp.evaluation.comparison import Comparison, compare, comparison_rows, flat_comparison
 from ntp.evaluation.html import Section, render_page
 from ntp.evaluation.metrics import distinct_counts
@@ -95,22 +93,9 @@ def headline(report: Report) -> Table:
     return rich_table(report.title, *headline_rows(report.summaries))
 
 
-def write_report(report: Report, directory: Path) -> list[Path]:
-    """Write `results.jsonl`, `report.md` and `report.html`.
-
-    Returns:
-        Their paths, in this order.
-
-    Raises:
-        DataError: The directory cannot be written.
-    """
-    paths = [directory / name for name in ("results.jsonl", "report.md", "report.html")]
-    write_jsonl(paths[0], (result for group in report.groups.values() for result in group))
-    page = render_page(report.title, DEFINITIONS, _sections(report), report.groups)
-    for path, text in ((paths[1], markdown(report)), (paths[2], page)):
-        with atomic_write(path) as stream:
-            stream.write(text)
-    return paths
+def page(report: Report) -> str:
+    """The report as one self-contained HTML page, with the proof trees."""
+    return render_page(report.title, DEFINITIONS, _sections(report), report.groups)
 
 
 def markdown(report: Report) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ntp.data.jsonl import atomic_write
 from ntp.tracking.mlflow import MlflowRun
 
 
@@ -26,3 +27,10 @@ class Context:
     directory: Path
     inputs: Mapping[str, Path]
     mlflow: MlflowRun
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write text files into the directory, and log them as artifacts."""
+        for name, text in files.items():
+            with atomic_write(self.directory / name) as stream:
+                stream.write(text)
+            self.mlflow.log_artifact(self.directory / name)

@@ -16,8 +16,9 @@ from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
-from ntp.evaluation.report import build_report, headline, summary_metrics, write_report
+from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremResult
+from ntp.evaluation.shards import Shard
 from ntp.policy.requests import Draw
 from ntp.search.base import Critic, Proposer
 from ntp.search.best_first import BestFirstSearch
@@ -63,22 +64,32 @@ def run(context: Context) -> dict[str, float]:
     dataset = Dataset.load(context.inputs["dataset"])
     records = sample_theorems(cfg, dataset, options.split, options.max_theorems)
     theorems = [record.theorem for record in records]
+    if options.shard is not None:
+        theorems = Shard.parse(options.shard).select(theorems)
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
     for method in methods(cfg, context.inputs):
-        path = context.directory / f"results-{method.name}.jsonl"
+        path = context.directory / results_file(method.name)
         if not path.exists():
             write_jsonl(path, evaluate(method, theorems, make_env))
         results += read_jsonl(path, TheoremResult)
-    report = build_report(
-        f"{cfg.name}: {len(theorems)} held-out theorems",
-        results,
-        options.baseline,
-        cfg.seed,
-        options.bootstrap_samples,
-    )
-    for path in write_report(report, context.directory):
-        context.mlflow.log_artifact(path)
+    return report_results(context, results)
+
+
+def results_file(method: str) -> str:
+    """Name of the file of a method's results, from which every number can be recomputed."""
+    return f"results-{method}.jsonl"
+
+
+def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[str, float]:
+    """Write the report on results that lie in the task's directory; its numbers."""
+    cfg, options = context.cfg, context.cfg.evaluation
+    num_theorems = len({result.theorem for result in results})
+    title = f"{cfg.name}: {num_theorems} held-out theorems"
+    report = build_report(title, results, options.baseline, cfg.seed, options.bootstrap_samples)
+    context.write({"report.md": markdown(report), "report.html": page(report)})
+    for name in report.groups:
+        context.mlflow.log_artifact(context.directory / results_file(name))
     Console().print(headline(report))
     return summary_metrics(report)
 
@@ -99,8 +110,8 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
         )
     for name in cfg.evaluation.policies:
 
-        def load(path: Path = inputs[f"policy/{name}"]) -> Proposer:
-            return load_policy(cfg, path)
+        def load(role: str = f"policy/{name}") -> Proposer:
+            return load_policy(cfg, inputs[role])
 
         if "sampling" in cfg.search:
             found.append(Method(name, load, sampling_search(cfg.search.sampling, cfg.seed), independent=True))

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.tasks import evaluate, extract, mine, overoptimisation, train, verifier_eval
+from ntp.tasks import evaluate, extract, merge, mine, overoptimisation, train, verifier_eval
 from ntp.tasks.context import Context
 from ntp.tasks.stages import Stage, plan
 from ntp.tracking.mlflow import MlflowRun
@@ -22,6 +22,7 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "mine": mine.run,
     "verifier": train.run,
     "evaluate": evaluate.run,
+    "merge": merge.run,
     "verifier_eval": verifier_eval.run,
     "overoptimisation": overoptimisation.run,
 }

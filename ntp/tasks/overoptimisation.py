@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from ntp.data.jsonl import atomic_write
 from ntp.evaluation.overoptimisation import METRICS, Curve, flat, gaps, markdown, plot
 from ntp.tasks.context import Context
 
@@ -31,9 +30,6 @@ def run(context: Context) -> dict[str, float]:
         "curves.json": json.dumps({"gaps": gaps(curves), "curves": raw}) + "\n",
         "overoptimisation.svg": plot(curves) + "\n",
     }
-    for file, text in texts.items():
-        with atomic_write(context.directory / file) as stream:
-            stream.write(text)
-        context.mlflow.log_artifact(context.directory / file)
+    context.write(texts)
     Console().print(texts["report.md"], highlight=False, soft_wrap=True)
     return flat(curves)

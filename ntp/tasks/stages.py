@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
+from ntp.evaluation.shards import Shard
 from ntp.tasks.data import verifier_side
 from ntp.tasks.searches import priority_weights
 from ntp.tracking.run_dir import is_complete
@@ -39,6 +40,7 @@ _READS = {
     "mine": (*_SOURCE, "data.split", "seed", "model", "env", "mining"),
     "verifier": (*_LEARNING, "loss"),
     "evaluate": (*_SOURCE, "data.split", "seed", "model", "env", "search", "evaluation"),
+    "merge": ("data.split", "evaluation"),
     "verifier_eval": ("seed", "study"),
     "overoptimisation": ("study",),
 }
@@ -62,7 +64,7 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        """The task's name; for training, the module's."""
+        """The task's name; for training the module's, and `merge` for an evaluation in parts."""
         return _kind(self.cfg)
 
     @cached_property
@@ -121,7 +123,7 @@ def plan(cfg: DictConfig) -> Stage:
 
     kind = _kind(cfg)
     _check_early(cfg, kind)
-    if kind in ("sft", "gfn", "verifier", "mine", "evaluate"):
+    if kind in ("sft", "gfn", "verifier", "mine", "evaluate", "merge"):
         needs["dataset"] = plan(_prerequisite(cfg, ["+experiment=extract_coq"]))
     if kind in ("gfn", "verifier", "mine", "verifier_eval"):
         need("policy", cfg.policy, "policy")
@@ -136,6 +138,9 @@ def plan(cfg: DictConfig) -> Stage:
             need(f"policy/{name}", source, f"evaluation.policies.{name}")
         if cfg.search.score != "policy":
             need_verifier(cfg.verifier)
+    if kind == "merge":
+        for index in range(cfg.evaluation.num_shards):
+            needs[f"shard/{index}"] = plan(_shard(cfg, index))
     if kind in ("verifier_eval", "overoptimisation"):
         for name, overrides in cfg.study.variants.items():
             for seed in cfg.study.seeds:
@@ -144,6 +149,8 @@ def plan(cfg: DictConfig) -> Stage:
 
 
 def _kind(cfg: DictConfig) -> str:
+    if cfg.task.name == "evaluate" and cfg.evaluation.num_shards is not None:
+        return "merge"
     return cfg.module.name if cfg.task.name == "train" else cfg.task.name
 
 
@@ -153,6 +160,10 @@ def _check_early(cfg: DictConfig, kind: str) -> None:
         instantiate(cfg.reward)
     if kind == "evaluate":
         priority_weights(cfg.search)
+    if cfg.evaluation.shard is not None:
+        Shard.parse(cfg.evaluation.shard)
+    if kind == "merge" and (cfg.evaluation.num_shards < 1 or cfg.evaluation.shard is not None):
+        raise ConfigError("evaluation.num_shards merges at least 1 part: give it without evaluation.shard")
 
 
 def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -167,6 +178,14 @@ def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 def _composed(overrides: tuple[str, ...]) -> DictConfig:
     """The config of an experiment: composing is slow, and runs of a study share most of what they need."""
     return compose_config(overrides)
+
+
+def _shard(cfg: DictConfig, index: int) -> DictConfig:
+    """The config of one part of an evaluation: what `evaluation.shard=i/n` on the command line makes."""
+    other = copy.deepcopy(cfg)
+    other.evaluation.shard = f"{index}/{cfg.evaluation.num_shards}"
+    other.evaluation.num_shards = None
+    return other
 
 
 def _variant(cfg: DictConfig, overrides: Sequence[str], seed: int) -> DictConfig:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from ntp.data.jsonl import atomic_write
 from ntp.data.preferences import LabelledState
 from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
 from ntp.policy.policy import TacticPolicy
@@ -55,10 +54,7 @@ def run(context: Context) -> dict[str, float]:
         "metrics.json": json.dumps(runs, indent=2) + "\n",
         "best_of_k.svg": best_of_k_plot(runs) + "\n",
     }
-    for file, text in texts.items():
-        with atomic_write(context.directory / file) as stream:
-            stream.write(text)
-        context.mlflow.log_artifact(context.directory / file)
+    context.write(texts)
     Console().print(texts["report.md"], highlight=False, soft_wrap=True)
     return flat(runs)
 
