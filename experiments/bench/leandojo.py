@@ -1,14 +1,14 @@
 """Reading a LeanDojo Benchmark of full size into our records, against `json.load` of the same files.
 
-The benchmark is made up: 122,517 theorems, given on both kinds of split, and 180,973 premises in 5,000 files. Its
-records are shaped as those of LeanDojo Benchmark 4: goals with Lean's symbols, tactics of some 27 and states of some
-300 characters (a tenth of them long), 0.9 premises in a tactic, 2.1 tactics in a theorem on average and none in nearly
-half. `json.load` only makes dictionaries; ours also parses states into goals, locates premises in the corpus, checks
-positions and import graph, and puts theorems in order. Each side runs in a process of its own.
+The benchmark is made up: 122,517 theorems, given on both kinds of split, and 180,973 premises in 5,000 files.
+Its records are shaped as those of LeanDojo Benchmark 4: goals with Lean's symbols, states of some 300
+characters (a tenth of them long), 0.9 premises in a tactic, 2.1 tactics in a theorem on average and none in
+nearly half. `json.load` only makes dictionaries; ours also parses states into goals, locates premises in the
+corpus, checks positions and the import graph, and puts theorems in order. Each side has its own process.
 
     load        seconds of ours over seconds of json
 
-Figures hold the peaks of resident memory, and seconds and peak of writing our data set and of reading it again.
+Figures hold peaks of resident memory, and what it takes to write our data set and to read it again.
 
     python experiments/bench/leandojo.py
 """

@@ -1,9 +1,9 @@
 """Lists of Lean statements without proofs: miniF2F, ProofNet, or one's own.
 
 A file whose name ends in `.jsonl` has an object a line. Read are `name`, `formal_statement`, `header` and
-`split` (`valid` or `test`) as in the Lean 4 versions of miniF2F and ProofNet, or `id`, `formal_statement` and
-`src_header` as in ProofNet for Lean 3. Any other file has a statement a line: a declaration, or a proposition,
-which gets a name. Blank lines and lines that begin with `--` are skipped there.
+`split` (`valid` or `test`) as in the Lean 4 versions of miniF2F and ProofNet, or `id`, `formal_statement`
+and `src_header` as in ProofNet for Lean 3. Any other file has a statement a line: a declaration, or a
+proposition, which gets a name. Blank lines and lines that begin with `--` are skipped there.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class TacticDataModule(lightning.LightningDataModule):
         self, train: Sequence[TacticPair], val: Sequence[TacticPair], batch_size: int, seed: int
     ) -> None:
         super().__init__()
-        # In no order of length, so that the first batches, where no more are asked for, are a fair sample. The
-        # order is that of every run, so that runs are compared on the same pairs.
+        # Shuffled, so that the first batches, where no more are asked for, are a fair sample; in the same way
+        # in every run, so that runs are compared on the same pairs.
         self._val = random.Random(0).sample(val, len(val))
         self._batch_size = batch_size
         self._schedule = BatchSchedule(train, list(map(_length, train)), batch_size, seed)

@@ -23,16 +23,16 @@ def parse_goals(state: str) -> tuple[Goal, ...]:
     if state.strip() in (NO_GOALS, ""):
         return ()
     goals: list[Goal] = []
-    block = ""
+    block: str | None = None
     for part in state.split("\n\n"):
         # A blank line may also follow a header, or stand in a string: a goal ends only after its conclusion.
-        block = f"{block}\n\n{part}" if block else part
+        block = part if block is None else f"{block}\n\n{part}"
         if _find(block, _TURNSTILE) is not None:
             goals.append(_parse_goal(block, _TURNSTILE))
-            block = ""
-    if block and goals:
+            block = None
+    if block is not None and goals:
         goals[-1] = replace(goals[-1], conclusion=f"{goals[-1].conclusion}\n\n{block}")
-    elif block:
+    elif block is not None:
         goals.append(_parse_goal(block, _CONV))
     return tuple(goals)
 
