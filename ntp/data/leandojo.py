@@ -32,6 +32,8 @@ NOWHERE = Span(0, 0)
 # Where leanproject puts the dependencies of a Lean 3 project, the core library among them.
 _LEAN3_PATH = b'"_target/'
 
+Repository = tuple[str, str]
+
 _Key = tuple[str, tuple[int, int], str]
 
 
@@ -55,8 +57,7 @@ class LeanDojoBenchmark:
     Attributes:
         corpus: Premises and imports; None without `corpus.jsonl`.
         prover: `lean`, or `lean3`, which no environment of ours runs.
-        url: Of the repository.
-        commit: Of the repository.
+        repositories: URL and commit of the repository of each file that has theorems.
         sides: For each kind of split, the ids on each side, in the order of the data set.
         num_repeated_theorems: Times that a theorem is repeated on its own side of a split.
         num_steps_without_goal: Tactics recorded where no goal was left, which are dropped; known after
@@ -65,8 +66,7 @@ class LeanDojoBenchmark:
 
     corpus: Corpus | None
     prover: str
-    url: str
-    commit: str
+    repositories: dict[str, Repository]
     sides: dict[str, dict[str, tuple[str, ...]]]
     num_repeated_theorems: int
     _theorems: list[_Stored]
@@ -87,9 +87,6 @@ class LeanDojoBenchmark:
         for kind in kinds:
             for side in SIDES:
                 found.read_side(directory / kind / f"{side}.json", kind, side)
-        if len(found.repositories) != 1:
-            raise DataError(f"{directory}: {len(found.repositories)} versions of repositories, expected one")
-        (url, commit) = found.repositories.pop()
         theorems = found.stored()
         sides = {
             kind: {
@@ -101,7 +98,7 @@ class LeanDojoBenchmark:
         paths = () if corpus is None else corpus.files
         is_lean3 = found.is_lean3 or any(path.startswith("_target/") for path in paths)
         prover = "lean3" if is_lean3 else "lean"
-        return LeanDojoBenchmark(corpus, prover, url, commit, sides, found.num_repeated, theorems)
+        return LeanDojoBenchmark(corpus, prover, found.repositories, sides, found.num_repeated, theorems)
 
     def __len__(self) -> int:
         return len(self._theorems)
@@ -129,11 +126,11 @@ class LeanDojoBenchmark:
         """File records, sorted by path; without a corpus those of the theorems, whose imports are unknown."""
         num_theorems = Counter(stored.key[0] for stored in self._theorems)
         known = {} if self.corpus is None else self.corpus.files
+        ((main, _),) = Counter(self.repositories.values()).most_common(1) or [(("", ""), 0)]
         for path in sorted({*num_theorems, *known}):
             imports = known[path].imports if path in known else ()
-            yield FileRecord(
-                path, module_name(path), imports, "", 0, num_theorems[path], "", self.url, self.commit
-            )
+            url, commit = self.repositories.get(path, main)
+            yield FileRecord(path, module_name(path), imports, "", 0, num_theorems[path], "", url, commit)
 
     def _record(self, stored: _Stored, traced: TracedTheorem) -> TheoremRecord:
         path, name = traced.file_path, traced.full_name
@@ -197,7 +194,7 @@ class _Found:
     """Theorems collected from the files of the sides."""
 
     def __init__(self) -> None:
-        self.repositories: set[tuple[str, str]] = set()
+        self.repositories: dict[str, Repository] = {}
         self.side_of: dict[str, dict[_Key, str]] = {}
         self.num_repeated = 0
         self.is_lean3 = False
@@ -222,7 +219,9 @@ class _Found:
                 raise DataError(f"{where}: {place.full_name} of {key[0]} is on side {sides[key]} too")
             self.num_repeated += key in sides
             sides[key] = side
-            self.repositories.add((place.url, place.commit))
+            repository = (place.url, place.commit)
+            if self.repositories.setdefault(place.file_path, repository) != repository:
+                raise DataError(f"{where}: {place.file_path} is there in two versions of a repository")
             # Both kinds of split hold the same theorems: what is known of them is not kept twice.
             self._contents.setdefault(key, (raw, where))
 

@@ -66,6 +66,7 @@ def test_steps_hold_states_and_premises(write_benchmark, parts, tmp_path):
 
 
 def test_premises_and_files(write_benchmark, parts, tmp_path):
+    parts["random/test.json"][0]["url"] = "https://example.org/other"
     benchmark = LeanDojoBenchmark.read(write_benchmark(tmp_path, parts))
     premises = list(benchmark.premises())
     assert [(p.file, p.full_name) for p in premises] == [
@@ -78,6 +79,7 @@ def test_premises_and_files(write_benchmark, parts, tmp_path):
     core, logic, main = benchmark.files()
     assert (core.module, logic.module) == ("Init.Core", "Small.Logic")
     assert (main.imports, main.num_theorems, main.commit) == ((LOGIC,), 3, "c0ffee")
+    assert (logic.url, core.url) == ("https://example.org/other", main.url)
 
 
 def test_without_a_corpus_premises_are_as_they_are_named(write_benchmark, parts, tmp_path):
@@ -175,9 +177,9 @@ MISTAKES = {
         set_position("premise", [9, 1]),
         r"Logic\.lean: Pair: ends at 9:1, before its start at 10:1",
     ),
-    "two repositories": (
+    "a file of two commits": (
         lambda parts: change(parts, "random/val.json", [0, "commit"], "other"),
-        "2 versions of repositories",
+        r"val\.json: theorem 1: Small/Main\.lean is there in two versions",
     ),
 }
 
