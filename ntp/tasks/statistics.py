@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -31,8 +33,15 @@ def run(context: Context) -> dict[str, float]:
     console.print(heads_table(sides["all"]))
     console.print("  ".join(f"{name} {value:,}" for name, value in totals.items()), highlight=False)
     in_train = {f"{side}/num_statements_in_train": number for side, number in repeated.items()}
-    heads = {f"head/{name}": number for name, number in sides["all"].heads.most_common(NUM_HEADS)}
-    return {**totals, **flat(sides), **in_train, **heads}
+    return {**totals, **flat(sides), **in_train, **head_metrics(sides["all"])}
+
+
+def head_metrics(statistics: SideStatistics) -> dict[str, int]:
+    """How often the most frequent tactics occur; what MLflow has no place for in a name becomes `_`."""
+    metrics: Counter[str] = Counter()
+    for head, number in statistics.heads.most_common(NUM_HEADS):
+        metrics["head/" + (re.sub(r"\W", "_", head) or "_")] += number
+    return dict(metrics)
 
 
 def numbers_table(title: str, sides: Mapping[str, SideStatistics], repeated: Mapping[str, int]) -> Table:

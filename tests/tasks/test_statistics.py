@@ -1,3 +1,8 @@
+from collections import Counter
+
+from mlflow.utils.validation import _validate_metric_name
+
+from ntp.data.statistics import SideStatistics
 from ntp.tasks import statistics
 
 
@@ -11,3 +16,12 @@ def test_numbers_are_printed_and_returned(lean_context, capsys):
     assert all(isinstance(value, int | float) for value in numbers.values())
     for text in ("num_theorems_without_tactics", "lean, split random", "constructor", "50.0%"):
         assert text in printed
+
+
+def test_tactics_of_any_name_can_be_metrics():
+    heads = Counter({"induction'": 3, "exact?": 2, "exact!": 1, "{": 1, "Nat.rec": 1, "//..": 1, "": 1})
+    metrics = statistics.head_metrics(SideStatistics({}, {}, heads))
+    assert metrics["head/induction_"] == metrics["head/exact_"] == 3
+    assert sum(metrics.values()) == heads.total()
+    for name in metrics:
+        _validate_metric_name(name)
