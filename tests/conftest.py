@@ -1,7 +1,10 @@
 """Shared by all tests."""
 
+import json
+import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,3 +34,117 @@ def pytest_collection_modifyitems(items):
             for item in items:
                 if item.get_closest_marker(name):
                     item.add_marker(pytest.mark.skip(reason=reason))
+
+
+SHARED_DATA = Path(os.environ.get("NTP_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Gives the path of published data beside the checkout; skips the test where it is not there."""
+
+    def find(name):
+        path = SHARED_DATA / name
+        if not path.exists():
+            pytest.skip(f"no {path}: NTP_SHARED_DATA says where such data lies")
+        return path
+
+    return find
+
+
+def premise_use(name, path, line, column=1):
+    return {
+        "full_name": name,
+        "def_path": path,
+        "def_pos": [line, column],
+        "def_end_pos": [line, column + 3],
+    }
+
+
+def traced_tactic(tactic, before, after, *uses):
+    return {
+        "tactic": tactic,
+        "annotated_tactic": [tactic, list(uses)],
+        "state_before": before,
+        "state_after": after,
+    }
+
+
+def traced_theorem(name, path, line, *tactics):
+    return {
+        "url": "https://example.org/project",
+        "commit": "c0ffee",
+        "file_path": path,
+        "full_name": name,
+        "start": [line, 1],
+        "end": [line + 3, 9],
+        "traced_tactics": list(tactics),
+    }
+
+
+def corpus_premise(name, line, code="def x := 1"):
+    return {
+        "full_name": name,
+        "code": code,
+        "start": [line, 1],
+        "end": [line + 2, 9],
+        "kind": "commanddeclaration",
+    }
+
+
+@pytest.fixture(scope="session")
+def benchmark_parts():
+    """A LeanDojo Benchmark of a few theorems, as values to be changed before they are written."""
+    core, logic, main = ".lake/packages/lean4/src/lean/Init/Core.lean", "Small/Logic.lean", "Small/Main.lean"
+
+    def parts():
+        mk = premise_use("Pair.mk", logic, 11)
+        by_mk = traced_tactic("exact Pair.mk", "x : ℕ\n⊢ P", "no goals", mk, mk)
+        split = traced_tactic("constructor", "⊢ A ∧ B", "case left\n⊢ A\n\ncase right\n⊢ B")
+        left = traced_tactic("  exact id a\n", "case left\n⊢ A", "no goals", premise_use("id", core, 40))
+        lost = traced_tactic("rw [gone]", "⊢ C", "⊢ D", premise_use("gone", "Small/Gone.lean", 7))
+        done = traced_tactic("done", "no goals", "no goals")
+        theorems = [
+            traced_theorem("Main.twice", main, 30, lost),
+            traced_theorem("Main.twice", main, 20, split, left),
+            traced_theorem("Main.term", main, 10),
+            traced_theorem("Logic.first", logic, 50, by_mk, done),
+        ]
+        return {
+            "corpus.jsonl": [
+                {"path": core, "imports": [], "premises": [corpus_premise("id", 40)]},
+                {
+                    "path": logic,
+                    "imports": [core],
+                    "premises": [
+                        corpus_premise("Logic.first", 50, "theorem first : P"),
+                        corpus_premise("Pair", 10),
+                        corpus_premise(None, 70),
+                    ],
+                },
+                {"path": main, "imports": [logic], "premises": [corpus_premise("Main.term", 10)]},
+            ],
+            "random/train.json": theorems[:2],
+            "random/val.json": theorems[2:3],
+            "random/test.json": theorems[3:],
+            "novel_premises/train.json": theorems[2:],
+            "novel_premises/val.json": theorems[:1],
+            "novel_premises/test.json": theorems[1:2],
+        }
+
+    return parts
+
+
+@pytest.fixture(scope="session")
+def write_benchmark():
+    """Writes the parts of a benchmark into a folder."""
+
+    def write(directory, parts):
+        for name, value in parts.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lines = name.endswith(".jsonl")
+            path.write_text("\n".join(map(json.dumps, value)) if lines else json.dumps(value))
+        return directory
+
+    return write

@@ -40,6 +40,26 @@ class DataConfig:
     exclude: list[str] = field(default_factory=list)
     split: SplitConfig = field(default_factory=SplitConfig)
     num_extract_workers: int = 2
+    source: str = "coq"
+
+
+@dataclass
+class LeanDojoDataConfig:
+    """A LeanDojo Benchmark: `path` is its folder."""
+
+    path: str = MISSING
+    split: SplitConfig = field(default_factory=SplitConfig)
+    source: str = "leandojo"
+
+
+@dataclass
+class StatementsDataConfig:
+    """Statements without proofs: `path` is a file, `header` stands before those that bring none."""
+
+    path: str = MISSING
+    header: str = ""
+    split: SplitConfig = field(default_factory=lambda: SplitConfig(kind="given"))
+    source: str = "statements"
 
 
 @dataclass
@@ -379,6 +399,8 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("task", "schema"): TaskConfig,
     ("paths", "schema"): PathsConfig,
     ("data", "schema"): DataConfig,
+    ("data", "schema_leandojo"): LeanDojoDataConfig,
+    ("data", "schema_statements"): StatementsDataConfig,
     ("env", "schema_coq"): CoqEnvConfig,
     ("model", "schema_tiny"): TinyModelConfig,
     ("model", "schema_pretrained"): PretrainedModelConfig,

@@ -8,7 +8,8 @@ A data set is a directory (`ntp.data.dataset`) of
     metadata.json    Metadata
 
 All offsets are spans of characters (code points) of the source, so 'the source up to here' is a slice of the
-file and is not stored. Files are paths relative to the project's root, with `/`.
+file and is not stored. Files are paths relative to the project's root, with `/`. Lean's data comes without
+sources: its spans hold packed lines and columns (`ntp.envs.lean_positions`).
 
 What a step is. Only tactics are steps. Structure (bullets, braces, `Proof`, `Proof using`, `Proof with`) and
 commands inside a proof (`Show`, `Set`, `Opaque`, ...) are replayed and not recorded, and goals are given as
@@ -88,7 +89,7 @@ class TheoremRecord:
 
     Attributes:
         theorem: Identity, statement and place.
-        prover: `coq` or `lean`.
+        prover: `coq`, `lean` or `lean3`.
         module: Logical name of the file's module.
         kind: The declaring keyword, as `Lemma` or `Instance`.
         closing: How the proof ends, as `Qed` or `Defined`; empty for Lean.
@@ -101,6 +102,11 @@ class TheoremRecord:
     kind: str
     closing: str
     steps: tuple[StepRecord, ...]
+
+    @property
+    def closes(self) -> bool:
+        """Whether there are steps and the last leaves no goal."""
+        return bool(self.steps) and self.steps[-1].after is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +163,8 @@ class Metadata:
     """What a data set is and holds.
 
     Attributes:
-        prover: `coq` or `lean`.
-        prover_version: As the prover says.
+        prover: `coq`, `lean` or `lean3`.
+        prover_version: As the prover says; empty when unknown.
         num_files: Files, failed ones included.
         num_failed_files: Files that did not replay.
         num_sentences: Sentences replayed.

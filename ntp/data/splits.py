@@ -132,7 +132,25 @@ def make_split(
         source_hash=_source_hash(records),
     )
     _check_sides(split, len(records))
+    return sealed(split)
+
+
+def sealed(split: Split) -> Split:
+    """The split with the hash of its content."""
     return replace(split, content_hash=_content_hash(split))
+
+
+def draw_files(sizes: dict[str, int], seed: int, target: float) -> set[str]:
+    """Files that hold about `target` theorems, in a random order; one at least stays behind.
+
+    Args:
+        sizes: Theorems in each file.
+        seed: Of the order.
+        target: Wanted number of theorems.
+    """
+    order = sorted(sizes)
+    random.Random(seed).shuffle(order)
+    return _draw(order, sizes, target, num_kept=1)
 
 
 def save_split(split: Split, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,9 @@ class TacticDataModule(lightning.LightningDataModule):
         self, train: Sequence[TacticPair], val: Sequence[TacticPair], batch_size: int, seed: int
     ) -> None:
         super().__init__()
-        self._val = sorted(val, key=_length)
+        # Shuffled, so that the first batches, where no more are asked for, are a fair sample; in the same way
+        # in every run, so that runs are compared on the same pairs.
+        self._val = random.Random(0).sample(val, len(val))
         self._batch_size = batch_size
         self._schedule = BatchSchedule(train, list(map(_length, train)), batch_size, seed)
 
@@ -44,7 +47,7 @@ class TacticDataModule(lightning.LightningDataModule):
         return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
 
     def val_dataloader(self) -> DataLoader[TacticPair]:
-        """Validation batches, shortest pairs first."""
+        """Validation batches, in an order that is random and always the same."""
         return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
 
 

@@ -49,6 +49,7 @@ class SFTModule(lightning.LightningModule):
         self._warmup_steps = warmup_steps
         self._decay_steps = decay_steps
         self._val_nll = MeanMetric()
+        self._val_exact = MeanMetric()
 
     def training_step(self, batch: Sequence[TacticPair]) -> Tensor:
         """Mean negative log-likelihood per token of the tactics, in nats, plus the states' weighted."""
@@ -66,16 +67,24 @@ class SFTModule(lightning.LightningModule):
         return nll + self._prompt_weight * prompt_nll
 
     def validation_step(self, batch: Sequence[TacticPair]) -> None:
-        """Collect the negative log-likelihood per token of the tactics."""
+        """Collect the negative log-likelihood per token of the tactics, and which the policy would choose."""
         states, tactics, num_tokens_N = self._encode(batch)
         self._val_nll.update(-self._score(states, tactics) / num_tokens_N, num_tokens_N)
+        chosen = self.policy.greedy(states)
+        exact = [_same(pair.tactic, tactic.text) for pair, tactic in zip(batch, chosen, strict=True)]
+        self._val_exact.update(num_tokens_N.new_tensor(exact).float())
 
     def on_validation_epoch_end(self) -> None:
-        """Log `val/nll` (nats per token) and `val/perplexity`."""
+        """Log `val/nll` (nats per token, stop tokens included), `val/perplexity` and `val/exact_match`.
+
+        The last is the share of pairs whose tactic, up to white space, is the policy's greedy choice.
+        """
         nll = self._val_nll.compute()
-        self._val_nll.reset()
         self.log("val/nll", nll, prog_bar=True)
         self.log("val/perplexity", nll.exp())
+        self.log("val/exact_match", self._val_exact.compute(), prog_bar=True)
+        self._val_nll.reset()
+        self._val_exact.reset()
 
     def configure_optimizers(self) -> Any:
         """One group with every trainable parameter; learning rate by optimizer step."""
@@ -109,3 +118,7 @@ class SFTModule(lightning.LightningModule):
         return self.policy.score(
             [ScoreRequest(state, (ids,)) for state, ids in zip(states, tactics, strict=True)]
         )
+
+
+def _same(human: str, chosen: str) -> bool:
+    return human.split() == chosen.split()

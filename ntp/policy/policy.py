@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from ntp.models.backbone import architecture
 from ntp.models.tokenizer import vocabulary_hash
 from ntp.policy.decoder import Decoder, Precision
 from ntp.policy.prompt import PromptEncoder, PromptFormat
-from ntp.policy.requests import SampleRequest, ScoreRequest
+from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
 from ntp.policy.sampler import sample_tactics
 from ntp.policy.scorer import TextScores, score_tactics, score_texts
 from ntp.types import Tactic
@@ -75,18 +76,13 @@ class TacticPolicy(nn.Module):
         Returns:
             Per request one tactic per draw, in order: a function of its state, seed and temperature alone.
         """
-        prompts = self._prompts.encode([request.state for request in requests])
-        training = self.model.training
-        self.model.eval()
-        try:
-            results = sample_tactics(
-                self.decoder, prompts, [r.draws for r in requests], self.max_tactic_tokens, self.top_p
-            )
-        finally:
-            self.model.train(training)
-        texts = iter(self._decode_many([ids for ids, _ in results]))
-        drawn = iter(results)
-        return [[Tactic(next(texts), *next(drawn)) for _ in request.draws] for request in requests]
+        return self._sample(requests, self.top_p)
+
+    def greedy(self, states: Sequence[str]) -> list[Tactic]:
+        """For each state the tactic whose every token is the most likely one."""
+        requests = [SampleRequest(state, (Draw(seed=0),)) for state in states]
+        # The smallest nucleus is the most likely token alone, whatever the random number.
+        return [tactic for (tactic,) in self._sample(requests, top_p=sys.float_info.min)]
 
     def score(self, requests: Sequence[ScoreRequest]) -> Tensor:
         """Log P_F of tactics in nats, untempered, stop token included, differentiable.
@@ -199,6 +195,20 @@ class TacticPolicy(nn.Module):
             "max_tactic_tokens": self.max_tactic_tokens,
         }
         (directory / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n")
+
+    def _sample(self, requests: Sequence[SampleRequest], top_p: float) -> list[list[Tactic]]:
+        prompts = self._prompts.encode([request.state for request in requests])
+        training = self.model.training
+        self.model.eval()
+        try:
+            results = sample_tactics(
+                self.decoder, prompts, [r.draws for r in requests], self.max_tactic_tokens, top_p
+            )
+        finally:
+            self.model.train(training)
+        texts = iter(self._decode_many([ids for ids, _ in results]))
+        drawn = iter(results)
+        return [[Tactic(next(texts), *next(drawn)) for _ in request.draws] for request in requests]
 
     def _decode_many(self, tactics: Sequence[Sequence[int]]) -> list[str]:
         if not tactics:

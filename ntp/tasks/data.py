@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
+from ntp.data.recorded_splits import load_recorded_split, recorded_kinds
 from ntp.data.records import TheoremRecord
 from ntp.data.splits import Split, load_or_make_split
 from ntp.data.tactics import TacticPair, unique_pairs
@@ -19,8 +20,17 @@ from ntp.seeding import derive_seed
 
 
 def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
-    """The split that `cfg.data.split` describes, kept beside the data set."""
-    options = OmegaConf.to_container(cfg.data.split, resolve=True)
+    """The split that `cfg.data.split` describes, kept beside the data set; a benchmark's is its own.
+
+    Raises:
+        DataError: There is no such split, or its sides cannot be had.
+    """
+    chosen = cfg.data.split
+    if recorded_kinds(dataset):
+        if chosen.test_files:
+            raise DataError("the data comes split: data.split.test_files cannot choose its test side")
+        return load_recorded_split(dataset, chosen.kind, chosen.seed, chosen.verifier_fraction)
+    options = OmegaConf.to_container(chosen, resolve=True)
     assert isinstance(options, dict)
     return load_or_make_split(dataset, **{str(name): value for name, value in options.items()})
 
@@ -36,6 +46,15 @@ def tactic_pairs(
         if (max_state_chars is None or len(pair.state) <= max_state_chars)
         and (max_tactic_chars is None or len(pair.tactic) <= max_tactic_chars)
     ]
+
+
+def require_proofs(dataset: Dataset) -> None:
+    """Raise `DataError` when there is no tactic to learn from in a whole data set."""
+    if not dataset.metadata.num_steps:
+        raise DataError(
+            f"the data set of {dataset.metadata.num_theorems} theorems holds statements without proofs, and "
+            "supervised fine-tuning learns from proofs: choose other data, such as data=leandojo"
+        )
 
 
 def provable(records: Sequence[TheoremRecord], max_steps: int | None = None) -> list[TheoremRecord]:

@@ -27,6 +27,7 @@ from ntp.tasks.data import (
     load_split,
     policy_directory,
     provable,
+    require_proofs,
     require_theorems,
     side_of,
     tactic_pairs,
@@ -43,11 +44,18 @@ Built = tuple[Learner, lightning.LightningDataModule]
 
 
 def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
-    """A fresh policy, to be trained on the recorded proofs of the training split."""
+    """A fresh policy, to be trained on the recorded proofs of the training split.
+
+    The limits on lengths are for what is learned from: validation is on all pairs.
+
+    Raises:
+        DataError: There is nothing to learn from.
+    """
+    require_proofs(dataset)
     split = load_split(cfg, dataset)
     limits = (cfg.module.max_state_chars, cfg.module.max_tactic_chars)
     train = tactic_pairs(dataset.select(split.train), *limits)
-    val = tactic_pairs(dataset.select(split.val), *limits)
+    val = tactic_pairs(dataset.select(split.val))
     policy = instantiate(cfg.model).create(text for pair in train for text in (pair.state, pair.tactic))
     module = SFTModule(
         policy,

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.tasks import evaluate, extract, merge, mine, overoptimisation, train, verifier_eval
+from ntp.tasks import evaluate, extract, merge, mine, overoptimisation, statistics, train, verifier_eval
 from ntp.tasks.context import Context
 from ntp.tasks.stages import Stage, plan
 from ntp.tracking.mlflow import MlflowRun
@@ -17,6 +17,7 @@ from ntp.tracking.run_dir import RunDir, git_commit, set_aside
 # By the kind of the stage; each returns its summary.
 TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "extract": extract.run,
+    "statistics": statistics.run,
     "sft": train.run,
     "gfn": train.run,
     "mine": mine.run,

@@ -25,21 +25,22 @@ from ntp.errors import CheckpointError, ConfigError
 from ntp.evaluation.shards import Shard
 from ntp.tasks.data import verifier_side
 from ntp.tasks.searches import priority_weights
+from ntp.tasks.sources import extraction, path_digest, plain, source_key
 from ntp.tracking.run_dir import is_complete
 
 # Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
-FORMAT = 3
+FORMAT = 4
 
 # What the result of a task depends on.
-_SOURCE = ("data.include", "data.exclude", "env.root", "env.load_paths", "env.coqidetop")
-_LEARNING = (*_SOURCE, "data.split", "seed", "model", "module", "optimizer", "trainer")
+_LEARNING = ("data.split", "seed", "model", "module", "optimizer", "trainer")
 _READS = {
-    "extract": _SOURCE,
+    "extract": (),
+    "statistics": ("data.split",),
     "sft": _LEARNING,
     "gfn": (*_LEARNING, "env", "loss", "reward"),
-    "mine": (*_SOURCE, "data.split", "seed", "model", "env", "mining"),
+    "mine": ("data.split", "seed", "model", "env", "mining"),
     "verifier": (*_LEARNING, "loss"),
-    "evaluate": (*_SOURCE, "data.split", "seed", "model", "env", "search", "evaluation"),
+    "evaluate": ("data.split", "seed", "model", "env", "search", "evaluation"),
     "merge": ("data.split", "evaluation"),
     "verifier_eval": ("seed", "study"),
     "overoptimisation": ("study",),
@@ -73,9 +74,11 @@ class Stage:
         paths = list(_READS[self.kind])
         if self.kind == "evaluate" and "verifier" in (*self.needs, *self.checkpoints):
             paths.append("aggregation")
-        reads = {path: _plain(OmegaConf.select(self.cfg, path)) for path in paths}
+        reads = {path: plain(OmegaConf.select(self.cfg, path)) for path in paths}
+        if self.kind == "extract":
+            reads |= source_key(self.cfg)
         needs = {name: stage.key for name, stage in self.needs.items()}
-        given = {name: _digest(path) for name, path in self.checkpoints.items()}
+        given = {name: path_digest(path) for name, path in self.checkpoints.items()}
         content = json.dumps([FORMAT, self.kind, reads, needs, given], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
@@ -123,8 +126,8 @@ def plan(cfg: DictConfig) -> Stage:
 
     kind = _kind(cfg)
     _check_early(cfg, kind)
-    if kind in ("sft", "gfn", "verifier", "mine", "evaluate", "merge"):
-        needs["dataset"] = plan(_prerequisite(cfg, ["+experiment=extract_coq"]))
+    if kind in ("sft", "gfn", "verifier", "mine", "evaluate", "merge", "statistics"):
+        needs["dataset"] = plan(_prerequisite(cfg, [f"+experiment={extraction(cfg)}"]))
     if kind in ("gfn", "verifier", "mine", "verifier_eval"):
         need("policy", cfg.policy, "policy")
     if kind in ("verifier", "verifier_eval"):
@@ -203,16 +206,3 @@ def _existing(checkpoint: str, key: str) -> Path:
             f"{key}.checkpoint={checkpoint} is not a directory: give the output directory of a training run"
         )
     return path
-
-
-def _plain(value: Any) -> Any:
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-
-
-def _digest(directory: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-        digest.update(path.relative_to(directory).as_posix().encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

@@ -10,6 +10,7 @@ import lightning
 from hydra.utils import instantiate
 
 from ntp.data.dataset import Dataset
+from ntp.modules.sft import SFTModule
 from ntp.tasks.context import Context
 from ntp.tasks.learners import LEARNERS
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
@@ -46,6 +47,9 @@ def run(context: Context) -> dict[str, float]:
         raise KeyboardInterrupt from None
     module.save(directory)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if isinstance(module, SFTModule):  # as trained at the end, which need not be when it was last validated
+        (last,) = trainer.validate(module, datamodule, verbose=False) or ({},)
+        metrics |= last
     return {
         **metrics,
         "num_steps": trainer.global_step,

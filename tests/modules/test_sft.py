@@ -64,3 +64,31 @@ def test_training_learns_the_tactics_and_with_a_weight_the_states(make_tiny):
         assert scores.tactic_N.exp().min() > 0.8
         reached[prompt_weight] = scores.prompt_N.sum().item()
     assert reached[0.5] > reached[0.0] + 10
+
+
+def test_validation_reports_perplexity_and_the_share_of_human_tactics_chosen(make_tiny):
+    """Against one sequence at a time; batches of different sizes must not weigh the same."""
+    policy = make_tiny()
+    module = make_module(policy, 0.0)
+    optimizer = module.configure_optimizers()["optimizer"]
+    for _ in range(100):
+        optimizer.zero_grad()
+        module.training_step(PAIRS).backward()
+        optimizer.step()
+    # The same tactics with other spaces, and one that nobody would choose.
+    spaced = TacticPair(PAIRS[0].state, "induction  n;\n simpl; auto. ")
+    pairs = [spaced, *PAIRS[1:], TacticPair(PAIRS[1].state, "discriminate.")]
+    logged = {}
+    module.log = lambda name, value, **_: logged.update({name: float(value)})
+    with torch.no_grad():
+        for batch in (pairs[:3], pairs[3:]):
+            module.validation_step(batch)
+        module.on_validation_epoch_end()
+        wanted = torch.cat([plain_nll(policy, pair)[1] for pair in pairs]).mean()
+    assert logged["val/exact_match"] == pytest.approx(3 / 4)
+    assert logged["val/nll"] == pytest.approx(float(wanted), abs=1e-4)
+    assert logged["val/perplexity"] == pytest.approx(float(wanted.exp()), rel=1e-4)
+    with torch.no_grad():
+        module.validation_step(pairs[3:])
+        module.on_validation_epoch_end()
+    assert logged["val/exact_match"] == 0, "the second validation begins anew"

@@ -34,6 +34,25 @@ def test_state_features_are_the_hidden_states_that_predict_the_first_token(polic
         torch.testing.assert_close(feature_D, output.hidden_states[-1][0, -1], atol=1e-5, rtol=1e-5)
 
 
+@torch.no_grad()
+def test_the_greedy_tactic_takes_the_most_likely_token_every_time(policy):
+    states = [STATE, "⊢ True", "A : Type\nl : list A\n⊢ rev (rev l) = l"]
+    for state, tactic in zip(states, policy.greedy(states), strict=True):
+        ids, log_prob = [], 0.0
+        while len(ids) < policy.max_tactic_tokens:
+            logits_V = policy.decoder.model(torch.tensor([policy.encode_state(state) + ids])).logits[0, -1]
+            logits_V[list(policy.decoder.suppressed_ids)] = -torch.inf
+            token = int(logits_V.argmax())
+            log_prob += float(logits_V.log_softmax(-1)[token])
+            if token == policy.decoder.stop_id:
+                break
+            ids.append(token)
+        assert tactic.token_ids == tuple(ids)
+        assert tactic.text == policy.decode_tactic(ids)
+        assert tactic.log_prob == pytest.approx(log_prob, abs=1e-4)
+    assert policy.greedy([]) == []
+
+
 def gradients(policy):
     return [None if p.grad is None else p.grad.clone() for p in policy.trainable_parameters()]
 

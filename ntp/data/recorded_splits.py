@@ -1,0 +1,94 @@
+"""Splits that a data set brings along: those of a benchmark, on which others have reported their numbers.
+
+They are taken as they are: nothing is drawn, and repeated statements are not removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ntp.data.dataset import Dataset
+from ntp.data.splits import Split, draw_files, load_split, save_split, sealed
+from ntp.errors import DataError
+
+GIVEN = "given"
+
+_FOLDER = Path("splits", "recorded")
+
+
+def save_recorded_split(
+    directory: Path, kind: str, sides: Mapping[str, Sequence[str]], dataset_hash: str
+) -> None:
+    """Write a split that came with the data.
+
+    Args:
+        directory: Of the data set.
+        kind: Its name, for `data.split.kind`.
+        sides: Ids on the sides train, val and test, in the order of the data set.
+        dataset_hash: Content hash of the data set.
+
+    Raises:
+        DataError: The directory cannot be written.
+    """
+    split = Split(
+        kind=kind,
+        seed=0,
+        val_fraction=0.0,
+        test_fraction=0.0,
+        test_files=(),
+        verifier_fraction=0.0,
+        train=tuple(sides["train"]),
+        val=tuple(sides["val"]),
+        test=tuple(sides["test"]),
+        verifier=(),
+        num_duplicates=0,
+        num_without_novel_premise=0,
+        source_hash=dataset_hash,
+    )
+    save_split(sealed(split), directory / _FOLDER / f"{kind}.json")
+
+
+def recorded_kinds(dataset: Dataset) -> tuple[str, ...]:
+    """The splits that a data set brings along; none for one whose splits are made."""
+    return tuple(sorted(path.stem for path in (dataset.directory / _FOLDER).glob("*.json")))
+
+
+def load_recorded_split(dataset: Dataset, kind: str, seed: int = 0, verifier_fraction: float = 0.0) -> Split:
+    """A split that a data set brings along.
+
+    Args:
+        dataset: The data set.
+        kind: One of `recorded_kinds`.
+        seed: Of the order in which files are drawn for verifiers.
+        verifier_fraction: Share of all theorems to take from the training side for verifiers, as near as
+            whole files allow.
+
+    Raises:
+        DataError: There is no such split, it belongs to other records, or the fraction leaves nothing to
+            train on.
+    """
+    kinds = recorded_kinds(dataset)
+    if kind not in kinds:
+        raise DataError(
+            f"the data comes split and has no split {kind!r}: data.split.kind is one of {', '.join(kinds)}"
+        )
+    path = dataset.directory / _FOLDER / f"{kind}.json"
+    split = load_split(path)
+    if split.source_hash != dataset.metadata.content_hash:
+        raise DataError(f"{path}: made from other theorems; extract the data set again (force=true)")
+    return _with_verifier_side(dataset, split, seed, verifier_fraction) if verifier_fraction else split
+
+
+def _with_verifier_side(dataset: Dataset, split: Split, seed: int, fraction: float) -> Split:
+    file_of = {theorem.id: theorem.file for theorem in dataset.theorems}
+    sizes: dict[str, int] = {}
+    for theorem_id in split.train:
+        sizes[file_of[theorem_id]] = sizes.get(file_of[theorem_id], 0) + 1
+    drawn = draw_files(sizes, seed, fraction * len(file_of))
+    train = tuple(i for i in split.train if file_of[i] not in drawn)
+    verifier = tuple(i for i in split.train if file_of[i] in drawn)
+    if not train or not verifier:
+        raise DataError(f"verifier_fraction={fraction} leaves nothing to train on, or nothing for verifiers")
+    return sealed(replace(split, seed=seed, verifier_fraction=fraction, train=train, verifier=verifier))

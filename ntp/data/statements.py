@@ -1,0 +1,132 @@
+"""Lists of Lean statements without proofs: miniF2F, ProofNet, or one's own.
+
+A file whose name ends in `.jsonl` has an object a line. Read are `name`, `formal_statement`, `header` and
+`split` (`valid` or `test`) as in the Lean 4 versions of miniF2F and ProofNet, or `id`, `formal_statement`
+and `src_header` as in ProofNet for Lean 3. Any other file has a statement a line: a declaration, or a
+proposition, which gets a name. Blank lines and lines that begin with `--` are skipped there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ntp.data.records import TheoremRecord
+from ntp.errors import DataError
+from ntp.types import Span, Theorem
+
+SIDES = {"": "test", "train": "train", "valid": "val", "val": "val", "test": "test"}
+NOWHERE = Span(0, 0)
+
+_DECLARATION = re.compile(r"\b(theorem|lemma|def|abbrev|instance|example)\b\s*([^\s:({\[⦃]*)")
+_PROOF = re.compile(r"\s*:=\s*(by\b\s*)?(sorry\s*)?$")
+_MODIFIERS = re.compile(r"\s*(@\[[^\]]*\]\s*|(private|protected|noncomputable|nonrec)\s+)*")
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    formal_statement: str
+    name: str = ""
+    id: str = ""
+    header: str = ""
+    src_header: str = ""
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """Theorems without proofs, in the order of their file.
+
+    Attributes:
+        records: They stand in no file of a project: their spans are empty and their context is the header.
+        sides: Ids on the sides train, val and test.
+    """
+
+    records: tuple[TheoremRecord, ...]
+    sides: dict[str, tuple[str, ...]]
+
+
+def read_statements(path: Path, header: str) -> Statements:
+    """Read a list of statements.
+
+    Args:
+        path: `NAME.jsonl`, or any other text file.
+        header: What stands before statements that bring no header: imports, `open`, options.
+
+    Raises:
+        DataError: The file is missing or empty, or a line is no statement.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); data.path is a file") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8") from None
+    parse = _json_entries() if path.suffix == ".jsonl" else _plain_entry
+    num_named: Counter[str] = Counter()
+    records, sides = [], {side: [] for side in ("train", "val", "test")}
+    for number, line in enumerate(lines, start=1):
+        entry = parse(line, f"{path}:{number}")
+        if entry is None:
+            continue
+        record = _record(entry, path.name, header, num_named, f"{path}:{number}")
+        records.append(record)
+        sides[SIDES[entry.split]].append(record.theorem.id)
+    if not records:
+        raise DataError(f"{path}: holds no statement")
+    return Statements(tuple(records), {side: tuple(ids) for side, ids in sides.items()})
+
+
+def _json_entries() -> Callable[[str, str], _Entry | None]:
+    decoder = msgspec.json.Decoder(_Entry)
+
+    def parse(line: str, where: str) -> _Entry | None:
+        if not line.strip():
+            return None
+        try:
+            entry = decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise DataError(f"{where}: no statement: {error}") from None
+        if entry.split not in SIDES:
+            raise DataError(
+                f"{where}: unknown split {entry.split!r}: one of {', '.join(filter(None, SIDES))}"
+            )
+        return entry
+
+    return parse
+
+
+def _plain_entry(line: str, where: str) -> _Entry | None:
+    text = line.strip()
+    if not text or text.startswith("--"):
+        return None
+    if not _declares(text):
+        text = f"theorem statement_{where.rpartition(':')[2]} : {text}"
+    return _Entry(text)
+
+
+def _declares(text: str) -> bool:
+    modifiers = _MODIFIERS.match(text)
+    return _DECLARATION.match(text, modifiers.end() if modifiers else 0) is not None
+
+
+def _record(entry: _Entry, file: str, header: str, num_named: Counter[str], where: str) -> TheoremRecord:
+    statement = _PROOF.sub("", entry.formal_statement.strip())
+    declared = _DECLARATION.search(statement)
+    if declared is None:
+        raise DataError(f"{where}: {statement[:60]!r} declares no theorem")
+    kind, own_name = declared.groups()
+    name = entry.name or entry.id or own_name
+    if not name:
+        raise DataError(f"{where}: a statement without a name: give it one, as in `theorem NAME : ...`")
+    num_named[name] += 1
+    theorem_id = name if num_named[name] == 1 else f"{name}#{num_named[name]}"
+    context = entry.header or entry.src_header or header
+    theorem = Theorem(theorem_id, file, statement, NOWHERE, NOWHERE, context)
+    # ProofNet for Lean 3 alone calls its header so.
+    prover = "lean3" if entry.src_header else "lean"
+    return TheoremRecord(theorem, prover, "", kind, "", ())

@@ -1,0 +1,121 @@
+"""What a data set holds: the numbers that one asks for before training on it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ntp.data.dataset import Dataset
+from ntp.data.records import PremiseUse, TheoremRecord
+from ntp.data.splits import Split, statement_key
+
+SIDES = ("train", "verifier", "val", "test")
+
+# The first word of a tactic, behind what it is applied to (`·`, `2:`, `all:`).
+_HEAD = re.compile(r"(?:[·.]\s*|(?:\d+|all|any_goals)\s*:\s*)*(@?[^\W\d][\w'.!?]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class SideStatistics:
+    """Counts of one side of the split. Lengths are in characters.
+
+    Attributes:
+        counts: By name; of theorems, proofs, tactics and premises.
+        lengths: By name (`state`, `tactic`, `tactics_per_proof`), what is summarised by quantiles.
+        heads: How often tactics begin with a word.
+    """
+
+    counts: dict[str, int]
+    lengths: dict[str, list[int]]
+    heads: Counter[str]
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers by name: counts, `median_X` and `p90_X` of lengths, shares."""
+        quantiles: dict[str, float] = {}
+        for name, values in self.lengths.items():
+            if values:
+                quantiles[f"median_{name}"] = float(np.median(values))
+                quantiles[f"p90_{name}"] = float(np.quantile(values, 0.9))
+        num_tactics = self.counts["num_tactics"]
+        share = self.counts["num_tactics_with_premises"] / num_tactics if num_tactics else 0.0
+        return {**self.counts, **quantiles, "share_tactics_with_premises": share}
+
+
+def side_statistics(records: Sequence[TheoremRecord], known: frozenset[PremiseUse]) -> SideStatistics:
+    """Statistics of theorems.
+
+    Args:
+        records: The theorems of a side.
+        known: Premises that the data set has a record of.
+    """
+    steps = [step for record in records for step in record.steps]
+    used = {use for step in steps for use in step.premises}
+    proofs = [record for record in records if record.steps]
+    counts = {
+        "num_theorems": len(records),
+        "num_files": len({record.theorem.file for record in records}),
+        "num_theorems_without_tactics": len(records) - len(proofs),
+        "num_proofs_not_closed": sum(not record.closes for record in proofs),
+        "num_proofs_with_jumps": sum(map(has_jumps, proofs)),
+        "num_tactics": len(steps),
+        "num_distinct_pairs": len({(step.state, step.tactic) for step in steps}),
+        "num_tactics_with_premises": sum(bool(step.premises) for step in steps),
+        "num_premises_used": len(used),
+        "num_premises_unlocated": len(used - known),
+    }
+    lengths = {
+        "state": [len(step.state) for step in steps],
+        "tactic": [len(step.tactic) for step in steps],
+        "tactics_per_proof": [len(record.steps) for record in proofs],
+    }
+    return SideStatistics(counts, lengths, Counter(tactic_head(step.tactic) for step in steps))
+
+
+def has_jumps(record: TheoremRecord) -> bool:
+    """Whether a tactic begins elsewhere than the one before has ended.
+
+    Proofs with structure have tactics inside tactics, and goals that are worked on one at a time: such
+    tactics, one after the other, need not prove the theorem.
+    """
+    return any(
+        (step.before, step.num_other_goals + 1) != (last.after, last.num_goals_after)
+        for last, step in zip(record.steps, record.steps[1:], strict=False)
+    )
+
+
+def tactic_head(tactic: str) -> str:
+    """The name of a tactic; the whole of its first word where that is no name."""
+    found = _HEAD.match(tactic)
+    if found:
+        return found.group(1).rstrip(".")
+    return tactic.split(maxsplit=1)[0] if tactic.split() else ""
+
+
+def dataset_statistics(dataset: Dataset, split: Split) -> dict[str, SideStatistics]:
+    """Statistics of every side that has theorems, and of all theorems (`all`), on a side or not."""
+    known = frozenset(PremiseUse(premise.full_name, premise.file) for premise in dataset.premises)
+    found = {"all": side_statistics(tuple(dataset.records.values()), known)}
+    for side in SIDES:
+        if ids := getattr(split, side):
+            found[side] = side_statistics(dataset.select(ids), known)
+    return found
+
+
+def repeated_statements(dataset: Dataset, split: Split) -> dict[str, int]:
+    """By side: its theorems whose statement is also on the training side."""
+    keys = {side: _statements(dataset.select(getattr(split, side))) for side in SIDES}
+    train = set(keys["train"])
+    return {side: sum(key in train for key in keys[side]) for side in SIDES[1:] if keys[side]}
+
+
+def _statements(records: Iterable[TheoremRecord]) -> list[str]:
+    return [key for record in records if (key := statement_key(record))]
+
+
+def flat(sides: Mapping[str, SideStatistics]) -> dict[str, float]:
+    """Numbers by side and name, as `val/num_tactics`."""
+    return {f"{side}/{name}": value for side, s in sides.items() for name, value in s.metrics().items()}

@@ -1,0 +1,57 @@
+"""Lean's printed proof states as goals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ntp.types import Goal
+
+NO_GOALS = "no goals"
+
+_TURNSTILE = "⊢ "
+_CONV = "| "
+
+
+def parse_goals(state: str) -> tuple[Goal, ...]:
+    """The goals of a state as Lean prints it; none for `no goals`.
+
+    A header (`case inl`) counts as the first hypothesis, and a hypothesis may span lines: those that are
+    indented or blank. So the goals, printed with a blank line between them, are the text again. The one
+    exception is a goal of `conv`, which has a bar in place of the turnstile: the bar is kept in its
+    conclusion, behind the turnstile that all goals have.
+    """
+    if state.strip() in (NO_GOALS, ""):
+        return ()
+    goals: list[Goal] = []
+    block: str | None = None
+    for part in state.split("\n\n"):
+        # A blank line may also follow a header, or stand in a string: a goal ends only after its conclusion.
+        block = part if block is None else f"{block}\n\n{part}"
+        if _find(block, _TURNSTILE) is not None:
+            goals.append(_parse_goal(block, _TURNSTILE))
+            block = None
+    if block is not None and goals:
+        goals[-1] = replace(goals[-1], conclusion=f"{goals[-1].conclusion}\n\n{block}")
+    elif block is not None:
+        goals.append(_parse_goal(block, _CONV))
+    return tuple(goals)
+
+
+def _find(text: str, mark: str) -> int | None:
+    """Where a line begins with the mark for the first time."""
+    if text.startswith(mark):
+        return 0
+    found = text.find(f"\n{mark}")
+    return None if found < 0 else found + 1
+
+
+def _parse_goal(text: str, mark: str) -> Goal:
+    begin = _find(text, mark) or 0
+    conclusion = text[begin:].removeprefix(_TURNSTILE)
+    hypotheses: list[str] = []
+    for line in text[: begin - 1].split("\n") if begin else ():
+        if hypotheses and line[:1] in ("", " "):
+            hypotheses[-1] += f"\n{line}"
+        else:
+            hypotheses.append(line)
+    return Goal(tuple(hypotheses), conclusion)
