@@ -60,8 +60,8 @@ class EncodedContinuations:
                 kept.append(self._place_of.get(branch.slot, self._state_of[row]))
             kept += kept[-1:] * (width - len(branches))
         kept_S = torch.tensor([self._state_of[row] for row in by_row], device=device)
-        self._cache.self_attention_cache.reorder_cache(torch.tensor(kept, device=device))
-        self._cache.cross_attention_cache.reorder_cache(kept_S)
+        self._cache.self_attention_cache.reorder_cache(torch.tensor(kept, device=device))  # pyright: ignore[reportArgumentType]
+        self._cache.cross_attention_cache.reorder_cache(kept_S)  # pyright: ignore[reportArgumentType]
         self._states = self._states.select(kept_S)
         self._state_of = {row: index for index, row in enumerate(by_row)}
         self._place_of, self._num_places = place_of, len(kept)

@@ -50,8 +50,7 @@ def test_supervised_training_learns_the_tactics(byt5, adapter):
     with torch.no_grad():
         log_p_N = policy.score_texts([pair.state for pair in PAIRS], tactics).tactic_N
     num_tokens = sum(len(ids) + 1 for ids in tactics)
-    assert losses[0] == pytest.approx(5.5, abs=0.5)  # log 257 and little more
-    assert -log_p_N.sum().item() / num_tokens < (0.1 if adapter is None else 0.6 * losses[0])
+    assert -log_p_N.sum().item() / num_tokens < (0.01 if adapter is None else 0.2) * losses[0]
     if adapter is None:
         rows = policy.sample([SampleRequest(pair.state, tuple(map(Draw, range(5)))) for pair in PAIRS])
         said = [[tactic.text for tactic in row] for row in rows]
@@ -62,9 +61,10 @@ def test_supervised_training_learns_the_tactics(byt5, adapter):
 @pytest.mark.parametrize("objective", [TrajectoryBalance, VarGrad])
 def test_a_step_of_tuning_moves_every_trainable_parameter(byt5, oracle, objective, adapter, tmp_path):
     policy = make_policy(byt5, adapter)
-    if adapter is None:  # so that it finds proofs
-        train_supervised(policy, [TacticPair(t.name, w) for t in oracle.THEOREMS for w in "ab"], 40, 1e-2)
     reference = policy.make_reference()
+    # So that it finds proofs, and is no longer the reference, from which nothing could be learned by failing.
+    roots = [oracle.make_env().open(theorem).root.text for theorem in oracle.THEOREMS]
+    train_supervised(policy, [TacticPair(root, word) for root in roots for word in "ab"], 40, lr=1e-2)
     module = GFNPolicyModule(
         policy,
         reference,
