@@ -45,7 +45,10 @@ def byt5(tmp_path_factory):
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        T5ForConditionalGeneration(config).save_pretrained(directory)
+        model = T5ForConditionalGeneration(config)
+        # ByT5's output layer is not its embedding, as transformers builds it.
+        model.lm_head = torch.nn.Linear(config.d_model, config.vocab_size, bias=False)
+    model.save_pretrained(directory)
     ByT5Tokenizer().save_pretrained(directory)
     return directory
 

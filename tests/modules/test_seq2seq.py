@@ -50,7 +50,7 @@ def test_supervised_training_learns_the_tactics(byt5, adapter):
     with torch.no_grad():
         log_p_N = policy.score_texts([pair.state for pair in PAIRS], tactics).tactic_N
     num_tokens = sum(len(ids) + 1 for ids in tactics)
-    assert -log_p_N.sum().item() / num_tokens < (0.01 if adapter is None else 0.2) * losses[0]
+    assert -log_p_N.sum().item() / num_tokens < (0.05 if adapter is None else 0.6) * losses[0]
     if adapter is None:
         rows = policy.sample([SampleRequest(pair.state, tuple(map(Draw, range(5)))) for pair in PAIRS])
         said = [[tactic.text for tactic in row] for row in rows]
