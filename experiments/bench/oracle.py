@@ -35,7 +35,7 @@ from ntp.models.backbone import build_tiny_llama, tiny_llama_config
 from ntp.models.tokenizer import MARKER, PAD, STOP
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import Behaviour, score_paths
-from ntp.policy.policy import TacticPolicy
+from ntp.policy.causal import CausalPolicy
 from ntp.policy.prompt import PromptFormat
 from ntp.policy.requests import ScoreRequest
 from ntp.rewards.base import RewardComponents
@@ -120,7 +120,7 @@ class KnownPrior:
 PRIOR = KnownPrior()
 
 
-def make_policy(seed: int) -> TacticPolicy:
+def make_policy(seed: int) -> CausalPolicy:
     """A small Llama whose tactics are all sequences of at most `MAX_TACTIC_TOKENS` letters."""
     words = [PAD, STOP, MARKER, *READ_ONLY, *LETTERS]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=PAD))
@@ -133,10 +133,10 @@ def make_policy(seed: int) -> TacticPolicy:
     )
     config.initializer_range = 0.1  # states look different from the start, as they do to a trained policy
     model = build_tiny_llama(config, seed)
-    return TacticPolicy(model, fast, PromptFormat("{state}", MARKER, 16), MAX_TACTIC_TOKENS)
+    return CausalPolicy(model, fast, PromptFormat("{state}", MARKER, 16), MAX_TACTIC_TOKENS)
 
 
-def make_module(regime: str, policy: TacticPolicy, num_steps: int) -> GFNPolicyModule:
+def make_module(regime: str, policy: CausalPolicy, num_steps: int) -> GFNPolicyModule:
     objective, behaviour = REGIMES[regime]
     return GFNPolicyModule(
         policy,
@@ -181,7 +181,7 @@ class Exact:
     log_reward_N: Tensor
 
 
-def enumerate_exactly(policy: TacticPolicy, theorem: Theorem) -> Exact:
+def enumerate_exactly(policy: CausalPolicy, theorem: Theorem) -> Exact:
     """List what a policy can do with a theorem."""
     letter_ids = [policy.encode_tactic(letter)[0] for letter in LETTERS]
     sequences = [ids for n in range(MAX_TACTIC_TOKENS + 1) for ids in product(letter_ids, repeat=n)]

@@ -33,7 +33,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from ntp.losses.preference import dpo_loss
 from ntp.models.heads import HeadSettings
-from ntp.policy.policy import TacticPolicy
+from ntp.policy.causal import CausalPolicy
 from ntp.policy.prompt import PromptFormat
 from ntp.verifier.model import VerifierModel
 
@@ -45,7 +45,7 @@ NUM_ROUNDS = 3
 Tactics = list[tuple[int, ...]]
 
 
-def make_policy() -> TacticPolicy:
+def make_policy() -> CausalPolicy:
     """A random backbone whose tokens are numbered words."""
     words = {"<pad>": 0, "<stop>": 1, "<tactic>": 2, **{f"w{i}": i + 3 for i in range(NUM_WORDS - 3)}}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="w0"))
@@ -69,7 +69,7 @@ def make_policy() -> TacticPolicy:
     )
     torch.manual_seed(0)
     prompt = PromptFormat("{state}", "<tactic>", STATE_TOKENS)
-    return TacticPolicy(LlamaForCausalLM(config).eval(), fast, prompt, TACTIC_TOKENS + 1)
+    return CausalPolicy(LlamaForCausalLM(config).eval(), fast, prompt, TACTIC_TOKENS + 1)
 
 
 def make_verifier(num_heads: int) -> VerifierModel:

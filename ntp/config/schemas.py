@@ -12,6 +12,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from ntp.config.schemas_model import MODEL_SCHEMAS
+
 
 @dataclass
 class TaskConfig:
@@ -86,35 +88,6 @@ class AdapterConfig:
     alpha: int = 32
     dropout: float = 0.0
     target_modules: Any = "all-linear"
-
-
-@dataclass
-class TinyModelConfig:
-    _target_: str = "ntp.policy.factory.TinyPolicyFactory"
-    vocab_size: int = 2048
-    hidden_size: int = 256
-    num_layers: int = 4
-    num_heads: int = 4
-    intermediate_size: int = 688
-    max_state_tokens: int = 256
-    max_tactic_tokens: int = 48
-    top_p: float = 1.0
-    precision: str = "fp32"
-    seed: int = 0
-
-
-@dataclass
-class PretrainedModelConfig:
-    _target_: str = "ntp.policy.factory.PretrainedPolicyFactory"
-    name_or_path: str = MISSING
-    template: str = MISSING
-    adapter: Any = None
-    quantization: str = "none"
-    dtype: str = "bfloat16"
-    gradient_checkpointing: bool = True
-    max_state_tokens: int = 1024
-    max_tactic_tokens: int = 96
-    top_p: float = 1.0
 
 
 @dataclass
@@ -402,8 +375,7 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("data", "schema_leandojo"): LeanDojoDataConfig,
     ("data", "schema_statements"): StatementsDataConfig,
     ("env", "schema_coq"): CoqEnvConfig,
-    ("model", "schema_tiny"): TinyModelConfig,
-    ("model", "schema_pretrained"): PretrainedModelConfig,
+    **MODEL_SCHEMAS,
     ("adapter", "schema_lora"): AdapterConfig,
     ("module", "schema_sft"): SFTModuleConfig,
     ("module", "schema_gfn"): GFNModuleConfig,

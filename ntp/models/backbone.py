@@ -1,4 +1,4 @@
-"""Causal language models: a tiny one from scratch, or any pretrained one."""
+"""Language models: a tiny causal one from scratch, or any pretrained one, causal or encoder-decoder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     AutoTokenizer,
     BitsAndBytesConfig,
     LlamaConfig,
@@ -37,7 +38,14 @@ ARCHITECTURE_FIELDS = (
     "num_hidden_layers",
     "num_attention_heads",
     "num_key_value_heads",
+    "num_decoder_layers",
+    "decoder_layers",
+    "d_ff",
+    "d_kv",
 )
+
+# Of T5 and its kin, and of BART and its kin.
+_DROPOUT_FIELDS = ("dropout_rate", "dropout", "attention_dropout", "activation_dropout")
 
 
 def architecture(config: PretrainedConfig) -> dict[str, int | str]:
@@ -114,16 +122,67 @@ def load_causal_lm(
         CheckpointError: The model cannot be found or read, or weights are missing.
         ConfigError: An option has an unknown value or needs a package that is not installed.
     """
-    _require_source(name_or_path, "config.json")
     if attn_implementation not in ("sdpa", "eager"):
         raise ConfigError(
             f"attn_implementation={attn_implementation!r} cannot take tree masks: use sdpa or eager"
         )
+    config = load_config(name_or_path)
+    if config.is_encoder_decoder:
+        raise CheckpointError(
+            f"{name_or_path} is an encoder-decoder model ({config.model_type}), not a causal one: "
+            "choose model=seq2seq"
+        )
     options: dict[str, Any] = {"dtype": _torch_dtype(dtype), "attn_implementation": attn_implementation}
+    return _load(AutoModelForCausalLM, name_or_path, options, quantization, gradient_checkpointing)
+
+
+def load_seq2seq_lm(
+    name_or_path: str | Path,
+    dtype: str = "float32",
+    dropout: float = 0.0,
+    quantization: Quantization = "none",
+    gradient_checkpointing: bool = False,
+) -> PreTrainedModel:
+    """Load a pretrained encoder-decoder language model by hub name or local path.
+
+    Args:
+        name_or_path: Hub name (`google/byt5-small`) or a directory written by `save_pretrained`.
+        dtype: Of the weights: `float32` or `bfloat16`; activations of T5 overflow in float16.
+        dropout: In training mode, everywhere in place of what the checkpoint says.
+        quantization: `4bit` or `8bit` need bitsandbytes and a GPU.
+        gradient_checkpointing: Trade compute for memory in training.
+
+    Raises:
+        CheckpointError: The model cannot be found or read, weights are missing, or it has no encoder.
+        ConfigError: An option has an unknown value or needs a package that is not installed.
+    """
+    if dtype not in ("float32", "bfloat16"):
+        raise ConfigError(f"dtype={dtype!r} cannot be used with encoder-decoders: use float32 or bfloat16")
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout={dropout} is not in [0, 1)")
+    config = load_config(name_or_path)
+    if not config.is_encoder_decoder:
+        raise CheckpointError(
+            f"{name_or_path} is a {config.model_type} model, not an encoder-decoder: choose model=pretrained"
+        )
+    for name in _DROPOUT_FIELDS:
+        if hasattr(config, name):
+            setattr(config, name, dropout)
+    options: dict[str, Any] = {"dtype": _torch_dtype(dtype), "config": config}
+    return _load(AutoModelForSeq2SeqLM, name_or_path, options, quantization, gradient_checkpointing)
+
+
+def _load(
+    auto_class: Any,
+    name_or_path: str | Path,
+    options: dict[str, Any],
+    quantization: Quantization,
+    gradient_checkpointing: bool,
+) -> PreTrainedModel:
     if quantization != "none":
         options["quantization_config"] = _quantization_config(quantization)
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(name_or_path, output_loading_info=True, **options)
+        loaded: Any = auto_class.from_pretrained(name_or_path, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(_unreadable("model", name_or_path, error)) from error
     model, info = loaded

@@ -76,7 +76,7 @@ class GFNPolicyModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.policy = policy
-        self.log_z = LogZ(policy.model.config.hidden_size) if objective.needs_log_z else None
+        self.log_z = LogZ(policy.hidden_size) if objective.needs_log_z else None
         self.buffer = buffer
         self.strict_loading = False
         self._reference = (reference,)  # in a tuple, so that its weights are not registered as ours

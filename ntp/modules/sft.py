@@ -28,7 +28,8 @@ class SFTModule(lightning.LightningModule):
         policy: What is trained.
         optimizer: Builds the optimizer from parameters.
         prompt_weight: Of the mean negative log-likelihood of the state's own tokens in the loss. A model
-            trained from nothing learns to read from it; a pretrained one needs none.
+            trained from nothing learns to read from it; a pretrained one needs none, and an encoder-decoder,
+            which predicts no state, gets none.
         warmup_steps: Optimizer steps of linear warm-up.
         decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
     """
@@ -111,7 +112,7 @@ class SFTModule(lightning.LightningModule):
     def _encode(self, batch: Sequence[TacticPair]) -> tuple[list[str], list[tuple[int, ...]], Tensor]:
         """States, token ids of tactics, and how many tokens each tactic has with its stop token."""
         tactics = [self.policy.encode_tactic(pair.tactic) for pair in batch]
-        num_tokens_N = torch.tensor([len(ids) + 1 for ids in tactics], device=self.policy.decoder.device)
+        num_tokens_N = torch.tensor([len(ids) + 1 for ids in tactics], device=self.policy.device)
         return [pair.state for pair in batch], tactics, num_tokens_N
 
     def _score(self, states: Sequence[str], tactics: Sequence[tuple[int, ...]]) -> Tensor:

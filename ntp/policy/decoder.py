@@ -1,4 +1,4 @@
-"""The two calls that sampling and scoring make on a language model: hidden states, and log-probabilities."""
+"""The calls that sampling and scoring make on a language model: hidden states, and log-probabilities."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True, slots=True)
-class Decoder:
-    """A causal language model over the tokens a tactic may hold.
+class LanguageModel:
+    """A language model over the tokens a tactic may hold.
 
     Attributes:
-        model: With attention that takes 4D masks.
+        model: Without adapters around it; they may be inside.
         stop_id: Token that ends a tactic.
         suppressed_ids: Tokens that never occur in a tactic, masked before the softmax.
         precision: `bf16` runs matrix products in bfloat16 under autocast, softmaxes in float32.
@@ -37,6 +37,22 @@ class Decoder:
     def autocast(self) -> AbstractContextManager[object]:
         """The context to run the model in."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def log_probs(self, hidden_MD: Tensor) -> Tensor:
+        """Untempered log-probabilities of the next token, (M, V), float32; suppressed tokens get -inf."""
+        head = self.model.get_output_embeddings()
+        assert head is not None
+        return self.normalise(head(hidden_MD))
+
+    def normalise(self, logits_MV: Tensor) -> Tensor:
+        """Log-probabilities from a model's own output, as `log_probs` gives them."""
+        suppressed = torch.tensor(self.suppressed_ids, dtype=torch.long, device=logits_MV.device)
+        return logits_MV.float().index_fill(1, suppressed, -torch.inf).log_softmax(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder(LanguageModel):
+    """A causal language model, with attention that takes 4D masks."""
 
     def hidden(
         self,
@@ -65,14 +81,6 @@ class Decoder:
             use_cache=cache is not None,
         )
         return output.last_hidden_state
-
-    def log_probs(self, hidden_MD: Tensor) -> Tensor:
-        """Untempered log-probabilities of the next token, (M, V), float32; suppressed tokens get -inf."""
-        head = self.model.get_output_embeddings()
-        assert head is not None
-        logits_MV = head(hidden_MD).float()
-        suppressed = torch.tensor(self.suppressed_ids, dtype=torch.long, device=logits_MV.device)
-        return logits_MV.index_fill(1, suppressed, -torch.inf).log_softmax(-1)
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from peft import PeftModel
 from transformers import LlamaConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from ntp.errors import CheckpointError
 from ntp.models.backbone import (
-    Quantization,
     build_tiny_llama,
     load_causal_lm,
-    load_config,
+    load_seq2seq_lm,
     load_tokenizer,
     tiny_llama_config,
 )
-from ntp.models.lora import LoraSettings, add_lora, load_lora
 from ntp.models.tokenizer import MARKER, train_tokenizer
+from ntp.policy.causal import CausalPolicy
 from ntp.policy.decoder import Precision
-from ntp.policy.policy import DESCRIPTION_FILE, TacticPolicy, describe
-from ntp.policy.probe import require_tree_attention
+from ntp.policy.policy import TacticPolicy, describe
+from ntp.policy.pretrained import PretrainedFactory, read_description, require_same
 from ntp.policy.prompt import PromptFormat
+from ntp.policy.seq2seq import Seq2SeqPolicy
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,10 @@ class TinyPolicyFactory:
             CheckpointError: The directory holds no policy, or one of other sizes.
         """
         directory = Path(directory).absolute()
-        saved = _read_description(directory)
+        saved = read_description(directory)
         tokenizer = load_tokenizer(directory)
         config = self._config(tokenizer)
-        _require_same(saved, describe(config, tokenizer, base=None, lora_rank=None), directory)
+        require_same(saved, describe(config, tokenizer, base=None, lora_rank=None), directory)
         model = build_tiny_llama(config, self.seed)
         # Copied, since weights mapped from a file are not aligned and round differently.
         model.load_state_dict(load_causal_lm(directory, dtype="float32").state_dict())
@@ -92,104 +88,70 @@ class TinyPolicyFactory:
         # On a CPU, fused attention is the faster one in float32 but two to three times slower in bfloat16.
         model.set_attn_implementation("eager" if self.precision == "bf16" else "sdpa")
         prompt = PromptFormat("{state}", MARKER, self.max_state_tokens)
-        return TacticPolicy(
+        return CausalPolicy(
             model, tokenizer, prompt, self.max_tactic_tokens, self.top_p, self.precision
         ).train()
 
 
 @dataclass(frozen=True)
-class PretrainedPolicyFactory:
-    """Any Hugging Face causal language model, fine-tuned through adapters or as a whole.
+class PretrainedPolicyFactory(PretrainedFactory):
+    """Any Hugging Face causal language model; see `PretrainedFactory` for what is common.
 
     Attributes:
-        name_or_path: Hub name or local directory.
-        adapter: Fields of `LoraSettings`; None trains all weights.
-        template: Prompt text with one `{state}`.
-        max_state_tokens: Longer states lose hypotheses from the start.
-        max_tactic_tokens: Longest tactic.
-        top_p: Nucleus of the sampling distribution.
-        precision: `fp32` runs the model in its own type, `bf16` under autocast.
-        dtype: Of the weights: `auto`, `float32`, `bfloat16` or `float16`.
         attn_implementation: `sdpa` or `eager`.
-        quantization: `none`, `4bit` or `8bit`.
-        gradient_checkpointing: Trade compute for memory in training.
-        seed: Of the initial adapter weights.
+        stop: Text of the token that ends a tactic; EOS if None. A model that only follows examples in its
+            prompt ends a tactic with a line.
     """
 
-    name_or_path: str
-    adapter: Mapping[str, Any] | None = None
     template: str = "[GOAL]{state}[PROOFSTEP]"
-    max_state_tokens: int = 768
-    max_tactic_tokens: int = 128
-    top_p: float = 1.0
-    precision: Precision = "fp32"
-    dtype: str = "auto"
     attn_implementation: str = "sdpa"
-    quantization: Quantization = "none"
-    gradient_checkpointing: bool = False
-    seed: int = 0
-
-    def create(self, texts: Iterable[str] = ()) -> TacticPolicy:  # noqa: ARG002
-        """The pretrained model, with fresh adapters if any; `texts` are not needed.
-
-        Raises:
-            CheckpointError: The model cannot be loaded, or its attention cannot take tree masks.
-        """
-        model, lora = self._load_model(self.name_or_path), self._lora
-        if lora is None:
-            return self._wrap(model)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            return self._wrap(add_lora(model, lora))
-
-    def load(self, directory: str | Path) -> TacticPolicy:
-        """Load what `TacticPolicy.save` wrote.
-
-        Raises:
-            CheckpointError: The directory holds no policy, or one of another base model or kind.
-        """
-        directory = Path(directory).absolute()
-        saved = _read_description(directory)
-        lora = self._lora
-        base, rank = (None, None) if lora is None else (self.name_or_path, lora.r)
-        asked = describe(load_config(self.name_or_path), load_tokenizer(self.name_or_path), base, rank)
-        _require_same(saved, asked, directory)
-        if lora is None:
-            return self._wrap(self._load_model(directory))
-        return self._wrap(load_lora(self._load_model(self.name_or_path), directory))
-
-    @property
-    def _lora(self) -> LoraSettings | None:
-        return None if self.adapter is None else LoraSettings(**self.adapter)
+    stop: str | None = None
 
     def _load_model(self, source: str | Path) -> PreTrainedModel:
         return load_causal_lm(
             source, self.dtype, self.attn_implementation, self.quantization, self.gradient_checkpointing
         )
 
-    def _wrap(self, model: PreTrainedModel | PeftModel) -> TacticPolicy:
-        tokenizer = load_tokenizer(self.name_or_path)
-        prompt = PromptFormat(self.template, None, self.max_state_tokens)
-        policy = TacticPolicy(model, tokenizer, prompt, self.max_tactic_tokens, self.top_p, self.precision)
-        require_tree_attention(policy)
-        return policy.train()
+    def _make_policy(self, model: PreTrainedModel | PeftModel) -> TacticPolicy:
+        return CausalPolicy(
+            model,
+            load_tokenizer(self.name_or_path),
+            PromptFormat(self.template, None, self.max_state_tokens),
+            self.max_tactic_tokens,
+            self.top_p,
+            self.precision,
+            self.stop,
+        )
 
 
-def _read_description(directory: Path) -> dict[str, Any]:
-    path = directory / DESCRIPTION_FILE
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"no policy in {directory}: {DESCRIPTION_FILE} is missing") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+@dataclass(frozen=True)
+class Seq2SeqPolicyFactory(PretrainedFactory):
+    """Any Hugging Face encoder-decoder model; see `PretrainedFactory` for what is common.
 
+    ReProver's tactic generators are such: ByT5 reads up to 2,300 bytes, EOS included, of the state or of
+    premises and state, and writes up to 512 (generation/confs/cli_lean4_random.yaml and
+    generation/datamodule.py of lean-dojo/ReProver). Where a state is longer they read its beginning; here its
+    end is read, which has the goal.
 
-def _require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], directory: Path) -> None:
-    differing = [key for key in asked if saved.get(key) != asked[key]]
-    if differing:
-        there = ", ".join(f"{key}={saved.get(key)}" for key in differing)
-        here = ", ".join(f"{key}={asked[key]}" for key in differing)
-        raise CheckpointError(
-            f"{directory} holds another model: it has {there}; the configuration asks for {here}"
+    Attributes:
+        dropout: In training mode. Sampling has none, so with dropout above 0 scores in training mode differ
+            from the sampler's.
+    """
+
+    dtype: str = "float32"
+    dropout: float = 0.0
+
+    def _load_model(self, source: str | Path) -> PreTrainedModel:
+        return load_seq2seq_lm(
+            source, self.dtype, self.dropout, self.quantization, self.gradient_checkpointing
+        )
+
+    def _make_policy(self, model: PreTrainedModel | PeftModel) -> TacticPolicy:
+        return Seq2SeqPolicy(
+            model,
+            load_tokenizer(self.name_or_path),
+            PromptFormat(self.template, None, self.max_state_tokens),
+            self.max_tactic_tokens,
+            self.top_p,
+            self.precision,
         )

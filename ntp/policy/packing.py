@@ -65,6 +65,12 @@ def pack_rows(
     return ids_BL, position_BL, mask_BLS
 
 
+def pad_rows(rows: Sequence[TokenIds], value: int, device: torch.device, width: int | None = None) -> Tensor:
+    """Rows as one tensor, (B, L), filled up at the end to the longest or to `width`."""
+    width = max(map(len, rows)) if width is None else width
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], device=device)
+
+
 def split_row(row: TreeRow, max_tokens: int) -> Iterator[TreeRow]:
     """Cut a row whose branches do not fit `max_tokens`; each part repeats the prompt and has a branch."""
     first, size = 0, len(row.prompt)

@@ -1,14 +1,17 @@
-"""The policy: a language model that proposes tactics and scores them."""
+"""The policy: a language model that proposes tactics and scores them. What all kinds of models share."""
 
 from __future__ import annotations
 
 import copy
 import json
 import sys
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from peft import PeftModel
@@ -18,57 +21,59 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from ntp.errors import ConfigError
 from ntp.models.backbone import architecture
 from ntp.models.tokenizer import vocabulary_hash
-from ntp.policy.decoder import Decoder, Precision
-from ntp.policy.prompt import PromptEncoder, PromptFormat
+from ntp.policy.decoder import LanguageModel
+from ntp.policy.packing import TokenIds
+from ntp.policy.prompt import PromptEncoder
 from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
-from ntp.policy.sampler import sample_tactics
-from ntp.policy.scorer import TextScores, score_tactics, score_texts
+from ntp.policy.sampler import Continuations, sample_tactics
+from ntp.policy.scorer import TextScores
 from ntp.types import Tactic
 
 DESCRIPTION_FILE = "ntp_policy.json"
 
 
-class TacticPolicy(nn.Module):
-    """P_F(tactic | state): a causal language model read token by token up to the stop token.
+class TacticPolicy(nn.Module, ABC):
+    """P_F(tactic | state): a language model read token by token up to the stop token.
+
+    What search, evaluation and training know of a policy. A kind of model says how prompts are taken in and
+    continued (`_open`), and how given tactics are scored (`_score`).
 
     Args:
-        model: A Hugging Face causal language model, plain or with PEFT adapters.
-        tokenizer: Its tokenizer; the EOS token ends a tactic.
-        prompt: How a state is laid out.
+        model: A Hugging Face language model, plain or with PEFT adapters.
+        tokenizer: Its tokenizer.
+        prompts: How a state is laid out.
+        decoder: The calls made on the model.
         max_tactic_tokens: Tactics of this many tokens are stopped with probability one.
         top_p: Nucleus of the sampling distribution, in (0, 1].
-        precision: `fp32`, or `bf16` for bfloat16 matrix products: twice as fast on CPUs with AVX512-BF16, but
-            scores then differ from sampled log-probabilities by rounding, about 1e-2.
 
     Raises:
-        ConfigError: A limit is out of range or beyond what the model can attend to, or the tokenizer has no
-            EOS token.
+        ConfigError: A limit is out of range.
     """
+
+    requirement: ClassVar[str]
+    """What a model needs for sampling and scoring to compute what the model by itself computes."""
 
     def __init__(
         self,
         model: PreTrainedModel | PeftModel,
         tokenizer: PreTrainedTokenizerBase,
-        prompt: PromptFormat,
+        prompts: PromptEncoder,
+        decoder: LanguageModel,
         max_tactic_tokens: int,
-        top_p: float = 1.0,
-        precision: Precision = "fp32",
+        top_p: float,
     ) -> None:
         super().__init__()
         if max_tactic_tokens < 1:
             raise ConfigError(f"max_tactic_tokens={max_tactic_tokens} leaves no room for a tactic")
         if not 0 < top_p <= 1:
             raise ConfigError(f"top_p={top_p} is not in (0, 1]")
-        if tokenizer.eos_token_id is None:
-            raise ConfigError("the tokenizer has no EOS token, which ends a tactic")
         self.model = model
         self.tokenizer = tokenizer
-        self.prompt = prompt
+        self.prompt = prompts.layout
+        self.decoder = decoder
         self.max_tactic_tokens = max_tactic_tokens
         self.top_p = top_p
-        self._prompts = PromptEncoder(tokenizer, prompt)
-        self.decoder = _make_decoder(model, tokenizer, precision)
-        _require_room(self.decoder.model.config, self._prompts.max_tokens + max_tactic_tokens)
+        self._prompts = prompts
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
         """Draw tactics, without gradient and in evaluation mode.
@@ -101,46 +106,69 @@ class TacticPolicy(nn.Module):
         pairs = [(state, tactic) for state, tactics in slots.items() for tactic in tactics]
         for index, (state, tactic) in enumerate(pairs):
             slots[state][tactic] = index
-        unique_M = score_tactics(
-            self.decoder,
-            self._prompts.encode(list(slots)),
-            [list(tactics) for tactics in slots.values()],
-            self.max_tactic_tokens,
+        unique_M = self._score(
+            self._prompts.encode(list(slots)), [list(tactics) for tactics in slots.values()]
         )
         order = [slots[request.state][tactic] for request in requests for tactic in request.tactics]
         return unique_M[torch.tensor(order, dtype=torch.long, device=unique_M.device)]
 
+    @abstractmethod
     def score_texts(self, states: Sequence[str], tactics: Sequence[Sequence[int]]) -> TextScores:
-        """Log-probabilities of states, as texts, and of one tactic in each, differentiable.
+        """Log-probabilities of one tactic in each state, and of the state's text where the model gives any.
+
+        Differentiable.
 
         Raises:
             ValueError: As for `score`.
         """
-        return score_texts(self.decoder, self._prompts.encode(states), tactics, self.max_tactic_tokens)
 
-    @torch.no_grad()
+    @abstractmethod
     def state_features(self, states: Sequence[str]) -> Tensor:
-        """Last hidden states at the end of the prompts, (B, D), float32, without gradient."""
-        features = []
-        with self.decoder.autocast():
-            for prompt in self._prompts.encode(states):
-                ids_BL = torch.tensor([prompt], device=self.decoder.device)
-                position_BL = torch.arange(len(prompt), device=ids_BL.device)[None]
-                features.append(self.decoder.hidden(ids_BL, position_BL)[:, -1].float())
-        return torch.cat(features)
+        """What the model makes of whole states, (B, hidden_size), float32, without gradient."""
+
+    @abstractmethod
+    def plain_logits(self, prompt: TokenIds, tactic: TokenIds) -> Tensor:
+        """The model's own output at every token of a tactic, (L, V), by one pass of the whole model.
+
+        What sampling and scoring are checked by: no cache, no packing, nothing shared.
+        """
+
+    @abstractmethod
+    def _open(self, prompts: Sequence[TokenIds], num_branches: Sequence[int]) -> Continuations:
+        """Take prompts, in order of length, into the model."""
+
+    @abstractmethod
+    def _score(self, prompts: Sequence[TokenIds], tactics: Sequence[Sequence[TokenIds]]) -> Tensor:
+        """Log-probabilities of the tactics of every prompt, flat; see `score`."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.decoder.device
+
+    @property
+    def hidden_size(self) -> int:
+        """Number of `state_features`."""
+        return self.decoder.model.config.hidden_size
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether weights are quantised: such a model stays on the device it was read to."""
+        return bool(getattr(self.decoder.model, "is_quantized", False))
 
     def encode_state(self, state: str) -> list[int]:
-        """Token ids of a state's prompt, up to where a tactic begins."""
+        """Token ids of a state's prompt."""
         return self._prompts.encode([state])[0]
 
     @property
     def prompt_end_ids(self) -> tuple[int, ...]:
-        """Token ids that every prompt ends with, between state and tactic; empty if there are none."""
+        """Token ids that every prompt ends with, after the state; empty if there are none."""
         return self._prompts.end_ids
 
     def encode_tactic(self, text: str) -> tuple[int, ...]:
-        """Token ids without stop token, cut to `max_tactic_tokens` as a sampled tactic would be."""
-        return tuple(self._prompts.tokenize([text])[0][: self.max_tactic_tokens])
+        """Token ids up to the stop token, cut to `max_tactic_tokens`, as a sampled tactic would be."""
+        ids = takewhile(lambda token: token != self.decoder.stop_id, self._prompts.tokenize([text])[0])
+        return tuple(ids)[: self.max_tactic_tokens]
 
     def decode_tactic(self, ids: Sequence[int]) -> str:
         """Text of a tactic, without white space around it."""
@@ -198,22 +226,31 @@ class TacticPolicy(nn.Module):
 
     def _sample(self, requests: Sequence[SampleRequest], top_p: float) -> list[list[Tactic]]:
         prompts = self._prompts.encode([request.state for request in requests])
-        training = self.model.training
-        self.model.eval()
-        try:
+        draws = [request.draws for request in requests]
+        with self._evaluating(), self.decoder.autocast():
             results = sample_tactics(
-                self.decoder, prompts, [r.draws for r in requests], self.max_tactic_tokens, top_p
+                self._open, self.decoder.stop_id, prompts, draws, self.max_tactic_tokens, top_p
             )
-        finally:
-            self.model.train(training)
         texts = iter(self._decode_many([ids for ids, _ in results]))
         drawn = iter(results)
         return [[Tactic(next(texts), *next(drawn)) for _ in request.draws] for request in requests]
 
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluation mode, and the mode before afterwards."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(training)
+
     def _decode_many(self, tactics: Sequence[Sequence[int]]) -> list[str]:
         if not tactics:
             return []
-        return [text.strip() for text in self.tokenizer.batch_decode([list(ids) for ids in tactics])]
+        # Left to itself, the clean-up of spaces before punctuation would change what was sampled.
+        texts = self.tokenizer.batch_decode([list(t) for t in tactics], clean_up_tokenization_spaces=False)
+        return [text.strip() for text in texts]
 
 
 def describe(
@@ -235,23 +272,17 @@ def describe(
     }
 
 
-def _make_decoder(
-    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, precision: Precision
-) -> Decoder:
+def plain_model(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """The model inside PEFT's wrapper; its layers keep their adapters."""
     plain = model.get_base_model() if isinstance(model, PeftModel) else model
     assert isinstance(plain, PreTrainedModel)
-    stop_id = int(tokenizer.eos_token_id)  # pyright: ignore[reportArgumentType]
+    return plain
+
+
+def suppressed_ids(
+    tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, stop_id: int
+) -> tuple[int, ...]:
+    """Tokens of a model that never occur in a tactic: special ones, and those its tokenizer does not know."""
     # Models often have more embeddings than their tokenizer has tokens, or fewer.
-    vocab_size = plain.config.vocab_size
-    suppressed = {*tokenizer.all_special_ids, *range(len(tokenizer), vocab_size)} - {stop_id}
-    return Decoder(plain, stop_id, tuple(sorted(id for id in suppressed if id < vocab_size)), precision)
-
-
-def _require_room(config: PretrainedConfig, num_tokens: int) -> None:
-    for name in ("max_position_embeddings", "sliding_window"):
-        limit = getattr(config, name, None)
-        if limit is not None and num_tokens > limit:
-            raise ConfigError(
-                f"a prompt and a tactic may have {num_tokens} tokens, but the model's {name} is {limit}: "
-                "lower max_state_tokens or max_tactic_tokens"
-            )
+    suppressed = {*tokenizer.all_special_ids, *range(len(tokenizer), config.vocab_size)} - {stop_id}
+    return tuple(sorted(id for id in suppressed if id < config.vocab_size))

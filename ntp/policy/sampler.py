@@ -1,27 +1,32 @@
-"""Batched sampling of tactics: each prompt is encoded once, then all its draws are decoded together."""
+"""Sampling of tactics: what is drawn is decided here, what a model says comes next by whatever runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ntp.errors import NtpError
-from ntp.policy.cache import TreeCache
-from ntp.policy.decoder import Decoder
-from ntp.policy.packing import TokenIds, length_groups
+from ntp.policy.packing import TokenIds
 from ntp.policy.requests import Draw
 
-MAX_PREFILL_TOKENS = 2048
 MAX_CACHE_TOKENS = 65536
 
 
 @dataclass(slots=True)
-class _Branch:
-    """One draw in progress."""
+class Branch:
+    """One draw in progress.
+
+    Attributes:
+        slot: Its number in the batch.
+        row: The prompt it continues.
+        token_ids: Drawn so far.
+        log_prob: Of what was drawn.
+    """
 
     slot: int
     row: int
@@ -29,9 +34,29 @@ class _Branch:
     log_prob: float = 0.0
 
 
+class Continuations(Protocol):
+    """A batch of prompts inside a model, and the branches that continue them."""
+
+    def begin(self) -> Tensor:
+        """Log-probabilities of the first token after each prompt, (B, V)."""
+        ...
+
+    def extend(self, live: Sequence[Branch]) -> Tensor:
+        """Feed the last token of every live branch; log-probabilities of its next one, (N, V).
+
+        Branches go in lock step: all have as many tokens, and one that is left out does not come back.
+        """
+        ...
+
+
+# Takes prompts, in order of length, into a model, given how many branches each will have.
+OpenPrompts = Callable[[Sequence[TokenIds], Sequence[int]], Continuations]
+
+
 @torch.no_grad()
 def sample_tactics(
-    decoder: Decoder,
+    open_prompts: OpenPrompts,
+    stop_id: int,
     prompts: Sequence[TokenIds],
     draws: Sequence[Sequence[Draw]],
     max_tactic_tokens: int,
@@ -45,7 +70,8 @@ def sample_tactics(
     tactic of `max_tactic_tokens` tokens is stopped with probability one.
 
     Args:
-        decoder: The model.
+        open_prompts: The model.
+        stop_id: Token that ends a tactic.
         prompts: One per state.
         draws: Per state.
         max_tactic_tokens: Longest tactic.
@@ -57,14 +83,12 @@ def sample_tactics(
     """
     offsets = np.cumsum([0, *map(len, draws)])
     results: list[tuple[tuple[int, ...], float]] = [((), 0.0)] * int(offsets[-1])
-    with decoder.autocast():
-        for rows in _row_groups(prompts, draws, max_tactic_tokens):
-            batch = _SampleBatch(
-                decoder, [prompts[r] for r in rows], [draws[r] for r in rows], max_tactic_tokens, top_p
-            )
-            slots = [slot for r in rows for slot in range(offsets[r], offsets[r + 1])]
-            for slot, result in zip(slots, batch.run(), strict=True):
-                results[slot] = result
+    for rows in _row_groups(prompts, draws, max_tactic_tokens):
+        continuations = open_prompts([prompts[r] for r in rows], [len(draws[r]) for r in rows])
+        drawing = _Drawing([draws[r] for r in rows], stop_id, max_tactic_tokens, top_p)
+        slots = [slot for r in rows for slot in range(offsets[r], offsets[r + 1])]
+        for slot, result in zip(slots, drawing.run(continuations), strict=True):
+            results[slot] = result
     return results
 
 
@@ -85,72 +109,36 @@ def _row_groups(
         yield group
 
 
-class _SampleBatch:
-    """Decodes the draws of a group of states, whose prompts come in order of length."""
+class _Drawing:
+    """The draws of a group of prompts."""
 
     def __init__(
-        self,
-        decoder: Decoder,
-        prompts: Sequence[TokenIds],
-        draws: Sequence[Sequence[Draw]],
-        max_tactic_tokens: int,
-        top_p: float,
+        self, draws: Sequence[Sequence[Draw]], stop_id: int, max_tactic_tokens: int, top_p: float
     ) -> None:
-        self._decoder = decoder
-        self._prompts = prompts
-        self._max_tokens = max_tactic_tokens
-        self._top_p = top_p
-        self._branches = [_Branch(0, row, []) for row, row_draws in enumerate(draws) for _ in row_draws]
-        for slot, branch in enumerate(self._branches):
-            branch.slot = slot
+        rows = [row for row, row_draws in enumerate(draws) for _ in row_draws]
+        self._branches = [Branch(slot, row, []) for slot, row in enumerate(rows)]
         flat = [draw for row_draws in draws for draw in row_draws]
         uniform_NT = np.stack([_uniforms(draw.seed, max_tactic_tokens) for draw in flat])
-        self._uniform_NT = torch.from_numpy(uniform_NT).to(decoder.device)
-        self._temperature_N = torch.tensor([draw.temperature for draw in flat], device=decoder.device)
-        self._width = max(map(len, prompts))
-        capacity = self._width + max(map(len, draws)) * max_tactic_tokens
-        num_layers = decoder.model.config.num_hidden_layers
-        self._cache = TreeCache(num_layers, len(prompts), capacity)
+        self._uniform_NT = torch.from_numpy(uniform_NT)
+        self._temperature_N = torch.tensor([draw.temperature for draw in flat])
+        self._stop_id = stop_id
+        self._max_tokens = max_tactic_tokens
+        self._top_p = top_p
 
-    def run(self) -> list[tuple[tuple[int, ...], float]]:
+    def run(self, continuations: Continuations) -> list[tuple[tuple[int, ...], float]]:
         """Token ids and log-probability of every draw."""
-        device = self._decoder.device
-        hidden_BD = self._prefill()
-        live = list(self._branches)
-        log_p_NV = self._decoder.log_probs(hidden_BD)[[branch.row for branch in live]]
-        num_prompt_B = torch.tensor([len(p) for p in self._prompts], device=device)
-        # Owner of a column: -1 for the prompt (seen by all of the row's branches), -2 for padding, or a slot.
-        column = torch.arange(self._width, device=device)
-        owner_BS = torch.where(column < num_prompt_B[:, None], -1, -2)
-        row_of = {row: row for row in range(len(self._prompts))}
+        live = self._branches
+        log_p_NV = continuations.begin()[[branch.row for branch in live]]
+        self._uniform_NT = self._uniform_NT.to(log_p_NV.device)
+        self._temperature_N = self._temperature_N.to(log_p_NV.device)
         for step in range(self._max_tokens):
             live = self._choose(live, log_p_NV, step)
             if not live or step + 1 == self._max_tokens:
                 break
-            owner_BS, num_prompt_B, row_of = self._drop_rows(live, owner_BS, num_prompt_B, row_of)
-            rows = [row_of[branch.row] for branch in live]
-            ids_BW, owner_BW, place = self._lay_out(live, rows, len(num_prompt_B))
-            self._cache.extend(owner_BS.shape[1])
-            owner_BS = torch.cat([owner_BS, owner_BW], dim=1)
-            mask_BWS = (owner_BS == -1)[:, None] | (owner_BS[:, None] == owner_BW[:, :, None])
-            position_BW = (num_prompt_B + step)[:, None].expand_as(ids_BW)
-            hidden_BWD = self._decoder.hidden(ids_BW, position_BW, mask_BWS, self._cache)
-            log_p_NV = self._decoder.log_probs(hidden_BWD.flatten(0, 1)[place])
+            log_p_NV = continuations.extend(live)
         return [(tuple(branch.token_ids), branch.log_prob) for branch in self._branches]
 
-    def _prefill(self) -> Tensor:
-        """Encode the prompts; hidden states at their last tokens, (B, D)."""
-        device, last = self._decoder.device, []
-        for begin, end in length_groups([len(p) for p in self._prompts], MAX_PREFILL_TOKENS):
-            prompts = self._prompts[begin:end]
-            ids_BL = _pad(prompts, self._decoder.stop_id, device)
-            position_BL = torch.arange(ids_BL.shape[1], device=device).expand_as(ids_BL)
-            self._cache.prefill(begin, end - begin)
-            hidden_BLD = self._decoder.hidden(ids_BL, position_BL, cache=self._cache)
-            last.append(hidden_BLD[range(len(prompts)), [len(p) - 1 for p in prompts]])
-        return torch.cat(last)
-
-    def _choose(self, live: list[_Branch], log_p_NV: Tensor, step: int) -> list[_Branch]:
+    def _choose(self, live: Sequence[Branch], log_p_NV: Tensor, step: int) -> list[Branch]:
         """Draw the next token of every live branch; those that go on."""
         slot_N = torch.tensor([branch.slot for branch in live], device=log_p_NV.device)
         token_N = inverse_cdf(
@@ -160,38 +148,10 @@ class _SampleBatch:
         going_on = []
         for branch, token, log_p in zip(live, token_N.tolist(), log_p_N.tolist(), strict=True):
             branch.log_prob += log_p
-            if token != self._decoder.stop_id:
+            if token != self._stop_id:
                 branch.token_ids.append(token)
                 going_on.append(branch)
         return going_on
-
-    def _drop_rows(
-        self, live: list[_Branch], owner_BS: Tensor, num_prompt_B: Tensor, row_of: dict[int, int]
-    ) -> tuple[Tensor, Tensor, dict[int, int]]:
-        """Drop rows without a live branch once they are half of all, so that copying pays."""
-        rows = sorted({branch.row for branch in live})
-        if 2 * len(rows) > len(num_prompt_B):
-            return owner_BS, num_prompt_B, row_of
-        keep_B = torch.tensor([row_of[row] for row in rows], device=owner_BS.device)
-        self._cache.keep_rows(keep_B, owner_BS.shape[1])
-        return owner_BS[keep_B], num_prompt_B[keep_B], {row: index for index, row in enumerate(rows)}
-
-    def _lay_out(
-        self, live: list[_Branch], rows: list[int], num_rows: int
-    ) -> tuple[Tensor, Tensor, list[int]]:
-        """Last tokens of live branches, padded to the widest row; owners; flat place of every branch."""
-        by_row: list[list[_Branch]] = [[] for _ in range(num_rows)]
-        columns = []
-        for branch, row in zip(live, rows, strict=True):
-            columns.append(len(by_row[row]))
-            by_row[row].append(branch)
-        width = max(map(len, by_row))
-        device = self._decoder.device
-        ids_BW = _pad(
-            [[b.token_ids[-1] for b in row] for row in by_row], self._decoder.stop_id, device, width
-        )
-        owner_BW = _pad([[b.slot for b in row] for row in by_row], -2, device, width)
-        return ids_BW, owner_BW, [row * width + column for row, column in zip(rows, columns, strict=True)]
 
 
 def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N: Tensor) -> Tensor:
@@ -222,8 +182,3 @@ def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N
 
 def _uniforms(seed: int, num: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=seed)).random(num)
-
-
-def _pad(rows: Sequence[TokenIds], value: int, device: torch.device, width: int | None = None) -> Tensor:
-    width = max(map(len, rows)) if width is None else width
-    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], device=device)

@@ -1,4 +1,4 @@
-"""Teacher-forced log-probabilities of tactics, differentiable, each state encoded once."""
+"""Teacher-forced log-probabilities under a causal model, differentiable, each state encoded once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ntp.policy.decoder import Decoder
+from ntp.policy.decoder import Decoder, LanguageModel
 from ntp.policy.packing import TokenIds, TreeRow, micro_batches, pack_rows, split_row
 
 MAX_BATCH_TOKENS = 2048
@@ -20,7 +20,7 @@ class TextScores:
 
     Attributes:
         tactic_N: Of the tactic given the prompt, stop token included, as `score_tactics` gives it.
-        prompt_N: Of the prompt's tokens but the first and the special ones.
+        prompt_N: Of the prompt's tokens but the first and the special ones, where the model predicts them.
         num_prompt_tokens_N: How many tokens that is.
     """
 
@@ -53,7 +53,7 @@ def score_tactics(
     Raises:
         ValueError: A tactic is longer than `max_tactic_tokens` or holds a token that no tactic may hold.
     """
-    _require_possible(decoder, tactics, max_tactic_tokens)
+    require_possible(decoder, tactics, max_tactic_tokens)
     rows, num_tactics = [], 0
     for prompt, state_tactics in zip(prompts, tactics, strict=True):
         slots = tuple(range(num_tactics, num_tactics + len(state_tactics)))
@@ -62,7 +62,7 @@ def score_tactics(
             rows.extend(split_row(TreeRow(prompt, tuple(state_tactics), slots), MAX_BATCH_TOKENS))
     scores, order = [], []
     for group in micro_batches(rows, MAX_BATCH_TOKENS):
-        scores.append(_sum_log_probs(decoder, group, _tactic_predictions(decoder, group, max_tactic_tokens)))
+        scores.append(_sums(decoder, group, _tactic_predictions(decoder, group, max_tactic_tokens)))
         order += [slot for row in group for slot in row.slots]
     if not scores:
         return torch.zeros(0, device=decoder.device)
@@ -84,7 +84,7 @@ def score_texts(
     Raises:
         ValueError: As for `score_tactics`.
     """
-    _require_possible(decoder, [tactics], max_tactic_tokens)
+    require_possible(decoder, [tactics], max_tactic_tokens)
     num = len(prompts)
     rows = [TreeRow(p, (t,), (i,)) for i, (p, t) in enumerate(zip(prompts, tactics, strict=True))]
     if not rows:
@@ -99,7 +99,7 @@ def score_texts(
             known = [i for i, token in enumerate(row.prompt) if i and token not in decoder.suppressed_ids]
             predictions.add(index, [i - 1 for i in known], [row.prompt[i] for i in known])
             num_predicted[row.slots[0]] = len(known)
-        sums = _sum_log_probs(decoder, group, predictions)
+        sums = _sums(decoder, group, predictions)
         tactic_N.append(sums[: len(group)])
         prompt_N.append(sums[len(group) :])
         order += [row.slots[0] for row in group]
@@ -142,7 +142,7 @@ def _tactic_predictions(decoder: Decoder, rows: Sequence[TreeRow], max_tactic_to
     return predictions
 
 
-def _sum_log_probs(decoder: Decoder, rows: Sequence[TreeRow], predictions: _Predictions) -> Tensor:
+def _sums(decoder: Decoder, rows: Sequence[TreeRow], predictions: _Predictions) -> Tensor:
     """Summed log-probabilities of predictions, one per sum."""
     ids_BL, position_BL, mask_BLS = pack_rows(rows, decoder.stop_id, decoder.device)
     length = ids_BL.shape[1]
@@ -153,15 +153,25 @@ def _sum_log_probs(decoder: Decoder, rows: Sequence[TreeRow], predictions: _Pred
         hidden_BLD = decoder.hidden(ids_BL, position_BL, mask_BLS)
         log_p_MV = decoder.log_probs(hidden_BLD.flatten(0, 1)[unique_M])
     log_p_M = log_p_MV[place_of_M, torch.tensor(predictions.targets, device=decoder.device)]
-    sum_M = torch.tensor(predictions.sums, device=decoder.device)
+    owner_M = torch.tensor(predictions.sums, device=decoder.device)
+    return sum_log_probs(log_p_M, owner_M, predictions.num_sums)
+
+
+def sum_log_probs(log_p_M: Tensor, owner_M: Tensor, num_sums: int) -> Tensor:
+    """Sums of log-probabilities, one per owner, (num_sums,)."""
     # In float64, since a sum over many tokens would lose the fourth decimal in float32.
-    sum_N = torch.zeros(predictions.num_sums, dtype=torch.float64, device=decoder.device)
-    return sum_N.index_add(0, sum_M, log_p_M.double()).float()
+    sum_N = torch.zeros(num_sums, dtype=torch.float64, device=log_p_M.device)
+    return sum_N.index_add(0, owner_M, log_p_M.double()).float()
 
 
-def _require_possible(
-    decoder: Decoder, tactics: Sequence[Sequence[TokenIds]], max_tactic_tokens: int
+def require_possible(
+    decoder: LanguageModel, tactics: Sequence[Sequence[TokenIds]], max_tactic_tokens: int
 ) -> None:
+    """Check that tactics could have been sampled.
+
+    Raises:
+        ValueError: One is longer than `max_tactic_tokens` or holds a token that no tactic may hold.
+    """
     impossible = {decoder.stop_id, *decoder.suppressed_ids}
     for tactic in (tactic for state_tactics in tactics for tactic in state_tactics):
         if len(tactic) > max_tactic_tokens:

@@ -108,7 +108,7 @@ def load_policy(cfg: DictConfig, path: Path) -> TacticPolicy:
     """
     policy = instantiate(cfg.model).load(policy_directory(path)).eval()
     # Quantised weights are on the GPU since they were read, and cannot be moved.
-    if torch.cuda.is_available() and not getattr(policy.decoder.model, "is_quantized", False):
+    if torch.cuda.is_available() and not policy.is_quantized:
         policy.to("cuda")
     return policy
 

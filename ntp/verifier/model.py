@@ -16,6 +16,7 @@ from ntp.errors import CheckpointError, ConfigError
 from ntp.models.backbone import weights_fingerprint
 from ntp.models.heads import HeadSettings, add_heads
 from ntp.models.shared_prefix import Prefix, encode_branches, encode_prompts, use_shared_prefix
+from ntp.policy.causal import CausalPolicy
 from ntp.policy.policy import TacticPolicy
 
 TokenIds = Sequence[int]
@@ -34,11 +35,18 @@ class VerifierModel(nn.Module):
         settings: Of the heads.
 
     Raises:
-        ConfigError: Nothing separates state and tactic in the prompts, or the model cannot take heads.
+        ConfigError: The policy is not a causal language model, nothing separates state and tactic in its
+            prompts, or the model cannot take heads.
     """
 
     def __init__(self, backbone: TacticPolicy, settings: HeadSettings) -> None:
         super().__init__()
+        if not isinstance(backbone, CausalPolicy):
+            kind = backbone.decoder.model.config.model_type
+            raise ConfigError(
+                f"verifier heads need a causal language model, and a {kind} model is none: give "
+                "verifier.backbone a policy of model=tiny, model=pretrained or the like"
+            )
         self.backbone = backbone
         self.invocation_ids = backbone.prompt_end_ids
         if not self.invocation_ids:

@@ -25,7 +25,7 @@ def test_experiments_compose_and_resolve(name):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_options_compose(group, option):
     override = f"search=[{option}]" if group == "search" else f"{group}={option}"
-    extra = ["model.name_or_path=somewhere"] if option == "pretrained" else []
+    extra = ["model.name_or_path=somewhere"] if option in ("pretrained", "seq2seq") else []
     cfg = compose_config(["name=test", override, *extra])
     OmegaConf.resolve(cfg)
     reject_unknown_keys(cfg)
@@ -33,7 +33,7 @@ def test_options_compose(group, option):
 
 @pytest.mark.parametrize(("group", "option"), [o for o in OPTIONS if o[0] in ("loss", "reward", "model")])
 def test_options_instantiate(group, option):
-    extra = ["model.name_or_path=somewhere"] if option == "pretrained" else []
+    extra = ["model.name_or_path=somewhere"] if option in ("pretrained", "seq2seq") else []
     cfg = compose_config(["name=test", f"{group}={option}", *extra])
     assert instantiate(cfg[group]) is not None
 

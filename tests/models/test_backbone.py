@@ -6,7 +6,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from ntp.errors import CheckpointError, ConfigError
-from ntp.models.backbone import build_tiny_llama, load_causal_lm, load_tokenizer, tiny_llama_config
+from ntp.models.backbone import (
+    build_tiny_llama,
+    load_causal_lm,
+    load_seq2seq_lm,
+    load_tokenizer,
+    tiny_llama_config,
+)
 from ntp.models.tokenizer import train_tokenizer
 
 SIZES = {"hidden_size": 256, "num_layers": 4, "num_heads": 4, "intermediate_size": 688, "max_positions": 512}
@@ -34,6 +40,21 @@ def test_load_is_what_was_saved(pretrained):
     assert model.dtype == torch.bfloat16
     assert model.config._attn_implementation == "eager"
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), saved.parameters(), strict=True))
+
+
+def test_an_encoder_decoder_is_what_was_saved_but_for_dropout(byt5, tmp_path):
+    saved = load_file(byt5 / "model.safetensors")
+    model = load_seq2seq_lm(byt5, dropout=0.25)
+    assert torch.equal(model.lm_head.weight, saved["lm_head.weight"])
+    assert torch.equal(model.shared.weight, saved["shared.weight"])
+    assert not torch.equal(model.lm_head.weight, model.shared.weight)
+    assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {0.25}
+    assert {m.dropout for m in model.modules() if isinstance(getattr(m, "dropout", None), float)} == {0.25}
+    assert load_seq2seq_lm(byt5, dtype="bfloat16").dtype == torch.bfloat16
+    model.save_pretrained(tmp_path)
+    again = load_seq2seq_lm(tmp_path)
+    assert torch.equal(again.lm_head.weight, model.lm_head.weight)
+    assert again.config.scale_decoder_outputs == model.config.scale_decoder_outputs
 
 
 def test_gradient_checkpointing_is_switched_on(pretrained):

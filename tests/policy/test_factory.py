@@ -4,8 +4,8 @@ import shutil
 import pytest
 import torch
 
-from ntp.errors import CheckpointError
-from ntp.policy.factory import PretrainedPolicyFactory, TinyPolicyFactory
+from ntp.errors import CheckpointError, ConfigError
+from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory, TinyPolicyFactory
 from ntp.policy.requests import Draw, SampleRequest
 
 TEXTS = ["n : nat\n⊢ n + 0 = n", "induction n; simpl; auto."]
@@ -46,6 +46,49 @@ def test_pretrained_saved_and_loaded_is_the_same(base_model, tmp_path, adapter):
     assert [t.token_ids for t in drawn] == [t.token_ids for t in again]
     assert [t.log_prob for t in drawn] == pytest.approx([t.log_prob for t in again], abs=1e-4)
     assert len(loaded.trainable_parameters()) == len(policy.trainable_parameters())
+
+
+@pytest.mark.parametrize("adapter", [None, {"r": 4}])
+def test_seq2seq_saved_and_loaded_is_the_same(byt5, tmp_path, adapter):
+    factory = Seq2SeqPolicyFactory(str(byt5), adapter, max_tactic_tokens=12)
+    policy = perturbed(factory.create())
+    policy.save(tmp_path)
+    assert (tmp_path / "model.safetensors").exists() == (adapter is None)
+    loaded = factory.load(tmp_path)
+    drawn, again = loaded.sample(REQUESTS)[0], policy.sample(REQUESTS)[0]
+    assert [t.token_ids for t in drawn] == [t.token_ids for t in again]
+    assert [t.log_prob for t in drawn] == pytest.approx([t.log_prob for t in again], abs=1e-4)
+    assert len(loaded.trainable_parameters()) == len(policy.trainable_parameters())
+    if adapter is not None:
+        config = json.loads((tmp_path / "adapter_config.json").read_text())
+        assert config["task_type"] == "SEQ_2_SEQ_LM"
+        merged = [t.log_prob for t in policy.sample(REQUESTS)[0]]
+        policy.merge_adapters()
+        assert not policy.has_adapters
+        assert [t.log_prob for t in policy.sample(REQUESTS)[0]] == pytest.approx(merged, abs=1e-3)
+
+
+def test_a_model_as_published_is_loaded(byt5, base_model):
+    for factory, directory in ((Seq2SeqPolicyFactory, byt5), (PretrainedPolicyFactory, base_model)):
+        published = factory("ntp-tests/no-such-model", max_tactic_tokens=12).load(directory)
+        created = factory(str(directory), max_tactic_tokens=12).create()
+        assert published.sample(REQUESTS) == created.sample(REQUESTS)
+
+
+def test_a_tactic_may_end_with_another_token_than_eos(base_model):
+    def make(**options):
+        return PretrainedPolicyFactory(str(base_model), max_tactic_tokens=12, **options).create()
+
+    policy = make(stop=";")
+    semicolon = policy.tokenizer(";")["input_ids"][-1]
+    assert policy.decoder.stop_id == semicolon
+    assert policy.tokenizer.eos_token_id in policy.decoder.suppressed_ids
+    assert policy.decode_tactic(policy.encode_tactic("simpl; auto.")) == "simpl"
+    (row,) = policy.sample([SampleRequest("⊢ True", tuple(map(Draw, range(200))))])
+    assert not any(";" in tactic.text for tactic in row)
+    assert min(len(tactic.token_ids) for tactic in row) < 12
+    with pytest.raises(ConfigError, match="is not one token"):
+        make(stop="; auto.\nx")
 
 
 def test_lora_is_saved_without_the_backbone(base_model, tmp_path):

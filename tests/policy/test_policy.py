@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ntp.errors import ConfigError
-from ntp.policy.policy import TacticPolicy
+from ntp.policy.causal import CausalPolicy
 from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
 
 STATE = "n : nat\n⊢ n + 0 = n"
@@ -23,7 +23,8 @@ def test_long_tactics_are_cut_and_can_be_scored(policy):
     assert policy.score([ScoreRequest(STATE, (ids,))]).isfinite().all()
 
 
-def test_state_features_are_the_hidden_states_that_predict_the_first_token(policy):
+def test_state_features_are_the_hidden_states_that_predict_the_first_token(causal_policy):
+    policy = causal_policy
     states = [STATE, "⊢ True"]
     features_BD = policy.state_features(states)
     assert not features_BD.requires_grad
@@ -113,11 +114,11 @@ def test_reference_of_a_lora_policy_shares_the_backbone(make_lora):
 def test_impossible_limits(make_tiny, options, message):
     policy = make_tiny()
     with pytest.raises(ConfigError, match=message):
-        TacticPolicy(policy.model, policy.tokenizer, policy.prompt, **options)
+        CausalPolicy(policy.model, policy.tokenizer, policy.prompt, **options)
 
 
 def test_a_sliding_window_must_hold_prompt_and_tactic(make_lora):
     policy = make_lora()
     policy.decoder.model.config.sliding_window = 40
     with pytest.raises(ConfigError, match="sliding_window is 40"):
-        TacticPolicy(policy.model, policy.tokenizer, policy.prompt, max_tactic_tokens=12)
+        CausalPolicy(policy.model, policy.tokenizer, policy.prompt, max_tactic_tokens=12)

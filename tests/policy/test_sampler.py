@@ -66,13 +66,13 @@ def test_a_draw_does_not_depend_on_its_company(policy):
             assert alone.log_prob == pytest.approx(tactic.log_prob, abs=1e-4)
 
 
-def test_order_and_grouping_do_not_matter(make_tiny, monkeypatch):
-    policy = make_tiny()
+def test_order_and_grouping_do_not_matter(policy, monkeypatch):
     requests = random_requests(11)
     whole = policy.sample(requests)
     backwards = policy.sample(requests[::-1])[::-1]
     monkeypatch.setattr("ntp.policy.sampler.MAX_CACHE_TOKENS", 200)
-    monkeypatch.setattr("ntp.policy.sampler.MAX_PREFILL_TOKENS", 50)
+    monkeypatch.setattr("ntp.policy.tree_continuations.MAX_PREFILL_TOKENS", 50)
+    monkeypatch.setattr("ntp.policy.encoder_decoder.MAX_ENCODER_TOKENS", 50)
     for other in (backwards, policy.sample(requests)):
         assert [[t.token_ids for t in row] for row in other] == [[t.token_ids for t in row] for row in whole]
 

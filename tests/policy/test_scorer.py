@@ -26,6 +26,8 @@ def test_scores_are_the_sampled_log_probs(policy):
 @pytest.mark.parametrize("max_tokens", [10, 60, 200, 100_000])
 def test_scores_are_the_plain_ones_however_packed(policy, plain_log_prob, monkeypatch, max_tokens):
     monkeypatch.setattr("ntp.policy.scorer.MAX_BATCH_TOKENS", max_tokens)
+    monkeypatch.setattr("ntp.policy.encoded_scorer.MAX_BATCH_TOKENS", max_tokens)
+    monkeypatch.setattr("ntp.policy.encoder_decoder.MAX_ENCODER_TOKENS", max_tokens)
     requests, _ = sampled_requests(policy)
     requests.append(ScoreRequest("⊢ no tactic asked", ()))
     requests.append(ScoreRequest(STATES[0], ((), tuple(range(10, 10 + policy.max_tactic_tokens)))))
@@ -35,7 +37,8 @@ def test_scores_are_the_plain_ones_however_packed(policy, plain_log_prob, monkey
 
 
 @pytest.mark.parametrize("max_tokens", [10, 100, 100_000])
-def test_texts_are_scored_as_a_plain_language_model_would(policy, monkeypatch, max_tokens):
+def test_texts_are_scored_as_a_plain_language_model_would(causal_policy, monkeypatch, max_tokens):
+    policy = causal_policy
     monkeypatch.setattr("ntp.policy.scorer.MAX_BATCH_TOKENS", max_tokens)
     _, rows = sampled_requests(policy, num_draws=1)
     tactics = [row[0].token_ids for row in rows]
@@ -97,6 +100,7 @@ def loss_and_gradients(policy, log_pf_N):
 
 def test_loss_and_gradients_of_a_training_step_are_the_plain_ones(policy, plain_log_prob, monkeypatch):
     monkeypatch.setattr("ntp.policy.scorer.MAX_BATCH_TOKENS", 150)
+    monkeypatch.setattr("ntp.policy.encoded_scorer.MAX_BATCH_TOKENS", 150)
     requests, _ = sampled_requests(policy)
     packed_loss, packed = loss_and_gradients(policy, policy.score(requests))
     plain_N = torch.stack([plain_log_prob(policy, r.state, ids) for r in requests for ids in r.tactics])

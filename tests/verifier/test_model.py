@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from ntp.errors import CheckpointError, ConfigError
 from ntp.models.heads import HeadSettings
-from ntp.policy.factory import PretrainedPolicyFactory
+from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory
 from ntp.policy.requests import ScoreRequest
 from ntp.verifier.model import VerifierModel
 
@@ -171,3 +171,9 @@ def test_adapters_of_a_tuned_policy_are_merged_into_the_backbone(base_directory,
     verifier.save(tmp_path)
     config = json.loads((tmp_path / "head_0/adapter_config.json").read_text())
     assert config["base_model_name_or_path"] is None  # the base without its adapters is another model
+
+
+def test_an_encoder_decoder_takes_no_heads(byt5):
+    with pytest.raises(ConfigError, match="need a causal language model, and a t5 model is none") as info:
+        VerifierModel(Seq2SeqPolicyFactory(str(byt5)).create(), HeadSettings(2, r=4, alpha=8))
+    assert "\n" not in str(info.value)
