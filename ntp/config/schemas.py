@@ -12,6 +12,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from ntp.config.schemas_lean import LeanDojoEnvConfig, LeanReplEnvConfig
+
 
 @dataclass
 class TaskConfig:
@@ -376,6 +378,8 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("paths", "schema"): PathsConfig,
     ("data", "schema"): DataConfig,
     ("env", "schema_coq"): CoqEnvConfig,
+    ("env", "schema_lean_repl"): LeanReplEnvConfig,
+    ("env", "schema_lean_dojo"): LeanDojoEnvConfig,
     ("model", "schema_tiny"): TinyModelConfig,
     ("model", "schema_pretrained"): PretrainedModelConfig,
     ("adapter", "schema_lora"): AdapterConfig,

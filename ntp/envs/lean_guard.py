@@ -3,9 +3,9 @@
 What Lean offers to whoever writes a tactic, and what is refused here:
 
 - Leaving the proof. A command keyword ends a `by` block wherever it stands. So brackets must balance, strings
-  must be plain, and there are no comments: then a tactic set in parentheses (`assemble`) cannot end the declaration
-  it stands in. Commands (`theorem`, `axiom`, `namespace`, `end`, `macro`, `notation`, `#eval`, ...) are refused
-  by name too.
+  must be plain, and there are no comments: then a tactic set in parentheses (`assemble`) cannot end the
+  declaration it stands in. Commands (`theorem`, `axiom`, `namespace`, `end`, `macro`, `notation`, `#eval`,
+  ...) are refused by name too.
 - Running code while elaborating: `run_tac`, `by_elab`, `eval%`, `native_decide`, `decide +native`, and
   `(config := term)`, whose term is compiled and run, so nothing in `IO` and nothing `unsafe` may be named.
 - Switching off the kernel, `set_option debug.skipKernelTC true in`: only limits may be set.
@@ -23,27 +23,22 @@ from ntp.types import Rejected
 
 MAX_CHARACTERS = 16384
 
-_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]")
-_COMMANDS = frozenset(
-    """theorem lemma example def abbrev axiom opaque instance structure class inductive coinductive namespace
-    section end universe variable import attribute macro macro_rules syntax declare_syntax_cat notation notation3
-    infix infixl infixr prefix postfix elab elab_rules initialize builtin_initialize deriving export mutual
-    noncomputable private protected partial unsafe local scoped declare_config_elab simproc dsimproc
-    register_simp_attr declare_simp_like_tactic add_decl_doc compile_inductive run_cmd suppress_compilation
-    """.split()
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
 )
-_CHEATS = frozenset("sorry admit stop sorryAx lcProof lcUnreachable ofReduceBool ofReduceNat trustCompiler".split())
-_RUNS_CODE = frozenset(
-    """run_tac run_elab run_meta run_conv by_elab native_decide native include_str include_bytes implemented_by
-    extern csimp dbg_trace dbgTrace dbgTraceVal dbgTraceIfShared dbgSleep dbgStackTrace IO EIO BaseIO ST EST EStateM
-    RealWorld evalExpr evalDecl addDecl ofExcept
-    """.split()
-)
-_REFUSED = _COMMANDS | _CHEATS | _RUNS_CODE
+_COMMANDS = """theorem lemma example def abbrev axiom opaque instance structure class inductive coinductive
+    namespace section end universe variable import attribute macro macro_rules syntax declare_syntax_cat
+    notation notation3 infix infixl infixr prefix postfix elab elab_rules initialize builtin_initialize
+    deriving export mutual noncomputable private protected partial unsafe local scoped declare_config_elab
+    simproc dsimproc register_simp_attr add_decl_doc compile_inductive run_cmd"""
+_CHEATS = "sorry admit stop sorryAx lcProof lcUnreachable ofReduceBool ofReduceNat trustCompiler"
+_RUNS_CODE = """run_tac run_elab run_meta run_conv by_elab native_decide native include_str include_bytes
+    implemented_by extern csimp dbg_trace dbgTrace dbgTraceVal dbgTraceIfShared dbgSleep dbgStackTrace IO
+    EIO BaseIO ST EST EStateM RealWorld evalExpr evalDecl addDecl"""
+_HASH_COMMANDS = "check eval exit find guard guard_expr guard_msgs help print reduce simp synth where"
+_REFUSED_PARTS = frozenset((*_CHEATS.split(), *_RUNS_CODE.split()))
+_REFUSED = _REFUSED_PARTS.union(_COMMANDS.split())
 _LIMIT_OPTIONS = frozenset({"maxHeartbeats", "maxRecDepth", "synthInstance.maxHeartbeats", "linter.all"})
-_HASH_COMMANDS = frozenset(
-    "check check_failure eval exit find guard guard_expr guard_msgs help print reduce simp synth version where".split()
-)
 _PARTS = re.compile("[.«»\x80-\U0010ffff]")
 _QUOTES_AND_BRACKETS = frozenset("\"'()[]{}⟨⟩-/\\«»")
 
@@ -107,7 +102,7 @@ def _word(token: Token, following: Token | None) -> str:
         return f"{token.text} is not allowed"
     # Not all letters are letters to Lean: `xᵒᵖsorry` is three tokens.
     for part in _PARTS.split(token.text):
-        if part in _RUNS_CODE or part in _CHEATS or part.lower().startswith("unsafe"):
+        if part in _REFUSED_PARTS or part.lower().startswith("unsafe"):
             return f"{part} is not allowed"
     if token.text in ("eval", "reduceBool") and following and following.text == "%":
         return "eval% is not allowed"
@@ -129,6 +124,6 @@ def _symbol(token: Token, following: Token | None) -> str:
         return ""
     if token.text == "@" and following.text == "[":
         return "an attribute is not a tactic"
-    if token.text == "#" and following.text in _HASH_COMMANDS:
+    if token.text == "#" and following.text in _HASH_COMMANDS.split():
         return f"#{following.text} is a command, not a tactic"
     return ""

@@ -37,8 +37,8 @@ class LeanProject:
     def locate(self, theorem: Theorem) -> tuple[str, Statement]:
         """What Lean reads before a theorem, and its statement.
 
-        A theorem with a context, or without a place in a file, brings its own statement. For any other, both are
-        cut out of its file: data sets of positions hold no sources.
+        A theorem with a context, or without a place in a file, brings its own statement. For any other,
+        both are cut out of its file: data sets of positions hold no sources.
 
         Raises:
             InitError: There is no such file or place, or no theorem there.
@@ -49,24 +49,30 @@ class LeanProject:
         try:
             return header, parse_statement(text)
         except LeanSyntaxError as error:
-            raise InitError(f"{theorem.file}: {theorem.id} is no theorem that can be stated: {error}") from None
+            raise InitError(
+                f"{theorem.file}: {theorem.id} is no theorem that can be stated: {error}"
+            ) from None
 
     def _cut(self, theorem: Theorem) -> tuple[str, str]:
         where = f"{theorem.file}: {theorem.id}"
         if self.directory is None:
             raise InitError(f"{where} stands in a file: give its project, env.project=/path/to/project")
         path = self.directory / theorem.file
+        if not path.resolve().is_relative_to(self.directory.resolve()):
+            raise InitError(f"{where}: {path} lies outside the project")
         try:
             lines = _lines(path)
         except (OSError, UnicodeDecodeError) as error:
             raise InitError(
-                f"{where}: {path} cannot be read ({error}): check out the commit of the data set in env.project"
+                f"{where}: {path} cannot be read ({error}): check out the data set's commit in env.project"
             ) from None
         begin = _offset(lines, theorem.declaration.begin)
         end = _offset(lines, max(theorem.declaration.end, theorem.proof.end))
         if begin is None or end is None or begin >= end:
             line, column = unpack_position(theorem.declaration.begin)
-            raise InitError(f"{where}: {path} has no line {line}, column {column}: is it the data set's commit?")
+            raise InitError(
+                f"{where}: {path} has no line {line}, column {column}: is it the data set's commit?"
+            )
         source = "\n".join(lines)
         header, prefix = split_prefix(source[:begin])
         return header, f"{prefix}\n{source[begin:end]}".lstrip()

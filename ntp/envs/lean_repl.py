@@ -1,8 +1,8 @@
 """Lean 4 over leanprover-community/repl: tactics in its tactic mode, proofs checked in its command mode.
 
-Tactic mode accepts some proofs that are none. So when no goal is left, the whole theorem is elaborated as a command
-in the clean environment of its header, under a name that nobody can guess: without an error or a `sorry`, with the
-type that the statement alone has, and with no axiom but those allowed.
+Tactic mode accepts some proofs that are none. So when no goal is left, the whole theorem is elaborated as a
+command in the clean environment of its header, under a name that nobody can guess: without an error or a
+`sorry`, with the type that the statement alone has, and with no axiom but those allowed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from ntp.envs.lean_project import LeanProject
 from ntp.envs.lean_replies import Message, Reply, is_out_of_time, parse_axioms
 from ntp.envs.lean_server import LeanServer
 from ntp.envs.lean_session import Goals
-from ntp.envs.process import DeadlineExceededError, Limits, ProcessDiedError
+from ntp.envs.process import AnswerTooLongError, DeadlineExceededError, Limits, ProcessDiedError
 from ntp.errors import InitError
 from ntp.types import Rejected, TacticError, Theorem, Timeout
 
-# Lean's own three; not `sorryAx`, nor `Lean.ofReduceBool` and `Lean.trustCompiler`, which trust compiled code.
+# Lean's own three; not `sorryAx`, nor `Lean.ofReduceBool` and `Lean.trustCompiler`, which trust compiled
+# code.
 STANDARD_AXIOMS = ("propext", "Classical.choice", "Quot.sound")
 
 _CHECK_FACTOR = 4
@@ -84,7 +85,8 @@ class ReplProof:
         self.theorem = theorem
         self._server, self._timeout_s, self._allowed = server, timeout_s, axioms
         self._header, statement = project.locate(theorem)
-        # Chosen anew for every opening: a tactic can neither use the theorem nor declare another in its place.
+        # Chosen anew for every opening: a tactic can neither use the theorem nor declare another in its
+        # place.
         self._name = f"ntp_{secrets.token_hex(8)}"
         self._full_name = statement.namespace + self._name
         self._statement = statement.named(self._name)
@@ -108,6 +110,9 @@ class ReplProof:
             reply = self._server.tactic(tactic, state, self._timeout_s)
         except DeadlineExceededError:
             return Timeout("killed")
+        except AnswerTooLongError as error:
+            self._server.stop()
+            return TacticError(str(error))
         if reply.error:
             return Timeout(reply.error) if is_out_of_time(reply.error) else TacticError(reply.error)
         if reply.uses_sorry:

@@ -1,9 +1,9 @@
 """Answers of leanprover-community/repl, from bytes to typed values.
 
-Two shapes answer a request: `{"message": ...}` when it could not be run at all, else an object with an id and,
-only where there are any, messages, sorries, goals and the proof's status. A tactic that fails comes in either
-shape: Lean recovers from some errors by closing the goal with a `sorry`, and the answer then has an error among its
-messages and no goals.
+Two shapes answer a request: `{"message": ...}` when it could not be run at all, else an object with an id
+and, only where there are any, messages, sorries, goals and the proof's status. A tactic that fails comes in
+either shape: Lean recovers from some errors by closing the goal with a `sorry`, and the answer then has an
+error among its messages and no goals.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from ntp.types import Goal
 END = b"\n\n"
 
 # The quoting of the warning changed with Lean 4.18 or so; both are about.
-_USES_SORRY = re.compile(r"declaration uses [`'‘]sorry[`'’]")
+_USES_SORRY = re.compile(r"declaration uses [`']sorry[`']")
 # Heartbeats are Lean's own deadline, the same on every machine.
 _OUT_OF_TIME = re.compile(r"\(deterministic\) timeout|maximum number of heartbeats")
-_AXIOMS = re.compile(r"'(?P<name>[^']+)' (?:depends on axioms: \[(?P<axioms>[^]]*)\]|does not depend on any axioms)")
+_AXIOMS = re.compile(
+    r"'(?P<name>[^']+)' (?:depends on axioms: \[(?P<axioms>[^]]*)\]|does not depend on any axioms)"
+)
 _BEGINS_OBJECT = re.compile(rb"(?:\A|\n)\{")
 
 
@@ -106,7 +108,7 @@ def parse_reply(answer: bytes) -> Reply | None:
 
 
 def parse_axioms(message: str, name: str) -> tuple[str, ...] | None:
-    """The axioms that `#print axioms` names for a declaration; None when the message is about something else."""
+    """The axioms that `#print axioms` names for a declaration; None when the message is of something else."""
     found = _AXIOMS.fullmatch(message.strip())
     if found is None or found["name"].rpartition(".")[2] != name:
         return None
@@ -114,7 +116,7 @@ def parse_axioms(message: str, name: str) -> tuple[str, ...] | None:
 
 
 def parse_goal(printed: str) -> Goal:
-    """One printed goal. A line that begins with a blank continues the one before; `case name` is kept first."""
+    """One printed goal. A line that begins with a blank continues the one before; `case name` comes first."""
     above, turnstile, conclusion = f"\n{printed}".partition("\n⊢ ")
     if not turnstile:
         return Goal((), printed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ _TROUBLES = (
         "env.project={project} is no Lake project that builds: `cd {project} && lake build`",
     ),
     (
-        r"unknown module prefix|object file '.*' .*does not exist|unknown package|failed to (?:open|read) file",
+        r"unknown module prefix|object file '.*' .*does not exist|unknown package|failed to read file",
         "its imports are not built: `cd {project} && lake exe cache get; lake build`",
     ),
     (
@@ -50,8 +51,8 @@ _NO_HEADER = "-- no header"
 class LeanServer:
     """A REPL, started when first needed. After it died or was stopped, the next request starts another.
 
-    Every request raises `ProcessDiedError` when the process ends under it, and `DeadlineExceededError` when the
-    answer does not come in time; it is then killed, for a late answer would be taken for the next one's.
+    Every request raises `ProcessDiedError` when the process ends under it, and `DeadlineExceededError` when
+    the answer does not come in time; it is then killed, for a late answer would be taken for the next one's.
 
     Args:
         project: Gives the command line.
@@ -164,15 +165,16 @@ class LeanServer:
             raise
         except UnreadableReplyError as error:
             child.kill()
+            if fresh:
+                raise self._broken(child, ProcessDiedError(str(error))) from None
             raise ProcessDiedError(str(error)) from None
 
     def _exchange(self, child: ChildProcess, request: bytes, timeout_s: float) -> Reply:
+        deadline = time.monotonic() + timeout_s
         answer = child.exchange(request, END, 1, timeout_s)
         # Noise before an answer may hold blank lines of its own.
-        num_blank = 1
         while (reply := parse_reply(answer)) is None:
-            num_blank = answer.count(END) + 1
-            answer = child.resume(END, num_blank, timeout_s)
+            answer = child.resume(END, answer.count(END) + 1, deadline - time.monotonic())
         return reply
 
     def _start(self) -> ChildProcess:
@@ -182,7 +184,9 @@ class LeanServer:
         try:
             self._child = ChildProcess(self._project.command, self._limits, directory=directory)
         except OSError as error:
-            raise EnvError(f"{self._project.command[0]} cannot be started ({error}): `{SETUP_COMMAND}`") from None
+            raise EnvError(
+                f"{self._project.command[0]} cannot be started ({error}): `{SETUP_COMMAND}`"
+            ) from None
         return self._child
 
     def _broken(self, child: ChildProcess, death: ProcessDiedError) -> EnvError:
@@ -207,7 +211,12 @@ class LeanServer:
         if self._project.directory is not None:
             with contextlib.suppress(OSError):
                 toolchain = (self._project.directory / "lean-toolchain").read_bytes()
-        key = [*self._project.command, str(self._project.directory), toolchain.decode(errors="replace"), header]
+        key = [
+            *self._project.command,
+            str(self._project.directory),
+            toolchain.decode(errors="replace"),
+            header,
+        ]
         return directory / f"{hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:16]}.olean"
 
     def _pickle(self, env: int, path: Path) -> None:

@@ -1,7 +1,8 @@
 """Lean as a proof environment, whatever speaks to it: sessions whose states form a tree.
 
-The REPL and LeanDojo both keep every proof state of their process under a number, so going back is free. A process
-that died takes its states with it; those that are asked for again are made again from the theorem's beginning.
+The REPL and LeanDojo both keep every proof state of their process under a number, so going back is free. A
+process that died takes its states with it; those that are asked for again are made again from the theorem's
+beginning.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """As much of Lean's surface syntax as is needed to cut texts safely: tokens, statements, headers.
 
-Lean's grammar can be extended by any file, so it cannot be parsed without Lean. What cannot be extended is where
-strings, comments and brackets begin and end, and that is all that is asked here.
+Lean's grammar can be extended by any file, so it cannot be parsed without Lean. What cannot be extended is
+where strings, comments and brackets begin and end, and that is all that is asked here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ _TOKEN = re.compile(
   | (?P<char>'(?:\\.|[^\\'\n])')
   | (?P<word>(?:[^\W\d]|«[^«»\n]*»)(?:[\w'!?]|\.(?=[^\W\d]|«)|«[^«»\n]*»)*)
   | (?P<number>\d+)
-  | (?P<symbol>:=|[∑∏∘×⨆⨅¹]'|.)
+  | (?P<symbol>:=|[∑∏∘⨆⨅¹]'|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/-|-/")
 _DECLARATION = frozenset({"theorem", "lemma", "example"})
-_PREFIX = re.compile(r"(?:^(?:open|set_option|omit|include|variable|attribute)\b[^\n]*\bin\s*\n?)+\Z", re.MULTILINE)
+_PREFIX = re.compile(
+    r"(?:^(?:open|set_option|omit|include|variable|attribute)\b[^\n]*\bin\s*\n?)+\Z", re.MULTILINE
+)
 _IMPORT = re.compile(r"(?:public\s+|meta\s+|private\s+)*import\s+(?:all\s+|runtime\s+)?[\w.'«»]+")
 
 
@@ -89,8 +91,8 @@ class Statement:
     """The statement of a theorem, cut at its name.
 
     Attributes:
-        prefix: Commands that it stands under, as `open Nat in`; not its attributes and modifiers, which may ask
-            something of the name and say nothing about the statement.
+        prefix: Commands that it stands under, as `open Nat in`; not its attributes and modifiers, which may
+            ask something of the name and say nothing about the statement.
         namespace: What stands before the last dot of the name, dot included.
         signature: Universes, binders and type, without `:=`.
     """
@@ -167,7 +169,7 @@ def _comment_end(text: str, begin: int) -> int:
 
 
 def _statement_end(text: str, found: list[Token]) -> int:
-    """Where the proof begins: at a `:=` that no `let` claims, at `where`, or at a line that begins with `|`."""
+    """Where the proof begins: at a `:=` that no `let` claims, at `where`, or at a line that `|` begins."""
     num_lets, in_type = 0, False
     for token in found:
         if token.depth:

@@ -1,13 +1,14 @@
-"""A stand-in for Lean in tests: the REPL's protocol, or that of our LeanDojo worker, over a small sound kernel.
+"""A stand-in for Lean in tests: the REPL's protocol, or that of our LeanDojo worker, over a small sound
+kernel.
 
-    python tests/standin [--dojo FILE] [--quote CHAR] [--old] [--fault NAME@N] ...
+python tests/standin [--dojo FILE] [--quote CHAR] [--old] [--fault NAME@N] ...
 
-    --dojo FILE     speak the JSON lines of ntp.envs.lean_dojo_worker over the theorems of a JSON file
-    --quote CHAR    how `sorry` is quoted in the warning
-    --old           without proofStatus, as REPLs before 2025
-    --fault NAME@N  a fault at the N-th request: hang, exit137, badjson, noise, partial, long, ...
-    --stderr TEXT   say so and end with status 1, as a REPL of another toolchain or a broken project
-    --marker FILE   a file that faults leave behind, and that keeps them from happening again
+--dojo FILE     speak the JSON lines of ntp.envs.lean_dojo_worker over the theorems of a JSON file
+--quote CHAR    how `sorry` is quoted in the warning
+--old           without proofStatus, as REPLs before 2025
+--fault NAME@N  a fault at the N-th request: hang, exit137, badjson, noise, partial, long, ...
+--stderr TEXT   say so and end with status 1, as a REPL of another toolchain or a broken project
+--marker FILE   a file that faults leave behind, and that keeps them from happening again
 """
 
 import argparse
@@ -57,7 +58,10 @@ class Repl:
             place = {"pos": {"line": tok.line, "column": tok.column}, "endPos": end}
             sorries.append({"proofState": left, "goal": str(state.goals[0]), **place})
         said = {"sorries": sorries, "messages": result.messages}
-        return {**{key: value for key, value in said.items() if value}, "env": self.keep(self.envs, result.env)}
+        return {
+            **{key: value for key, value in said.items() if value},
+            "env": self.keep(self.envs, result.env),
+        }
 
     def tactic(self, text, number):
         if number >= len(self.states):
@@ -68,10 +72,17 @@ class Repl:
         except (TacticFailedError, ParseError, KernelError) as error:
             return {"message": f"Lean error:\n{error}"}
         errors = [
-            {"severity": "error", "pos": {"line": 0, "column": 0}, "endPos": {"line": 0, "column": 0}, "data": e}
+            {
+                "severity": "error",
+                "pos": {"line": 0, "column": 0},
+                "endPos": {"line": 0, "column": 0},
+                "data": e,
+            }
             for e in after.errors
         ]
-        sorries = [{"proofState": self.keep(self.states, (env, root, State(()))), "goal": g} for g in after.sorries]
+        sorries = [
+            {"proofState": self.keep(self.states, (env, root, State(()))), "goal": g} for g in after.sorries
+        ]
         said = {"sorries": sorries, "messages": errors}
         reply = {key: value for key, value in said.items() if value}
         if self.with_status:
@@ -117,7 +128,9 @@ class Dojo:
             case "step":
                 return self.step(request["tactic"], self.states[request["state"]])
             case "check":
-                text = f"{self.source[request['name']]} := {request['proof']}\n#print axioms {request['name']}"
+                text = (
+                    f"{self.source[request['name']]} := {request['proof']}\n#print axioms {request['name']}"
+                )
                 result = commands.run(text, self.env, True)
                 errors = [m["data"] for m in result.messages if m["severity"] == "error"]
                 said = [m["data"] for m in result.messages if m["severity"] == "info"]

@@ -67,7 +67,9 @@ def run(text, env, imports_allowed):
     for index, piece in enumerate(pieces):
         head = piece[0].text
         if head == "import" and (not imports_allowed or any(p[0].text != "import" for p in pieces[:index])):
-            result.say("error", "invalid 'import' command, it must be used in the beginning of the file", piece[0])
+            result.say(
+                "error", "invalid 'import' command, it must be used in the beginning of the file", piece[0]
+            )
             continue
         handler = HANDLERS.get(head)
         if handler is None:
@@ -99,7 +101,11 @@ def split_commands(toks):
 def cmd_import(piece, result):
     module = piece[1].text
     if module not in MODULES:
-        result.say("error", f"unknown module prefix '{module}'\n\nNo directory '{module}' in the search path", piece[0])
+        result.say(
+            "error",
+            f"unknown module prefix '{module}'\n\nNo directory '{module}' in the search path",
+            piece[0],
+        )
 
 
 def cmd_open(piece, result):
@@ -209,7 +215,9 @@ HANDLERS |= dict.fromkeys(("set_option", "section", "variable", "attribute", "#e
 
 
 def dump(env):
-    return json.dumps([[n, f, sorted(a)] for n, (f, a) in env.constants.items()] + [[list(env.inside), list(env.opened)]])
+    return json.dumps(
+        [[n, f, sorted(a)] for n, (f, a) in env.constants.items()] + [[list(env.inside), list(env.opened)]]
+    )
 
 
 def load(text):

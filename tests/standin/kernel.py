@@ -1,10 +1,10 @@
 """A small sound kernel: natural deduction over propositions and equations of naturals.
 
-Formulas and terms are nested tuples. A proof is a term that `check` accepts; tactics only build terms, so nothing
-they do wrong can make a false theorem.
+Formulas and terms are nested tuples. A proof is a term that `check` accepts; tactics only build terms, so
+nothing they do wrong can make a false theorem.
 
-    formulas  ("atom", x)  ("true",)  ("false",)  ("and"|"or"|"imp"|"iff", a, b)  ("eq", s, t)  ("all", x, sort, body)
-    naturals  ("var", x)  ("num", n)  ("add"|"mul", s, t)
+    formulas  ("atom", x)  ("true",)  ("false",)  ("and"|"or"|"imp"|"iff", a, b)  ("eq", s, t)  ("all", x,
+    sort, body) naturals  ("var", x)  ("num", n)  ("add"|"mul", s, t)
 """
 
 FALSE, TRUE = ("false",), ("true",)
@@ -52,7 +52,8 @@ KIND = {"Prop": "atom", "Nat": "var"}
 
 
 def substitute(thing, values):
-    """Replace variables; what is put in has no bound variables that could be captured (binders are renamed)."""
+    """Replace variables; what is put in has no bound variables that could be captured (binders are
+    renamed)."""
     match thing:
         case ("atom" | "var", name):
             return values.get(name, thing)
@@ -93,9 +94,12 @@ def holds(formula):
             left, right = holds(a), holds(b)
             if left is None or right is None:
                 return None
-            return {"and": left and right, "or": left or right, "imp": not left or right, "iff": left == right}[
-                formula[0]
-            ]
+            return {
+                "and": left and right,
+                "or": left or right,
+                "imp": not left or right,
+                "iff": left == right,
+            }[formula[0]]
     return None
 
 
@@ -115,7 +119,9 @@ def check(env, context, proof, formula):
         case ("lam", name, body), ("imp", given, goal):
             return check(env, _with(context, name, given), body, goal)
         case ("lam", name, body), ("all", variable, sort, goal):
-            return check(env, _with(context, name, sort), body, substitute(goal, {variable: (KIND[sort], name)}))
+            return check(
+                env, _with(context, name, sort), body, substitute(goal, {variable: (KIND[sort], name)})
+            )
         case ("pair", left, right), ("and", a, b):
             return check(env, context, left, a) | check(env, context, right, b)
         case ("pair", left, right), ("iff", a, b):

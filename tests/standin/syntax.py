@@ -1,9 +1,10 @@
-"""Text to formulas, terms and tactic blocks, in the layout and notation of Lean, and formulas back to text."""
+"""Text to formulas, terms and tactic blocks, in the layout and notation of Lean, and formulas back to
+text."""
 
 import re
 from dataclasses import dataclass
 
-from kernel import FALSE, TRUE, neg, names
+from kernel import FALSE, TRUE, names, neg
 
 TOKEN = re.compile(
     r"""(?P<blank>\s+|--[^\n]*)|(?P<open>/-)|(?P<string>"(?:[^"\\]|\\.)*")
@@ -11,10 +12,9 @@ TOKEN = re.compile(
     |(?P<number>\d+)|(?P<symbol>:=|=>|<;>|->|<->|/\\|\\/|.)""",
     re.X | re.S,
 )
-COMMANDS = frozenset(
-    """theorem lemma example axiom import open namespace section end set_option #check #print #eval variable def
-    macro notation syntax elab instance attribute local""".split()
-)
+_COMMANDS = """theorem lemma example axiom import open namespace section end set_option #check #print #eval
+    variable def macro notation syntax elab instance attribute local"""
+COMMANDS = frozenset(_COMMANDS.split())
 
 
 class ParseError(Exception):
@@ -185,7 +185,9 @@ def _resolve(thing, context):
 def _expect(thing, context, sort):
     resolved, found = _resolve(thing, context)
     if found != sort:
-        raise ParseError(f"type mismatch: {show(resolved)} has type {found} but is expected to have type {sort}")
+        raise ParseError(
+            f"type mismatch: {show(resolved)} has type {found} but is expected to have type {sort}"
+        )
     return resolved
 
 
@@ -239,7 +241,8 @@ def show(thing, power=0):
         case (kind, left, right):
             sign, own = SHOWN[kind]
             leftward = kind in ("add", "mul")
-            text = f"{show(left, own - leftward)}{sign}{show(right, own - (not leftward and kind not in ('eq', 'iff')))}"
+            rightward = kind in ("imp", "or", "and")
+            text = f"{show(left, own - leftward)}{sign}{show(right, own - rightward)}"
     return f"({text})" if own <= power else text
 
 

@@ -66,14 +66,13 @@ def proof_term(state, term=("hole", 0)):
         filled = state.filled.get(term[1])
         return proof_term(state, filled) if filled else term
     return tuple(
-        proof_term(state, part) if isinstance(part, tuple) and part and part[0] in TERMS else part for part in term
+        proof_term(state, part) if isinstance(part, tuple) and part and part[0] in TERMS.split() else part
+        for part in term
     )
 
 
-TERMS = frozenset(
-    """hole lam pair inl inr case exfalso let triv refl dec native sorry unchecked hyp const em app inst fst snd symm
-    trans""".split()
-)
+TERMS = """hole lam pair inl inr case exfalso let triv refl dec native sorry unchecked hyp const em app inst
+    fst snd symm trans"""
 
 
 class Tactics:
@@ -86,7 +85,9 @@ class Tactics:
         """Run exactly one tactic, as the category `tactic` is parsed."""
         pieces = split_block(toks)
         if len(pieces) != 1:
-            raise ParseError("<input>:1:1: expected end of input" if pieces else "<input>:1:0: unexpected end of input")
+            raise ParseError(
+                "<input>:1:1: expected end of input" if pieces else "<input>:1:0: unexpected end of input"
+            )
         return self.run(pieces[0], state)
 
     def run_block(self, toks, state):
@@ -125,7 +126,9 @@ class Tactics:
         if head == "standin_bogus":  # as `apply ?x` in the REPL: no goals, and no proof
             return replace(state, goals=state.goals[1:])
         if head == "standin_recovers":  # as `exact unknown`: an error, and no goals
-            return replace(state, goals=state.goals[1:], errors=(*state.errors, "Unknown identifier `unknown`"))
+            return replace(
+                state, goals=state.goals[1:], errors=(*state.errors, "Unknown identifier `unknown`")
+            )
         if head == "standin_heartbeats":
             raise TacticFailedError(
                 "(deterministic) timeout at `whnf`, maximum number of heartbeats (200000) has been reached"
@@ -224,7 +227,9 @@ class Tactics:
             case ("all", variable, sort, body):
                 kind, after = sort, substitute(body, {variable: (KIND[sort], name)})
             case _:
-                raise TacticFailedError("There are no additional binders or `let` bindings in the goal to introduce")
+                raise TacticFailedError(
+                    "There are no additional binders or `let` bindings in the goal to introduce"
+                )
         state, new, hole = state.new({**goal.context, name: kind}, after)
         return state.fill(("lam", name, hole), new)
 
@@ -337,11 +342,16 @@ class Tactics:
         context = goal.context
         match found:
             case ("and" | "iff", _, _):
-                left, right = infer(self.env, context, ("fst", term))[0], infer(self.env, context, ("snd", term))[0]
+                left, right = (
+                    infer(self.env, context, ("fst", term))[0],
+                    infer(self.env, context, ("snd", term))[0],
+                )
                 one = fresh("left✝", context)
                 two = fresh("right✝", {**context, one: left})
                 state, new, hole = state.new({**context, one: left, two: right}, goal.target, "intro")
-                return state.fill(("let", one, left, ("fst", term), ("let", two, right, ("snd", term), hole)), new)
+                return state.fill(
+                    ("let", one, left, ("fst", term), ("let", two, right, ("snd", term), hole)), new
+                )
             case ("or", a, b):
                 name = fresh("h✝", context)
                 state, one, hole = state.new({**context, name: a}, goal.target, "inl")
@@ -424,7 +434,9 @@ class Tactics:
         if token == "by":
             reader.next()
             return self.nested(context, reader, target)
-        simple = {"rfl": ("refl",), "trivial": ("triv",), "sorry": ("sorry",), "sorryAx": ("sorry",)}.get(token)
+        simple = {"rfl": ("refl",), "trivial": ("triv",), "sorry": ("sorry",), "sorryAx": ("sorry",)}.get(
+            token
+        )
         if simple is not None:
             reader.next()
             return simple
@@ -494,7 +506,9 @@ class Tactics:
             reader.take("@")
             token = reader.next()
             if token == "Classical.em":
-                formula, _ = resolve(expression(reader, 1000) if reader.peek() != "(" else expression(reader), context)
+                formula, _ = resolve(
+                    expression(reader, 1000) if reader.peek() != "(" else expression(reader), context
+                )
                 return ("em", formula), ("or", formula, neg(formula))
             name, *fields = token.split(".")
             if isinstance(context.get(name), tuple):
@@ -512,7 +526,15 @@ class Tactics:
         return term, found
 
     def project(self, context, term, part):
-        sides = {"1": "fst", "left": "fst", "mp": "fst", "2": "snd", "right": "snd", "mpr": "snd", "symm": "symm"}
+        sides = {
+            "1": "fst",
+            "left": "fst",
+            "mp": "fst",
+            "2": "snd",
+            "right": "snd",
+            "mpr": "snd",
+            "symm": "symm",
+        }
         if part not in sides:
             raise TacticFailedError(f"Invalid field `{part}`")
         term = (sides[part], term)

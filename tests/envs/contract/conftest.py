@@ -19,13 +19,14 @@ from ntp.types import Span, Theorem
 HOSTILE = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
 STANDIN = Path(__file__).parents[2] / "standin"
 TIMEOUT_S = 1
+MANY_NAMES = " ".join(f"a_proposition_with_a_long_name_{i}" for i in range(1000))
 
 COQ_STATEMENTS = {
     "swap": "Lemma swap : forall p q : Prop, p /\\ q -> q /\\ p.",
     "wrong": "Lemma wrong : forall n : nat, n = 0.",
     "easy": "Lemma easy : 1 = 1.",
     "unicode": "Lemma unicode : forall α β : Prop, α -> β -> α.",
-    "huge": "Lemma huge : " + " /\\ ".join(["True"] * 2500) + ".",
+    "huge": f"Lemma huge : forall {MANY_NAMES} : Prop, True /\\ True.",
     "either": "Lemma either : forall p : Prop, p \\/ ~ p.",
 }
 LEAN_STATEMENTS = {
@@ -33,7 +34,7 @@ LEAN_STATEMENTS = {
     "wrong": "theorem wrong (n : Nat) : n = 0",
     "easy": "theorem easy : 1 = 1",
     "unicode": "theorem unicode (α β : Prop) : α → β → α",
-    "huge": "theorem huge : " + " ∧ ".join(["True"] * 2500),
+    "huge": f"theorem huge ({MANY_NAMES} : Prop) : True ∧ True",
     "either": "theorem either (p : Prop) : p ∨ ¬p",
 }
 
@@ -59,14 +60,15 @@ class Backend:
 
 def coq(root: Path) -> Backend:
     sources = {name: f"{text}\nProof. Admitted.\n" for name, text in COQ_STATEMENTS.items()}
+    sources["either"] = f"Axiom cheap : forall p : Prop, p \\/ ~ p.\n{sources['either']}"
     theorems = {}
     for name, source in sources.items():
         # A file each: no theorem can be had from another one.
         (root / f"{name}.v").write_text(source)
         text = COQ_STATEMENTS[name]
-        span = Span(0, len(text))
-        theorems[name] = Theorem(name, f"{name}.v", text, span, Span(len(text), len(source) - 1))
-    (root / "either.v").write_text("Axiom cheap : forall p : Prop, p \\/ ~ p.\n" + sources["either"])
+        begin = source.index(text)
+        span = Span(begin, begin + len(text))
+        theorems[name] = Theorem(name, f"{name}.v", text, span, Span(span.end, len(source) - 1))
     return Backend(
         "coq",
         functools.partial(CoqEnv, CoqProject(root), TIMEOUT_S, 2048),
@@ -87,7 +89,8 @@ def coq(root: Path) -> Backend:
 def lean(name: str, **options) -> Backend:
     factory = LeanReplFactory(tactic_timeout_s=TIMEOUT_S, **options)
     theorems = {
-        key: Theorem(key, f"{key}.lean", text, Span(0, 0), Span(0, 0)) for key, text in LEAN_STATEMENTS.items()
+        key: Theorem(key, f"{key}.lean", text, Span(0, 0), Span(0, 0))
+        for key, text in LEAN_STATEMENTS.items()
     }
     return Backend(
         name,
@@ -122,7 +125,7 @@ BACKENDS = [
 ]
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(scope="session")
 def backend(request, tmp_path_factory) -> Backend:
     if request.param == "coq":
         if shutil.which("coqidetop.opt") is None:
@@ -149,8 +152,10 @@ def own_env(backend):
 
 
 def pytest_generate_tests(metafunc):
-    """Hostile texts run over the backend that they are written for, and go with its marks."""
+    """Every case over every backend; hostile texts over the ones that they are written for."""
     if "hostile_text" not in metafunc.fixturenames:
+        if "backend" in metafunc.fixturenames:
+            metafunc.parametrize("backend", BACKENDS, indirect=True, scope="session")
         return
     cases = []
     for language, names in (("coq", ["coq"]), ("lean", ["standin", "lean"])):

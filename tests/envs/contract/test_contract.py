@@ -1,5 +1,7 @@
-"""What every proof environment must do: the same cases over Coq, the stand-in for Lean, and Lean where there is one."""
+"""What every proof environment must do: the same cases over Coq, the stand-in for Lean, and Lean where
+there is one."""
 
+import json
 import os
 import random
 import signal
@@ -56,9 +58,7 @@ def test_a_hostile_text_has_no_effect(backend, env, hostile_text):
 
 
 def test_the_hostile_lists_are_long_enough(backend):
-    from json import loads
-
-    texts = loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
+    texts = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
     found = texts["coq" if backend.name == "coq" else "lean"]
     assert len(set(found)) == len(found) >= 50
 
@@ -191,7 +191,9 @@ def test_a_proved_theorem_cannot_be_used_for_another(backend, env):
 
 def test_theorems_in_any_order(backend, env):
     for name in ["easy", "swap", "easy", "unicode", "swap"]:
-        tactics = {"easy": [backend.prove_easy], "swap": backend.proof, "unicode": backend.unicode_proof}[name]
+        tactics = {"easy": [backend.prove_easy], "swap": backend.proof, "unicode": backend.unicode_proof}[
+            name
+        ]
         assert walk(env.open(backend.theorems[name]), tactics)[-1] == Proved()
 
 
@@ -205,7 +207,9 @@ def test_opening_closes_the_session_before(backend, env):
 def test_a_theorem_that_cannot_be_stated(backend, env):
     theorem = backend.theorems["swap"]
     with pytest.raises(InitError, match="swap"):
-        env.open(replace(theorem, statement="theorem swap : p ∧ (" if backend.name != "coq" else "Lemma swap : (."))
+        env.open(
+            replace(theorem, statement="theorem swap : p ∧ (" if backend.name != "coq" else "Lemma swap : (.")
+        )
     assert walk(env.open(theorem), [backend.both]) == [Proved()]
 
 
@@ -260,21 +264,21 @@ def test_a_stuck_process_is_a_timeout_and_is_replaced(backend, own_env):
     started = time.monotonic()
     assert isinstance(session.step(intro.state, backend.split), Timeout)
     assert time.monotonic() - started < BOUND_S
-    assert walk(session, backend.proof)[-1] == Proved()
+    # The same question would be answered from memory.
+    assert session.step(session.root, backend.both) == Proved()
     assert own_env.pid != stuck and not psutil.pid_exists(stuck)
 
 
 @pytest.mark.parametrize("every", [1, 2])
 def test_a_killed_process_changes_nothing(backend, own_env, every):
     session = own_env.open(backend.theorems["swap"])
-    calm = [backend.proof[:n] for n in range(5)]
     state = session.root
     for index, tactic in enumerate(backend.proof):
         if index % every == 0:
             os.killpg(own_env.pid, signal.SIGKILL)
         outcome = session.step(state, tactic)
         state = getattr(outcome, "state", state)
-    assert outcome == Proved() and calm
+    assert outcome == Proved()
 
 
 def test_a_process_killed_between_theorems(backend, own_env):
@@ -327,7 +331,9 @@ def test_sessions_at_once(backend):
         for tactic in backend.proof:
             requests = [(session, state, tactic) for session, state in zip(sessions, states, strict=True)]
             outcomes = pool.step_many(requests)
-            states = [getattr(outcome, "state", state) for outcome, state in zip(outcomes, states, strict=True)]
+            states = [
+                getattr(outcome, "state", state) for outcome, state in zip(outcomes, states, strict=True)
+            ]
         assert outcomes == [Proved()] * 3
         for session in sessions:
             session.close()
@@ -355,7 +361,9 @@ def test_processes_killed_at_random_under_a_pool(backend):
             for _ in range(3):
                 states = [session.root for session in sessions]
                 for tactic in backend.proof:
-                    outcomes = pool.step_many([(s, state, tactic) for s, state in zip(sessions, states, strict=True)])
+                    outcomes = pool.step_many(
+                        [(s, state, tactic) for s, state in zip(sessions, states, strict=True)]
+                    )
                     states = [getattr(o, "state", state) for o, state in zip(outcomes, states, strict=True)]
         finally:
             stop.set()
@@ -383,7 +391,10 @@ def test_a_search_finds_the_proof(backend):
             FixedTactics(tactics),
             pool,
         )
-        found = {name: [t for t in s.trajectories if t.status is Status.PROVED] for name, s in zip(names, searches, strict=True)}
+        found = {
+            name: [t for t in s.trajectories if t.status is Status.PROVED]
+            for name, s in zip(names, searches, strict=True)
+        }
         assert [len(found[name]) for name in names] == [1, 0, 1]
         proofs = [(t.theorem, t.tactics) for name in names for t in found[name]]
         assert all(verdict.accepted for verdict in pool.verify_many(proofs))
