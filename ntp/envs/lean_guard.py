@@ -40,6 +40,10 @@ _REFUSED_PARTS = frozenset((*_CHEATS.split(), *_RUNS_CODE.split()))
 _REFUSED = _REFUSED_PARTS.union(_COMMANDS.split())
 _LIMIT_OPTIONS = frozenset({"maxHeartbeats", "maxRecDepth", "synthInstance.maxHeartbeats", "linter.all"})
 _PARTS = re.compile("[.«»\x80-\U0010ffff]")
+_SPECIAL = re.compile(r"""["'«»#@%\\]|--|/-|-/|set_option|[uU]nsafe""")
+_ASCII_WORD = re.compile(r"[A-Za-z_]+")
+_BRACKET = re.compile(r"[()\[\]{}⟨⟩]")
+_PAIR = re.compile(r"\(\)|\[\]|\{\}|⟨⟩")
 _QUOTES_AND_BRACKETS = frozenset("\"'()[]{}⟨⟩-/\\«»")
 
 
@@ -50,6 +54,8 @@ def guard(text: str) -> str | Rejected:
     if _UNPRINTABLE.search(text):
         return Rejected("holds a control character")
     text = text.strip()
+    if _is_plain(text):
+        return text
     try:
         found = list(tokens(text))
     except LeanSyntaxError as error:
@@ -68,6 +74,18 @@ def assemble(statement: str, tactics: Sequence[str]) -> str:
         # The closing parenthesis on a line of its own: no tactic can take it for its own argument's.
         lines += [f"  ({tactic.replace(chr(10), chr(10) + '   ')}", "  )"]
     return "\n".join(lines)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether nothing in a text needs a closer look: most have none, and reading tokens takes time."""
+    if not text or _SPECIAL.search(text) or not _REFUSED.isdisjoint(_ASCII_WORD.findall(text)):
+        return False
+    if not _BRACKET.search(text):
+        return True
+    open_brackets = "".join(_BRACKET.findall(text))
+    while (fewer := _PAIR.sub("", open_brackets)) != open_brackets:
+        open_brackets = fewer
+    return not open_brackets
 
 
 def _reason(text: str, found: Sequence[Token]) -> str:
@@ -102,7 +120,7 @@ def _word(token: Token, following: Token | None) -> str:
         return f"{token.text} is not allowed"
     # Not all letters are letters to Lean: `xᵒᵖsorry` is three tokens.
     for part in _PARTS.split(token.text):
-        if part in _REFUSED_PARTS or part.lower().startswith("unsafe"):
+        if part in _REFUSED_PARTS or "unsafe" in part.lower():
             return f"{part} is not allowed"
     if token.text in ("eval", "reduceBool") and following and following.text == "%":
         return "eval% is not allowed"

@@ -122,7 +122,7 @@ def parse_goal(printed: str) -> Goal:
         return Goal((), printed)
     hypotheses: list[str] = []
     for line in above.split("\n")[1:]:
-        if line[:1].isspace() and hypotheses:
+        if line[:1] == " " and hypotheses:
             hypotheses[-1] += f"\n{line}"
         else:
             hypotheses.append(line)

@@ -19,11 +19,18 @@ from ntp.errors import EnvError, InitError
 
 SETUP_COMMAND = "make lean"
 
+_OTHER_TOOLCHAIN = (
+    r"incompatible header|built (?:by|with|for) (?:a )?(?:different|another)|different (?:Lean )?version|"
+    r"toolchain '.*' is not installed"
+)
 # Output of Lake, elan and the REPL when they cannot work, and what mends it.
 _TROUBLES = (
     (
-        r"incompatible header|built (?:by|with|for) (?:a )?(?:different|another)|different (?:Lean )?version|"
-        r"toolchain '.*' is not installed",
+        r"failed to execute|command not found",
+        "Lean is missing: `make lean` installs it",
+    ),
+    (
+        _OTHER_TOOLCHAIN,
         "the REPL and the project are of different Lean toolchains: "
         "`cp {project}/lean-toolchain REPL/ && (cd REPL && lake build)`",
     ),
@@ -145,7 +152,7 @@ class LeanServer:
         if reply.error or reply.env is None:
             message = " ".join(reply.error.split())
             mend = self._mend(message)
-            if re.search(_TROUBLES[0][0], message):
+            if re.search(_OTHER_TOOLCHAIN, message):
                 raise EnvError(f"{message}: {mend}")
             raise InitError(": ".join(filter(None, ["the header does not elaborate", message, mend])))
         return reply.env

@@ -19,6 +19,8 @@ from ntp.types import Span, Theorem
 HOSTILE = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
 STANDIN = Path(__file__).parents[2] / "standin"
 TIMEOUT_S = 1
+# Coq prints deep terms as dots, so there the names are what is long.
+LONG_NAME = "a" * 6000
 MANY_NAMES = " ".join(f"a_proposition_with_a_long_name_{i}" for i in range(1000))
 
 COQ_STATEMENTS = {
@@ -26,7 +28,7 @@ COQ_STATEMENTS = {
     "wrong": "Lemma wrong : forall n : nat, n = 0.",
     "easy": "Lemma easy : 1 = 1.",
     "unicode": "Lemma unicode : forall α β : Prop, α -> β -> α.",
-    "huge": f"Lemma huge : forall {MANY_NAMES} : Prop, True /\\ True.",
+    "huge": f"Lemma huge : forall {LONG_NAME} : Prop, ({LONG_NAME} -> {LONG_NAME}) /\\ ({LONG_NAME} -> True).",
     "either": "Lemma either : forall p : Prop, p \\/ ~ p.",
 }
 LEAN_STATEMENTS = {
