@@ -28,7 +28,7 @@ WORKER_COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("lean_dojo_
 # is not.
 _CLEANED = {"GITHUB_ACCESS_TOKEN": ""}
 _SAID_ON_AXIOMS = re.compile(r"'[^'\n]+' (?:depends on axioms: \[[^]]*\]|does not depend on any axioms)")
-_GRACE_S = 5.0
+_GRACE_S = 2.0
 _CHECK_FACTOR = 4
 _MEND = (
     "lean-dojo traces Lean below 4.12 only, with git, elan and the network; for newer Lean use env=lean_repl"

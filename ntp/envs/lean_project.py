@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ntp.envs.lean_positions import unpack_position
+from ntp.envs.lean_positions import pack_position, unpack_position
 from ntp.envs.lean_syntax import (
     LeanSyntaxError,
     Statement,
@@ -67,8 +67,10 @@ class LeanProject:
                 f"{where}: {path} cannot be read ({error}): check out the data set's commit in env.project"
             ) from None
         begin = _offset(lines, theorem.declaration.begin)
-        end = _offset(lines, max(theorem.declaration.end, theorem.proof.end))
-        if begin is None or end is None or begin >= end:
+        # The end is cut at the proof, which comes long before: its column need not be exact.
+        last_line, _ = unpack_position(max(theorem.declaration.end, theorem.proof.end))
+        end = _offset(lines, pack_position(last_line + 1, 1)) or len("\n".join(lines))
+        if begin is None or begin >= end:
             line, column = unpack_position(theorem.declaration.begin)
             raise InitError(
                 f"{where}: {path} has no line {line}, column {column}: is it the data set's commit?"

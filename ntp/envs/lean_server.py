@@ -201,7 +201,7 @@ class LeanServer:
         lines = [line for line in child.stderr.splitlines() if line.strip()]
         said = next((line for line in lines if "error" in line), lines[-1] if lines else "")
         self.stop()
-        command = " ".join(self._project.command)
+        command = " ".join(" ".join(self._project.command).split())
         mend = self._mend("\n".join([str(death), *lines])) or f"`{SETUP_COMMAND}`, then `{command}` by hand"
         return EnvError(f"{command}: no REPL answers ({said or death}): {mend}")
 

@@ -1,4 +1,4 @@
-"""What the guard lets pass. What it must refuse is in the contract's hostile texts, where it also meets a prover."""
+"""What the guard lets pass. What it must refuse is also among the contract's hostile texts."""
 
 import json
 from pathlib import Path

@@ -13,6 +13,9 @@ def test_positions_come_back_and_keep_their_order(one, two):
     assert (pack_position(*one) < pack_position(*two)) == (one < two)
 
 
-@pytest.mark.parametrize(("position", "packed"), [((1, 1), 0), ((1, 3), 2), ((2, 1), 65536), ((284, 1), 283 * 65536)])
+AGREED = [((1, 1), 0), ((1, 3), 2), ((2, 1), 65536), ((284, 1), 283 * 65536)]
+
+
+@pytest.mark.parametrize(("position", "packed"), AGREED)
 def test_the_agreed_numbers(position, packed):
     assert pack_position(*position) == packed

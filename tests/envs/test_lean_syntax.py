@@ -14,7 +14,10 @@ from ntp.envs.lean_syntax import LeanSyntaxError, parse_statement, split_imports
         ("@[simp, to_additive (attr := simp)] protected theorem foo : p := x", "theorem N : p"),
         ("/-- theorem bar : q -/\ntheorem foo : p := x", "theorem N : p"),
         ("open Nat in\n@[simp]\ntheorem foo : p := x", "open Nat in\ntheorem N : p"),
-        ("theorem foo (n : Nat := 3) : let x := n; x = n := by simp", "theorem N (n : Nat := 3) : let x := n; x = n"),
+        (
+            "theorem foo (n : Nat := 3) : let x := n; x = n := by simp",
+            "theorem N (n : Nat := 3) : let x := n; x = n",
+        ),
         ("theorem foo : ∀ n : Nat, n = n\n  | 0 => rfl\n  | n + 1 => rfl", "theorem N : ∀ n : Nat, n = n"),
         ("theorem foo : |x| ≤ 1 := h", "theorem N : |x| ≤ 1"),
         ("theorem foo : p ∧ q where\n  left := a", "theorem N : p ∧ q"),

@@ -28,7 +28,7 @@ COQ_STATEMENTS = {
     "wrong": "Lemma wrong : forall n : nat, n = 0.",
     "easy": "Lemma easy : 1 = 1.",
     "unicode": "Lemma unicode : forall α β : Prop, α -> β -> α.",
-    "huge": f"Lemma huge : forall {LONG_NAME} : Prop, ({LONG_NAME} -> {LONG_NAME}) /\\ ({LONG_NAME} -> True).",
+    "huge": f"Lemma huge : forall {LONG_NAME} : Prop, True /\\ ({LONG_NAME} -> {LONG_NAME}).",
     "either": "Lemma either : forall p : Prop, p \\/ ~ p.",
 }
 LEAN_STATEMENTS = {
