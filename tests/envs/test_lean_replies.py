@@ -91,8 +91,8 @@ def test_a_finished_proof():
 
 def test_no_goals_with_an_error_is_an_error():
     reply = reply_to(
-        '{"proofStatus": "Incomplete: contains sorry",\n "proofState": 1,\n "messages": [{"severity": "error",\n'
-        '   "pos": {"line": 0, "column": 0},\n   "endPos": {"line": 0, "column": 0},\n'
+        '{"proofStatus": "Incomplete: contains sorry",\n "proofState": 1,\n "messages": [{'
+        '"severity": "error",\n   "pos": {"line": 0, "column": 0},\n'
         '   "data": "Unknown identifier `my_fake_premise`"}],\n "goals": []}'
     )
     assert reply.goals == () and reply.error == "Unknown identifier `my_fake_premise`"
