@@ -10,8 +10,16 @@ BENCHES := $(notdir $(basename $(wildcard experiments/bench/[a-z]*.py)))
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 1000
 
+# A REPL works with projects of its own toolchain only; its repository has a tag for each.
+LEAN_DIR ?= .lean
+REPL_TAG ?= v4.20.0
+REPL_URL ?= https://github.com/leanprover-community/repl
+ELAN_URL ?= https://elan.lean-lang.org/elan-init.sh
+LEAN_REPL = $(abspath $(LEAN_DIR))/repl/.lake/build/bin/repl
+export PATH := $(PATH):$(HOME)/.elan/bin
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type format bench clean
+.PHONY: help setup demo test lint type format bench lean clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -36,6 +44,11 @@ format: .venv/.installed ## Rewrite the code in the house style
 bench: setup ## Measure every ratio in experiments/bench
 	@set -e; for name in $(BENCHES); do $(BIN)/python experiments/bench/$$name.py | tail -n 1; done
 
+lean: $(LEAN_REPL) ## Install Lean 4 (elan) and build the REPL, for env=lean_repl; needs the network
+	@echo "Lean is ready. In a project of the same toolchain ($$(cat $(LEAN_DIR)/repl/lean-toolchain)):"
+	@echo "  python -m ntp.run ... env=lean_repl env.project=/path/to/project 'env.command=[lake,env,$(LEAN_REPL)]'"
+	@echo "For another toolchain: make lean LEAN_DIR=.lean/v4.20.0 REPL_TAG=v4.20.0"
+
 clean: ## Remove run outputs and caches, keep the environment
 	find outputs -mindepth 1 ! -name .gitkeep -delete
 	rm -rf .pytest_cache .ruff_cache .import_linter_cache
@@ -55,3 +68,16 @@ coq:
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+# An interrupted build is begun again, since the target is the last thing that is made.
+$(LEAN_REPL):
+	@command -v git curl > /dev/null || { echo "git and curl are missing; run: sudo apt-get install git curl" >&2; exit 1; }
+	@command -v lake > /dev/null \
+	  || { curl -sSfL --max-time 120 $(ELAN_URL) -o $${TMPDIR:-/tmp}/elan-init.$$$$.sh \
+	       && sh $${TMPDIR:-/tmp}/elan-init.$$$$.sh -y --default-toolchain none; } \
+	  || { echo "Lean could not be installed from $(ELAN_URL): is there a network?" >&2; exit 1; }
+	@rm -rf $(LEAN_DIR)/repl
+	@git clone -q --depth 1 --branch $(REPL_TAG) $(REPL_URL) $(LEAN_DIR)/repl \
+	  || { echo "$(REPL_URL) has no tag $(REPL_TAG), or there is no network" >&2; exit 1; }
+	@cd $(LEAN_DIR)/repl && lake build repl \
+	  || { echo "the REPL did not build in $(LEAN_DIR)/repl; its output is above" >&2; exit 1; }

@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from ntp.config.schemas_lean import LeanDojoEnvConfig, LeanReplEnvConfig
 from ntp.config.schemas_model import MODEL_SCHEMAS
 
 
@@ -375,6 +376,8 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("data", "schema_leandojo"): LeanDojoDataConfig,
     ("data", "schema_statements"): StatementsDataConfig,
     ("env", "schema_coq"): CoqEnvConfig,
+    ("env", "schema_lean_repl"): LeanReplEnvConfig,
+    ("env", "schema_lean_dojo"): LeanDojoEnvConfig,
     **MODEL_SCHEMAS,
     ("adapter", "schema_lora"): AdapterConfig,
     ("module", "schema_sft"): SFTModuleConfig,

@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_READ_BYTES = 1 << 20
+# A larger buffer is mapped anew for every read, which costs more than the few reads it saves.
+_READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
 
@@ -89,16 +90,21 @@ class ChildProcess:
         argv: Program and arguments.
         limits: Resource limits, set before the first request.
         env: Variables added to the parent's environment.
+        directory: Where it works, for programs that read their project there; None for its own temporary one.
 
     Attributes:
-        cwd: The working directory; gone after `close`.
+        cwd: Its own temporary directory; gone after `close`.
 
     Raises:
         OSError: The program cannot be started.
     """
 
     def __init__(
-        self, argv: Sequence[str], limits: Limits | None = None, env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+        directory: Path | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._max_answer = self._limits.answer_mb << 20
@@ -111,7 +117,7 @@ class ChildProcess:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
-                    cwd=self.cwd,
+                    cwd=directory or self.cwd,
                     env={**os.environ, "TMPDIR": str(self.cwd), **(env or {})},
                     start_new_session=True,
                     bufsize=0,
@@ -152,6 +158,14 @@ class ChildProcess:
         except (OSError, IndexError):
             return 0.0
         return pages * resource.getpagesize() / 2**20
+
+    @property
+    def stderr(self) -> str:
+        """The end of what the child wrote to stderr."""
+        try:
+            return (self.cwd / _STDERR_NAME).read_text(errors="replace")[-4096:].strip()
+        except OSError:
+            return ""
 
     def exchange(self, request: bytes, terminator: bytes, count: int, timeout_s: float) -> bytes:
         """Send a request and return everything up to the `count`-th terminator.
@@ -243,11 +257,7 @@ class ChildProcess:
         self.kill()
         code = self._child.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        try:
-            lines = (self.cwd / _STDERR_NAME).read_text(errors="replace").strip().splitlines()
-        except OSError:
-            lines = []
-        message = ": ".join([f"the process ended ({how})", *lines[-1:]])
+        message = ": ".join([f"the process ended ({how})", *self.stderr.splitlines()[-1:]])
         return ProcessDiedError(message, killed=code == -signal.SIGKILL)
 
 

@@ -8,7 +8,17 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.tasks import evaluate, extract, merge, mine, overoptimisation, statistics, train, verifier_eval
+from ntp.tasks import (
+    doctor,
+    evaluate,
+    extract,
+    merge,
+    mine,
+    overoptimisation,
+    statistics,
+    train,
+    verifier_eval,
+)
 from ntp.tasks.context import Context
 from ntp.tasks.stages import Stage, plan
 from ntp.tracking.mlflow import MlflowRun
@@ -32,7 +42,7 @@ console = Console(stderr=True)
 
 
 def run_task(cfg: DictConfig) -> float | None:
-    """Run the task of a config; the last line printed is its output directory.
+    """Run the task of a config; the last line printed is its output directory, which `doctor` has none of.
 
     Returns:
         The summary's `cfg.objective`, for sweeps that optimise something.
@@ -40,6 +50,12 @@ def run_task(cfg: DictConfig) -> float | None:
     Raises:
         NtpError: Something the user can mend.
     """
+    if cfg.task.name == "doctor":
+        # No experiment names it: what it prints is kept nowhere.
+        cfg.name = cfg.task.name
+        reject_unknown_keys(cfg)
+        doctor.print_findings(doctor.diagnose(cfg))
+        return None
     require_experiment(cfg)
     reject_unknown_keys(cfg)
     stage = plan(cfg)

@@ -1,0 +1,35 @@
+"""Schemas of the Lean environments."""
+
+# ruff: noqa: D101 - a schema is documented by the class it is the schema of
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class LeanReplEnvConfig:
+    _target_: str = "ntp.envs.lean_factory.LeanReplFactory"
+    project: str | None = None
+    command: list[str] = field(default_factory=lambda: ["lake", "exe", "repl"])
+    imports: list[str] = field(default_factory=list)
+    header: str = ""
+    axioms: list[str] = field(default_factory=lambda: ["propext", "Classical.choice", "Quot.sound"])
+    tactic_timeout_s: float = 10.0
+    header_timeout_s: float = 300.0
+    max_memory_mb: int = 16384
+    max_commands: int = 20000
+    pickle_directory: str | None = None
+    num_workers: int = 4
+
+
+@dataclass
+class LeanDojoEnvConfig:
+    _target_: str = "ntp.envs.lean_factory.LeanDojoFactory"
+    url: str = "https://github.com/leanprover-community/mathlib4"
+    commit: str = "???"
+    command: list[str] | None = None
+    axioms: list[str] = field(default_factory=lambda: ["propext", "Classical.choice", "Quot.sound"])
+    tactic_timeout_s: float = 10.0
+    open_timeout_s: float = 600.0
+    max_memory_mb: int = 32768
+    num_workers: int = 4

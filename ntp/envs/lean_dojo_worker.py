@@ -1,0 +1,127 @@
+"""lean-dojo's Dojo behind JSON lines: run as a script, in a process of its own.
+
+lean-dojo takes over the root logger, reads `.env` files and, with a token in the environment, calls the
+network when it is imported; it prints on stdout. So it lives here, with a cleaned environment, and answers
+on a descriptor of its own. Requests, and what answers them:
+
+    {"op": "open", "url", "commit", "file", "name", "timeout_s"}
+        {"state": 0, "goals": TEXT}, {"init_error": TEXT} or {"env_error": TEXT}
+    {"op": "step", "state", "tactic"}
+        {"state", "goals"}, {"proved": true}, {"error": TEXT}, {"given_up": true} or {"timeout": true}
+    {"op": "check", "name", "proof"}
+        {"accepted": BOOL, "said": TEXT}, the text being Lean's output, with the axioms
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+
+class DojoWorker:
+    """One theorem at a time."""
+
+    def __init__(self) -> None:
+        import lean_dojo
+
+        self._lib = lean_dojo
+        self._dojo: Any = None
+        self._theorem: Any = None
+        self._states: dict[int, Any] = {}
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request; what lean-dojo raises about a theorem is a value."""
+        match request["op"]:
+            case "open":
+                return self._open(request)
+            case "step":
+                return self._step(request)
+            case "check":
+                return self._check(request)
+        raise ValueError(request["op"])
+
+    def _open(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._leave()
+        try:
+            repo = self._lib.LeanGitRepo(request["url"], request["commit"])
+            self._theorem = self._lib.Theorem(repo, request["file"], request["name"])
+            dojo = self._lib.Dojo(self._theorem, timeout=request["timeout_s"])
+        except Exception as error:  # of requests, git, GitHub: lean-dojo wraps none of them
+            return {"env_error": f"{type(error).__name__}: {error}"}
+        try:
+            entered: Any = dojo.__enter__()
+        except self._lib.DojoInitError as error:
+            return {"init_error": str(error)}
+        except Exception as error:  # tracing needs git, the network and a Lean that lean-dojo knows
+            return {"env_error": f"{type(error).__name__}: {error}"}
+        self._dojo, state = entered
+        self._states = {state.id: state}
+        return {"state": state.id, "goals": state.pp}
+
+    def _step(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            result = self._dojo.run_tac(self._states[request["state"]], request["tactic"])
+        except self._lib.DojoTacticTimeoutError:
+            # The late answer would be taken for the next one's: nothing more is asked of this Dojo.
+            self._leave()
+            return {"timeout": True}
+        match type(result).__name__:
+            case "TacticState":
+                self._states[result.id] = result
+                return {"state": result.id, "goals": result.pp}
+            case "ProofFinished":
+                return {"proved": True}
+            case "ProofGivenUp":
+                return {"given_up": True}
+        return {"error": result.error}
+
+    def _check(self, request: dict[str, Any]) -> dict[str, Any]:
+        from lean_dojo.interaction import dojo
+
+        said: list[str] = []
+        execute: Any = dojo.execute
+
+        def listen(*args: Any, **kwargs: Any) -> Any:
+            output, errors = execute(*args, **kwargs)
+            said.append(output)
+            return output, errors
+
+        # check_proof tells whether Lean accepted, not what it said.
+        dojo.execute = listen
+        try:
+            question = f"\n\n#print axioms _root_.{request['name']}"
+            accepted = dojo.check_proof(self._theorem, request["proof"] + question)
+        except self._lib.DojoInitError as error:
+            return {"accepted": False, "said": str(error)}
+        finally:
+            dojo.execute = execute
+        return {"accepted": bool(accepted), "said": "\n".join(said)}
+
+    def _leave(self) -> None:
+        if self._dojo is not None:
+            self._dojo.__exit__(None, None, None)
+            self._dojo = None
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Whatever is printed from here on, by git or Lake too, is no answer.
+    os.dup2(2, 1)
+    worker: DojoWorker | None = None
+    for line in sys.stdin:
+        try:
+            worker = worker or DojoWorker()
+            answer = worker.answer(json.loads(line))
+        except Exception as error:
+            if worker is not None and type(error).__name__ == "DojoCrashError":
+                sys.exit(f"DojoCrashError: {error}")
+            answer = {"env_error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

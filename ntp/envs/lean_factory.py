@@ -1,0 +1,117 @@
+"""Lean environments from plain values, as a config gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ntp.envs.lean_dojo import WORKER_COMMAND, DojoBackend
+from ntp.envs.lean_project import LeanProject
+from ntp.envs.lean_repl import STANDARD_AXIOMS, ReplBackend
+from ntp.envs.lean_session import LeanEnv
+from ntp.envs.process import Limits
+from ntp.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LeanReplFactory:
+    """Starts REPLs for one project: `factory()` is a new environment.
+
+    Attributes:
+        project: Directory of a Lake project that has been built; None for a command that needs none.
+        command: Starts the REPL, in the project.
+        imports: Modules read before theorems that bring no context and stand in no file.
+        header: Lean text after these imports.
+        axioms: What a proof may rest on.
+        tactic_timeout_s: Seconds for one tactic; four times that for a statement.
+        header_timeout_s: Seconds to load a header, imports included.
+        max_memory_mb: Address space of one process in MiB. Lean maps its libraries: Mathlib alone takes 6
+            GiB of it.
+        max_commands: A process is replaced after so many requests, between two theorems.
+        pickle_directory: Where loaded headers are kept between processes; None not to.
+        num_workers: Processes to run at the same time.
+    """
+
+    project: str | None = None
+    command: Sequence[str] = ("lake", "exe", "repl")
+    imports: Sequence[str] = ()
+    header: str = ""
+    axioms: Sequence[str] = STANDARD_AXIOMS
+    tactic_timeout_s: float = 10.0
+    header_timeout_s: float = 300.0
+    max_memory_mb: int = 16384
+    max_commands: int = 20_000
+    pickle_directory: str | None = None
+    num_workers: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("tactic_timeout_s", "header_timeout_s", "max_memory_mb", "max_commands", "num_workers"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"env.{name}={getattr(self, name)}: must be positive")
+        if not self.command:
+            raise ConfigError("env.command is empty: give the program that starts the REPL")
+
+    def __call__(self) -> LeanEnv:
+        """A new environment; its process starts when first needed."""
+        header = "\n".join([*(f"import {name}" for name in self.imports), self.header]).strip()
+        project = LeanProject(
+            command=tuple(self.command),
+            directory=None if self.project is None else Path(self.project).absolute(),
+            header=header,
+            pickle_directory=None
+            if self.pickle_directory is None
+            else Path(self.pickle_directory).absolute(),
+        )
+        # A pickled header of Mathlib's larger files is tens of megabytes.
+        limits = Limits(memory_mb=self.max_memory_mb, file_mb=512 if self.pickle_directory else 16)
+        return LeanEnv(
+            ReplBackend(
+                project,
+                self.tactic_timeout_s,
+                self.header_timeout_s,
+                limits,
+                self.max_commands,
+                self.axioms,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class LeanDojoFactory:
+    """Starts Dojos for one repository: `factory()` is a new environment.
+
+    Attributes:
+        url: Repository that the theorems stand in.
+        commit: Its commit.
+        command: Starts the worker; None for `ntp.envs.lean_dojo_worker`.
+        axioms: What a proof may rest on.
+        tactic_timeout_s: Seconds for one tactic.
+        open_timeout_s: Seconds to open a theorem; the first one traces the repository.
+        max_memory_mb: Address space of one worker, and of its Lean, in MiB.
+        num_workers: Workers to run at the same time.
+    """
+
+    url: str
+    commit: str
+    command: Sequence[str] | None = None
+    axioms: Sequence[str] = STANDARD_AXIOMS
+    tactic_timeout_s: float = 10.0
+    open_timeout_s: float = 600.0
+    max_memory_mb: int = 32768
+    num_workers: int = 4
+
+    def __call__(self) -> LeanEnv:
+        """A new environment; its worker starts when first needed."""
+        return LeanEnv(
+            DojoBackend(
+                self.url,
+                self.commit,
+                self.tactic_timeout_s,
+                self.open_timeout_s,
+                # Tracing writes large files.
+                Limits(memory_mb=self.max_memory_mb, file_mb=1 << 14),
+                self.axioms,
+                WORKER_COMMAND if self.command is None else tuple(self.command),
+            )
+        )

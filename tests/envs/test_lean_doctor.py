@@ -1,0 +1,56 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from ntp.envs.lean_doctor import lean_findings, project_finding, version_of
+from ntp.envs.lean_factory import LeanReplFactory
+
+STANDIN = [sys.executable, "-S", "-E", str(Path(__file__).parents[1] / "standin")]
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_what_is_missing_is_said_with_its_cure(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = {f.name: f for f in lean_findings(LeanReplFactory())}
+    assert set(found) == {"elan", "lake", "Lean REPL"}
+    assert not any(f.ok or f.found for f in found.values())
+    assert found["lake"].mend == found["Lean REPL"].mend == "make lean" and "elan-init" in found["elan"].mend
+
+
+def test_a_repl_that_proves_is_well(tmp_path):
+    (repl,) = [f for f in lean_findings(LeanReplFactory(command=STANDIN)) if f.name == "Lean REPL"]
+    assert repl.ok and "standin" in repl.found
+
+
+def test_a_repl_that_does_not_answer_is_not():
+    broken = LeanReplFactory(command=[*STANDIN, "--stderr", "error: incompatible header"])
+    (repl,) = [f for f in lean_findings(broken) if f.name == "Lean REPL"]
+    assert not repl.ok and "different Lean toolchains" in repl.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "detail"),
+    [
+        ("echo Lake version 5.0.0", "Lake version 5.0.0", ""),
+        ("echo no default toolchain >&2; exit 1", "", "no default toolchain"),
+        ("exit 3", "", "exit status 3"),
+    ],
+)
+def test_versions(tmp_path, text, found, detail):
+    finding = version_of("lake", [script(tmp_path / "lake", text)], "make lean")
+    assert (finding.found, finding.detail) == (found, detail)
+    assert finding.ok == bool(found)
+
+
+def test_projects(tmp_path):
+    assert not project_finding(tmp_path).found
+    (tmp_path / "lean-toolchain").write_text("leanprover/lean4:v4.20.0\n")
+    assert "lake build" in project_finding(tmp_path).mend
+    (tmp_path / ".lake").mkdir()
+    assert project_finding(tmp_path).ok and "v4.20.0" in project_finding(tmp_path).found
