@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from ntp.envs.coq import CoqEnv
 from ntp.envs.coq_project import CoqProject, LoadPath, standard_library
@@ -24,6 +25,8 @@ class CoqEnvFactory:
         max_memory_mb: Address space of one prover in MiB.
         num_workers: Provers to run at the same time.
     """
+
+    prover: ClassVar[str] = "coq"
 
     root: str | None = None
     load_paths: Sequence[Mapping[str, str]] = ()

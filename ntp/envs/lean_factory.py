@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ntp.envs.lean_dojo import WORKER_COMMAND, DojoBackend
 from ntp.envs.lean_project import LeanProject
@@ -32,6 +33,8 @@ class LeanReplFactory:
         pickle_directory: Where loaded headers are kept between processes; None not to.
         num_workers: Processes to run at the same time.
     """
+
+    prover: ClassVar[str] = "lean"
 
     project: str | None = None
     command: Sequence[str] = ("lake", "exe", "repl")
@@ -91,6 +94,8 @@ class LeanDojoFactory:
         max_memory_mb: Address space of one worker, and of its Lean, in MiB.
         num_workers: Workers to run at the same time.
     """
+
+    prover: ClassVar[str] = "lean"
 
     url: str
     commit: str

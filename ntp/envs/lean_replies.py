@@ -14,8 +14,6 @@ import re
 import msgspec
 from msgspec import Struct
 
-from ntp.types import Goal
-
 END = b"\n\n"
 
 # The quoting of the warning changed with Lean 4.18 or so; both are about.
@@ -113,20 +111,6 @@ def parse_axioms(message: str, name: str) -> tuple[str, ...] | None:
     if found is None or found["name"].rpartition(".")[2] != name:
         return None
     return tuple(filter(None, (axiom.strip() for axiom in (found["axioms"] or "").split(","))))
-
-
-def parse_goal(printed: str) -> Goal:
-    """One printed goal. A line that begins with a blank continues the one before; `case name` comes first."""
-    above, turnstile, conclusion = f"\n{printed}".partition("\n⊢ ")
-    if not turnstile:
-        return Goal((), printed)
-    hypotheses: list[str] = []
-    for line in above.split("\n")[1:]:
-        if line[:1] == " " and hypotheses:
-            hypotheses[-1] += f"\n{line}"
-        else:
-            hypotheses.append(line)
-    return Goal(tuple(hypotheses), conclusion)
 
 
 def is_out_of_time(error: str) -> bool:

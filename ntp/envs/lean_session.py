@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ntp.envs.lean_goals import parse_goals
 from ntp.envs.lean_guard import guard
-from ntp.envs.lean_replies import parse_goal
 from ntp.envs.process import Patience, ProcessDiedError
 from ntp.errors import InitError
 from ntp.types import (
@@ -266,4 +266,6 @@ class LeanSession:
 
 
 def _lean_state(handle: int, goals: Goals) -> LeanState:
-    return LeanState(handle, parse_goal(goals.goals[0]), goals.goals[1:])
+    # Read as recorded states are, so that a policy is asked about what it was trained on.
+    first, *others = parse_goals("\n\n".join(goals.goals))
+    return LeanState(handle, first, tuple(map(str, others)))

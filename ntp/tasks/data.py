@@ -58,9 +58,12 @@ def require_proofs(dataset: Dataset) -> None:
 
 
 def provable(records: Sequence[TheoremRecord], max_steps: int | None = None) -> list[TheoremRecord]:
-    """Theorems that can be posed to a prover (Coq's end with `Qed`), with a proof of at most `max_steps`."""
+    """Theorems that can be posed to a prover (Coq's end with `Qed`), without those of longer recorded proofs.
+
+    A theorem whose proof is not recorded counts as short.
+    """
     posable = [r for r in records if r.prover == "lean" or r.closing == "Qed"]
-    return [r for r in posable if max_steps is None or 1 <= len(r.steps) <= max_steps]
+    return [r for r in posable if max_steps is None or len(r.steps) <= max_steps]
 
 
 def sample_theorems(cfg: DictConfig, dataset: Dataset, side: str, num: int | None) -> list[TheoremRecord]:

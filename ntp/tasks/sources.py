@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ntp.errors import ConfigError
@@ -30,6 +31,15 @@ def source_key(cfg: DictConfig) -> dict[str, Any]:
         raise ConfigError(f"data.source={source} is unknown: choose data=coq_core, leandojo, minif2f, ...")
     key = {path: plain(OmegaConf.select(cfg, path)) for path in _READS[source]}
     return key if source == "coq" else {**key, "content": path_digest(_existing(cfg))}
+
+
+def require_prover(cfg: DictConfig) -> None:
+    """Raise `ConfigError` unless the environment runs the prover that the data is for."""
+    wanted = "coq" if cfg.data.source == "coq" else "lean"
+    prover = instantiate(cfg.env).prover
+    if prover != wanted:
+        advice = "env=coq" if wanted == "coq" else "env=lean_repl"
+        raise ConfigError(f"the data is for {wanted} and the environment is {prover}: choose {advice}")
 
 
 def extraction(cfg: DictConfig) -> str:

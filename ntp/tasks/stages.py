@@ -25,7 +25,7 @@ from ntp.errors import CheckpointError, ConfigError
 from ntp.evaluation.shards import Shard
 from ntp.tasks.data import verifier_side
 from ntp.tasks.searches import priority_weights
-from ntp.tasks.sources import extraction, path_digest, plain, source_key
+from ntp.tasks.sources import extraction, path_digest, plain, require_prover, source_key
 from ntp.tracking.run_dir import is_complete
 
 # Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
@@ -159,6 +159,8 @@ def _kind(cfg: DictConfig) -> str:
 
 def _check_early(cfg: DictConfig, kind: str) -> None:
     """Raise what the task would raise, before hours are spent on what it needs."""
+    if kind in ("gfn", "mine", "evaluate"):
+        require_prover(cfg)
     if kind == "gfn":
         instantiate(cfg.reward)
     if kind == "evaluate":

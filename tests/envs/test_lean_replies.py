@@ -7,7 +7,6 @@ from ntp.envs.lean_replies import (
     UnreadableReplyError,
     is_out_of_time,
     parse_axioms,
-    parse_goal,
     parse_reply,
 )
 
@@ -187,25 +186,6 @@ def test_a_long_answer():
 )
 def test_axioms(message, axioms):
     assert parse_axioms(message, "foo") == axioms
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "⊢ 1 = 1",
-        "p q : Prop\nh : p ∧ q\n⊢ q ∧ p",
-        "case left\nh : p\n⊢ p",
-        "h :\n  a_long_type\n    over_lines\nx : Nat\n⊢ first ∧\n    second\n⊢ third",
-        "n✝ : ℕ\ninst✝ : Ring R\n⊢ ∀ (x : ℕ), x ⊢ y",
-    ],
-)
-def test_goals_come_back_as_printed(text):
-    assert str(parse_goal(text)) == text
-
-
-def test_a_goal_is_cut_at_its_turnstile():
-    goal = parse_goal("case h\nh :\n  long\nx : Nat := 3\n⊢ a ∧\n    b")
-    assert goal.hypotheses == ("case h", "h :\n  long", "x : Nat := 3") and goal.conclusion == "a ∧\n    b"
 
 
 def test_leans_own_time_limit():

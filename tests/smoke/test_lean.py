@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ntp.config.register import compose_config
-from ntp.data.dataset import FILES, METADATA, PREMISES, THEOREMS, content_hash
-from ntp.data.jsonl import dump_record, write_jsonl
-from ntp.data.records import FileRecord, Metadata, StepRecord, TheoremRecord
 from ntp.envs.lean_factory import LeanReplFactory
-from ntp.tasks.stages import plan
-from ntp.types import Reached, Span, Theorem
+from ntp.envs.lean_positions import pack_position
+from ntp.types import ProofState, Proved, Reached, Span, Theorem
+
+pytestmark = pytest.mark.slow
 
 STANDIN = Path(__file__).parents[1] / "standin"
 COMMAND = [sys.executable, "-S", "-E", str(STANDIN)]
+HEADER = "open Nat\n"
 STATEMENTS = {
     "(p q : Prop) : p ∧ q → q ∧ p": ["intro h", "constructor", "exact h.2", "exact h.1"],
     "(p q : Prop) (h : p) : p ∨ q": ["left", "exact h"],
@@ -25,65 +24,62 @@ STATEMENTS = {
     "(p q : Prop) (a : p) (b : q) : p ∧ q": ["constructor", "exact a", "exact b"],
     "(n : Nat) : n + 0 = n": ["rfl"],
 }
+SIDE = {0: "test", 1: "val"}
 
 
 @pytest.fixture(scope="module")
 def options(small, tmp_path_factory):
-    outputs = tmp_path_factory.mktemp("lean")
-    options = [
-        *(option for option in small if not option.startswith(("data.", "env."))),
-        f"paths.outputs={outputs}",
+    """A Lean project, and a benchmark in LeanDojo's format that was traced in it."""
+    project, data = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("benchmark")
+    sides: dict[str, list[dict]] = {"train": [], "val": [], "test": []}
+    env = LeanReplFactory(command=COMMAND, project=str(project))()
+    for number in range(8):
+        sides[SIDE.get(number, "train")] += write_file(project, f"File{number}.lean", env)
+    env.close()
+    (data / "random").mkdir()
+    for side, theorems in sides.items():
+        (data / "random" / f"{side}.json").write_text(json.dumps(theorems))
+    return [
+        *(option for option in small if option.startswith("model.")),
+        f"paths.outputs={tmp_path_factory.mktemp('lean')}",
+        "data=leandojo",
+        f"data.path={data}",
         "env=lean_repl",
+        f"env.project={project}",
         f"env.command=[{','.join(COMMAND)}]",
         "env.tactic_timeout_s=2",
         "env.num_workers=2",
-        "data.split.test_files=[File0.lean]",
-        "data.split.val_fraction=0.25",
     ]
-    stage = plan(compose_config(["+experiment=sft", *options])).needs["dataset"]
-    write_dataset(stage.directory)
-    return options
 
 
-def write_dataset(directory: Path) -> None:
-    """A data set of Lean as a reader of LeanDojo's or of statements leaves it."""
-    records = [record for i in range(8) for record in records_of(f"File{i}.lean")]
-    files = [FileRecord(f"File{i}.lean", f"File{i}", (), "0" * 64, 0, len(STATEMENTS)) for i in range(8)]
-    directory.mkdir(parents=True)
-    write_jsonl(directory / THEOREMS, records)
-    write_jsonl(directory / PREMISES, [])
-    write_jsonl(directory / FILES, files)
-    steps = sum(len(record.steps) for record in records)
-    numbers = (len(files), 0, 0, len(records), steps, 0, 0, 0)
-    metadata = Metadata("lean", "stand-in", *numbers, content_hash(directory))
-    (directory / METADATA).write_text(dump_record(metadata) + "\n", encoding="utf-8")
-    (directory / "summary.json").write_text("{}")
-    (directory / "COMPLETE").touch()
-
-
-def records_of(file: str) -> list[TheoremRecord]:
-    env = LeanReplFactory(command=COMMAND)()
-    found = []
-    for text, tactics in STATEMENTS.items():
-        # A split drops theorems that repeat another file's statement.
-        statement = f"({file.removesuffix('.lean')} : Prop) {text}"
+def write_file(project: Path, file: str, env) -> list[dict]:
+    """Write a file of the project; its theorems as LeanDojo records them."""
+    text, places = HEADER, []
+    for statement, tactics in STATEMENTS.items():
         name = f"t{hashlib.sha256((file + statement).encode()).hexdigest()[:6]}"
-        theorem = Theorem(name, file, f"theorem {name} {statement}", Span(0, 0), Span(0, 0), "open Nat")
-        session = env.open(theorem)
-        state, steps = session.root, []
-        for tactic in tactics:
-            outcome = session.step(state, tactic)
-            after = outcome.state if isinstance(outcome, Reached) else None
-            others = len(state.other_goals)
-            num_after = 1 + len(after.other_goals) if after else 0
-            goal = after.goal if after else None
-            steps.append(
-                StepRecord(tactic, Span(0, 0), state.goal, others, goal, num_after, (), state.other_goals)
-            )
-            state = after
-        found.append(TheoremRecord(theorem, "lean", file, "theorem", "", tuple(steps)))
-    env.close()
-    return found
+        begin = text.count("\n") + 1
+        text += f"theorem {name} {statement} := by\n"
+        text += "".join(f"  {tactic}\n" for tactic in tactics)
+        places.append((name, begin, text.count("\n"), tactics))
+    (project / file).write_text(text)
+    return [traced(env, file, *place) for place in places]
+
+
+def traced(env, file: str, name: str, begin: int, end: int, human: list[str]) -> dict:
+    span = Span(pack_position(begin, 1), pack_position(end, 1))
+    session = env.open(Theorem(name, file, "", span, Span(span.end, span.end)))
+    state: ProofState = session.root
+    tactics = []
+    for tactic in human:
+        outcome = session.step(state, tactic)
+        after = outcome.state.key if isinstance(outcome, Reached) else "no goals"
+        tactics.append({"tactic": tactic, "state_before": state.key, "state_after": after})
+        if isinstance(outcome, Reached):
+            state = outcome.state
+        else:
+            assert isinstance(outcome, Proved), outcome
+    place = {"file_path": file, "full_name": name, "start": [begin, 1], "end": [end, 1]}
+    return {"url": "", "commit": "", **place, "traced_tactics": tactics}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +91,6 @@ def summary(directory: Path) -> dict[str, float]:
     return json.loads((directory / "summary.json").read_text())
 
 
-@pytest.mark.slow
 def test_search_eval(cli, options, sft):
     directory = cli.succeed(
         "+experiment=search_eval",
@@ -112,7 +107,6 @@ def test_search_eval(cli, options, sft):
     assert proofs == {("rfl",)}
 
 
-@pytest.mark.slow
 def test_gfn_tb(cli, options, sft):
     directory = cli.succeed(
         "+experiment=gfn_tb",
@@ -126,7 +120,6 @@ def test_gfn_tb(cli, options, sft):
     assert summary(directory)["num_steps"] == 3
 
 
-@pytest.mark.slow
 def test_mine_attempts(cli, options, sft):
     directory = cli.succeed(
         "+experiment=mine_attempts",
