@@ -12,6 +12,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from ntp.config.schemas_retrieval import RETRIEVAL_SCHEMAS
+
 
 @dataclass
 class TaskConfig:
@@ -359,6 +361,7 @@ class Config:
     loss: Any = MISSING
     reward: Any = MISSING
     aggregation: Any = MISSING
+    retrieval: Any = MISSING
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     verifier: VerifierSourceConfig = field(default_factory=VerifierSourceConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -398,4 +401,5 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("optimizer", "schema"): OptimizerConfig,
     ("trainer", "schema"): TrainerConfig,
     ("tracking", "schema"): TrackingConfig,
+    **RETRIEVAL_SCHEMAS,
 }

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.tasks import evaluate, extract, mine, overoptimisation, train, verifier_eval
+from ntp.tasks import evaluate, extract, mine, overoptimisation, retrieval_eval, train, verifier_eval
 from ntp.tasks.context import Context
 from ntp.tasks.stages import Stage, plan
 from ntp.tracking.mlflow import MlflowRun
@@ -21,8 +21,10 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "gfn": train.run,
     "mine": mine.run,
     "verifier": train.run,
+    "retriever": train.run,
     "evaluate": evaluate.run,
     "verifier_eval": verifier_eval.run,
+    "retrieval_eval": retrieval_eval.run,
     "overoptimisation": overoptimisation.run,
 }
 

@@ -38,12 +38,19 @@ _READS = {
     "gfn": (*_LEARNING, "env", "loss", "reward"),
     "mine": (*_SOURCE, "data.split", "seed", "model", "env", "mining"),
     "verifier": (*_LEARNING, "loss"),
+    "retriever": (*_LEARNING, "loss"),
     "evaluate": (*_SOURCE, "data.split", "seed", "model", "env", "search", "evaluation"),
     "verifier_eval": ("seed", "study"),
+    "retrieval_eval": (*_SOURCE, "data.split"),
     "overoptimisation": ("study",),
 }
+# And where premises are retrieved; the dense retriever itself is a stage that is needed.
+_RETRIEVAL = tuple(
+    f"retrieval.{key}" for key in ("name", "num_premises", "max_bytes", "k1", "b", "name_or_path")
+)
+_RETRIEVING = ("sft", "evaluate", "retrieval_eval")
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
-_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "mining", "tracking.uri")
+_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining", "tracking.uri")
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class Stage:
         paths = list(_READS[self.kind])
         if self.kind == "evaluate" and "verifier" in (*self.needs, *self.checkpoints):
             paths.append("aggregation")
+        if self.kind in _RETRIEVING and self.cfg.retrieval.name != "none":
+            paths += _RETRIEVAL
         reads = {path: _plain(OmegaConf.select(self.cfg, path)) for path in paths}
         needs = {name: stage.key for name, stage in self.needs.items()}
         given = {name: _digest(path) for name, path in self.checkpoints.items()}
@@ -119,9 +128,17 @@ def plan(cfg: DictConfig) -> Stage:
         mining.mining.sides = list(sides)
         needs[name] = plan(mining)
 
+    def need_retriever(source: DictConfig) -> None:
+        if source.name != "dense" or source.name_or_path is not None:
+            return
+        # Its model is its own experiment's, not that of the policy which reads what it retrieves.
+        overrides = source.overrides
+        own = _composed((f"+experiment={source.experiment}", *overrides)) if source.experiment else cfg
+        need("retriever", source, "retrieval", overrides, model=own.model)
+
     kind = _kind(cfg)
     _check_early(cfg, kind)
-    if kind in ("sft", "gfn", "verifier", "mine", "evaluate"):
+    if kind in ("sft", "gfn", "verifier", "mine", "evaluate", "retriever", "retrieval_eval"):
         needs["dataset"] = plan(_prerequisite(cfg, ["+experiment=extract_coq"]))
     if kind in ("gfn", "verifier", "mine", "verifier_eval"):
         need("policy", cfg.policy, "policy")
@@ -131,6 +148,8 @@ def plan(cfg: DictConfig) -> Stage:
         need_attempts("test_attempts", "test")
     if kind == "gfn" and "aggregation" in cfg.reward:
         need_verifier(cfg.verifier)
+    if kind in _RETRIEVING:
+        need_retriever(cfg.retrieval)
     if kind == "evaluate":
         for name, source in cfg.evaluation.policies.items():
             need(f"policy/{name}", source, f"evaluation.policies.{name}")
@@ -153,6 +172,10 @@ def _check_early(cfg: DictConfig, kind: str) -> None:
         instantiate(cfg.reward)
     if kind == "evaluate":
         priority_weights(cfg.search)
+    if kind in ("gfn", "mine", "verifier") and cfg.retrieval.name != "none":
+        raise ConfigError(
+            f"retrieval={cfg.retrieval.name}: {kind} does not read premises; use retrieval=none"
+        )
 
 
 def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
