@@ -71,8 +71,8 @@ class RetrievalConfig:
     name: str = MISSING
     num_premises: int = 100
     max_bytes: int = 2048
-    k1: float = 1.5
-    b: float = 0.75
+    k1: float = 2.5
+    b: float = 1.0
     checkpoint: str | None = None
     experiment: str | None = "retriever"
     overrides: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""One encoder for states and premises: texts become unit vectors whose inner product says how well they fit."""
+"""One encoder for states and premises: the inner product of their unit vectors says how well they fit."""
 
 from __future__ import annotations
 
@@ -107,11 +107,13 @@ class DualEncoder(nn.Module):
             split_special_tokens=True,
             return_tensors="pt",
         ).to(self.device)
+        if batch["input_ids"].shape[1] == 0:  # nothing but empty texts, which no model takes
+            return torch.zeros(len(texts), self.model.config.hidden_size, device=self.device)
         hidden_NLD = self.model(
             input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
         ).last_hidden_state.float()
         mask_NL1 = batch["attention_mask"].unsqueeze(-1).to(hidden_NLD.dtype)
-        # An empty text has no token to take the mean over.
+        # An empty text has no token to take the mean over: its vector is zero.
         mean_ND = (hidden_NLD * mask_NL1).sum(1) / mask_NL1.sum(1).clamp_min(1)
         return functional.normalize(mean_ND, dim=1)
 

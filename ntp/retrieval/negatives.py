@@ -1,4 +1,4 @@
-"""What the dense encoder learns from at each step: positives, and negatives that are hard to tell from them."""
+"""What a dual encoder learns from at each step: premises that were used and others that were not."""
 
 from __future__ import annotations
 

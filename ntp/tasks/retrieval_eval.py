@@ -21,8 +21,8 @@ SIDES = ("val", "test")
 METHODS = ("bm25", "dense")
 
 DEFINITIONS = (
-    "Steps of held-out proofs whose tactic names at least one premise that its theorem can see. recall_at_k is "
-    "the share of the premises named that are among the k best retrieved, averaged over steps; mrr is the "
+    "Steps of held-out proofs whose tactic names at least one premise that its theorem can see. recall_at_k "
+    "is the share of the premises named that are among the k best retrieved, averaged over steps; mrr is the "
     "mean of 1 / rank of the first premise named among the 100 best. candidates is how many premises a step "
     "is free to name, averaged over steps."
 )
