@@ -58,7 +58,7 @@ class TinyEncoderFactory:
             num_heads=self.num_heads,
             dropout_rate=self.dropout,
             feed_forward_proj="gated-gelu",
-            pad_token_id=tokenizer.pad_token_id,
+            pad_token_id=tokenizer.pad_token_id,  # pyright: ignore[reportArgumentType]
             is_encoder_decoder=False,
             use_cache=False,
         )

@@ -37,9 +37,12 @@ class VectorIndex:
         num = min(num, int(mask_M.sum()))
         if num == 0:
             return [[] for _ in query_ND]
-        allowed = faiss.IDSelectorBitmap(np.packbits(mask_M, bitorder="little"))
+        # faiss wraps its classes in a way that its stubs do not know.
+        bits = np.packbits(mask_M, bitorder="little")
+        allowed = faiss.IDSelectorBitmap(bits)  # pyright: ignore[reportCallIssue]
+        only = faiss.SearchParameters(sel=allowed)  # pyright: ignore[reportCallIssue]
         score_NK, number_NK = self._index.search(  # pyright: ignore[reportCallIssue]
-            np.ascontiguousarray(query_ND), num, params=faiss.SearchParameters(sel=allowed)
+            np.ascontiguousarray(query_ND), num, params=only
         )
         return [
             list(zip(map(int, numbers), map(float, scores), strict=True))

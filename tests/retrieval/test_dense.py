@@ -59,7 +59,7 @@ def test_vectors_are_kept_until_the_corpus_or_the_encoder_changes(
     (directory / "vectors.npy").write_bytes(b"1")
     with torch.no_grad():
         encoder.model.shared.weight.copy_(before)
-    with pytest.raises(DataError, match="is corrupt .*delete it"):
+    with pytest.raises(DataError, match=r"is corrupt .*delete it"):
         premise_vectors(encoder, corpus, tmp_path)
 
 

@@ -116,7 +116,7 @@ def test_errors_say_what_is_wrong(tiny_encoder, tmp_path):
     encoder = tiny_encoder(TEXTS)
     encoder.save(tmp_path)
     (tmp_path / "ntp_retriever.json").write_text("{")
-    with pytest.raises(CheckpointError, match="ntp_retriever.json is corrupt"):
+    with pytest.raises(CheckpointError, match=r"ntp_retriever\.json is corrupt"):
         DualEncoder.load(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"1234")
     with pytest.raises(CheckpointError, match="cannot load the model"):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from ntp.errors import DataError
@@ -12,7 +14,7 @@ def test_a_circle_is_an_error_that_names_it(build):
     imports = {file.path: file.imports for file in files}
     assert path[0] == path[-1]
     assert len(path) == 4
-    assert all(after in imports[before] for before, after in zip(path, path[1:], strict=False))
+    assert all(after in imports[before] for before, after in pairwise(path))
 
 
 def test_a_file_that_imports_itself_is_an_error(build):

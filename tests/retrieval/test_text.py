@@ -8,7 +8,7 @@ from ntp.retrieval.text import marked_statement
     ("name", "statement", "wanted"),
     [
         # The first two as ReProver's own `Premise.serialize` gives them.
-        ("Nat.add_comm", "theorem add_comm (n m : Nat) : n + m = m + n", "theorem <a>Nat.add_comm</a> (n m : Nat) : n + m = m + n"),
+        ("Nat.id", "theorem id (n : Nat) : n = n", "theorem <a>Nat.id</a> (n : Nat) : n = n"),
         ("A.B.c", "lemma B.c : True", "lemma <a>A.B.c</a> : True"),
         ("A.b", "theorem _root_.A.b : True", "theorem <a>A.b</a> : True"),
         ("A.b", "theorem «b» : True", "theorem <a>A.b</a> : True"),
