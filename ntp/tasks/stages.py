@@ -174,7 +174,7 @@ def _check_early(cfg: DictConfig, kind: str) -> None:
         priority_weights(cfg.search)
     if kind in ("gfn", "mine", "verifier") and cfg.retrieval.name != "none":
         raise ConfigError(
-            f"retrieval={cfg.retrieval.name}: {kind} does not read premises; use retrieval=none"
+            f"{kind} does not read premises: give retrieval=none in place of {cfg.retrieval.name}"
         )
 
 
