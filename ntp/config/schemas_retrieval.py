@@ -11,9 +11,9 @@ from omegaconf import MISSING
 @dataclass
 class TinyEncoderConfig:
     _target_: str = "ntp.retrieval.encoder_factory.TinyEncoderFactory"
-    vocab_size: int = 4096
-    hidden_size: int = 128
-    num_layers: int = 2
+    vocab_size: int = 8192
+    hidden_size: int = 256
+    num_layers: int = 0
     num_heads: int = 4
     intermediate_size: int = 256
     dropout: float = 0.1
@@ -34,7 +34,7 @@ class PretrainedEncoderConfig:
 class RetrieverModuleConfig:
     name: str = "retriever"
     batch_size: int = 64
-    num_in_file: int = 1
+    num_in_file: int = 2
     num_accessible: int = 0
     warmup_steps: int = 50
     decay: bool = True

@@ -21,7 +21,8 @@ class TinyEncoderFactory:
     Attributes:
         vocab_size: Most tokens.
         hidden_size: Width.
-        num_layers: Depth.
+        num_layers: Depth. At 0 a text is the mean of its tokens' vectors, which on one CPU core learns most in
+            a quarter of an hour.
         num_heads: Attention heads.
         intermediate_size: Width of the feed-forward layers.
         dropout: Share of activations dropped in training.
@@ -30,9 +31,9 @@ class TinyEncoderFactory:
         seed: Of the initial weights.
     """
 
-    vocab_size: int = 4096
-    hidden_size: int = 128
-    num_layers: int = 2
+    vocab_size: int = 8192
+    hidden_size: int = 256
+    num_layers: int = 0
     num_heads: int = 4
     intermediate_size: int = 256
     dropout: float = 0.1
