@@ -68,9 +68,9 @@ class ContrastiveSchedule:
 
     def _draw(self, example: RetrievalExample, rng: np.random.Generator) -> DrawnExample:
         positive = example.used[rng.integers(len(example.used))]
-        own = [self._corpus.own(example.theorem)]
-        drawn = _draw_from(own, self._num_in_file, rng)
-        drawn += _draw_from(self._corpus.accessible(example.theorem), self._num_accessible, rng)
+        drawn = _draw_from([self._corpus.own(example.theorem)], self._num_in_file, rng)
+        if self._num_accessible:
+            drawn += _draw_from(self._corpus.accessible(example.theorem), self._num_accessible, rng)
         return DrawnExample(example, positive, tuple(n for n in drawn if n not in example.used))
 
 
