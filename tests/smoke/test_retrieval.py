@@ -6,7 +6,11 @@ import pytest
 
 pytestmark = pytest.mark.coq
 
-DATA = ["data.include=[Bool/*.v,Relations/*.v]", "data.split.test_files=[Bool/Bool.v]"]
+DATA = [
+    "data.include=[Bool/*.v,Relations/*.v]",
+    "data.split.test_files=[Relations/Operators_Properties.v]",
+    "data.split.val_fraction=0.15",
+]
 TINY = ["model.hidden_size=32", "model.vocab_size=400", "module.batch_size=8", "trainer.max_steps=30"]
 
 
