@@ -14,6 +14,7 @@ from omegaconf import MISSING
 
 from ntp.config.schemas_lean import LeanDojoEnvConfig, LeanReplEnvConfig
 from ntp.config.schemas_model import MODEL_SCHEMAS
+from ntp.config.schemas_retrieval import RETRIEVAL_SCHEMAS
 
 
 @dataclass
@@ -357,6 +358,7 @@ class Config:
     loss: Any = MISSING
     reward: Any = MISSING
     aggregation: Any = MISSING
+    retrieval: Any = MISSING
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     verifier: VerifierSourceConfig = field(default_factory=VerifierSourceConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -399,4 +401,5 @@ SCHEMAS: dict[tuple[str, str], type] = {
     ("optimizer", "schema"): OptimizerConfig,
     ("trainer", "schema"): TrainerConfig,
     ("tracking", "schema"): TrackingConfig,
+    **RETRIEVAL_SCHEMAS,
 }

@@ -13,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
+    AutoModelForTextEncoding,
     AutoTokenizer,
     BitsAndBytesConfig,
     LlamaConfig,
@@ -181,19 +182,22 @@ def _load(
 ) -> PreTrainedModel:
     if quantization != "none":
         options["quantization_config"] = _quantization_config(quantization)
-    try:
-        loaded: Any = auto_class.from_pretrained(name_or_path, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(_unreadable("model", name_or_path, error)) from error
-    model, info = loaded
-    if info["missing_keys"]:
-        missing = sorted(info["missing_keys"])
-        raise CheckpointError(
-            f"weights in {name_or_path} are incomplete: {len(missing)} tensors missing (first: {missing[0]})"
-        )
+    model = _load_complete(auto_class, name_or_path, options)
     if gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     return model
+
+
+def load_text_encoder(name_or_path: str | Path) -> PreTrainedModel:
+    """Load a pretrained text encoder (T5's, BERT's, ...) by hub name or local path, in float32.
+
+    Of an encoder-decoder model only the encoder is read.
+
+    Raises:
+        CheckpointError: The model cannot be found or read, is no encoder, or weights are missing.
+    """
+    _require_source(name_or_path, "config.json")
+    return _load_complete(AutoModelForTextEncoding, name_or_path, {"dtype": torch.float32})
 
 
 def load_config(name_or_path: str | Path) -> PretrainedConfig:
@@ -220,6 +224,19 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(name_or_path)
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(_unreadable("tokenizer", name_or_path, error)) from error
+
+
+def _load_complete(kind: Any, name_or_path: str | Path, options: dict[str, Any]) -> PreTrainedModel:
+    try:
+        model, info = kind.from_pretrained(name_or_path, output_loading_info=True, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(_unreadable("model", name_or_path, error)) from error
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
+        raise CheckpointError(
+            f"weights in {name_or_path} are incomplete: {len(missing)} tensors missing (first: {missing[0]})"
+        )
+    return model
 
 
 def _require_source(name_or_path: str | Path, file: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ntp.errors import ConfigError
+from ntp.types import Theorem
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,17 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """Draw tactics in one state, as the policy reads it."""
+    """Draw tactics in one state.
+
+    Attributes:
+        state: As the policy reads it.
+        draws: One tactic for each.
+        theorem: Whose proof the state belongs to, for proposers that retrieve what it may use.
+    """
 
     state: str
     draws: tuple[Draw, ...]
+    theorem: Theorem | None = None
 
 
 @dataclass(frozen=True, slots=True)

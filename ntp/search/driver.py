@@ -94,7 +94,8 @@ def _run_round(
     critic: Critic | None,
 ) -> None:
     flat = [(slot, expansion) for slot, expansions in selected.items() for expansion in expansions]
-    proposals = proposer.sample([SampleRequest(e.state.text, e.draws) for _, e in flat])
+    requests = [SampleRequest(e.state.text, e.draws, active[slot][1].theorem) for slot, e in flat]
+    proposals = proposer.sample(requests)
     steps = [
         (active[slot][0], expansion.state, tactic.text)
         for (slot, expansion), tactics in zip(flat, proposals, strict=True)

@@ -16,6 +16,7 @@ from ntp.data.splits import Split, load_or_make_split
 from ntp.data.tactics import TacticPair, unique_pairs
 from ntp.errors import ConfigError, DataError
 from ntp.policy.policy import TacticPolicy
+from ntp.retrieval.augmentation import Augmentation
 from ntp.seeding import derive_seed
 
 
@@ -36,16 +37,26 @@ def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
 
 
 def tactic_pairs(
-    records: Iterable[TheoremRecord], max_state_chars: int | None = None, max_tactic_chars: int | None = None
+    records: Iterable[TheoremRecord],
+    max_state_chars: int | None = None,
+    max_tactic_chars: int | None = None,
+    augmentation: Augmentation | None = None,
 ) -> list[TacticPair]:
-    """The distinct (state, tactic) pairs of recorded proofs, without those that are longer than wanted."""
-    pairs = unique_pairs(TacticPair(step.state, step.tactic) for r in records for step in r.steps)
-    return [
-        pair
-        for pair in pairs
-        if (max_state_chars is None or len(pair.state) <= max_state_chars)
-        and (max_tactic_chars is None or len(pair.tactic) <= max_tactic_chars)
+    """The distinct (state, tactic) pairs of recorded proofs, without those that are longer than wanted.
+
+    With an augmentation, premises stand before the states; they do not count as the states' length.
+    """
+    steps = [
+        (record.theorem, step)
+        for record in records
+        for step in record.steps
+        if (max_state_chars is None or len(step.state) <= max_state_chars)
+        and (max_tactic_chars is None or len(step.tactic) <= max_tactic_chars)
     ]
+    states = [step.state for _, step in steps]
+    if augmentation is not None:
+        states = augmentation(states, [theorem for theorem, _ in steps])
+    return unique_pairs(TacticPair(s, step.tactic) for s, (_, step) in zip(states, steps, strict=True))
 
 
 def require_proofs(dataset: Dataset) -> None:

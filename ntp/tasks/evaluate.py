@@ -20,6 +20,8 @@ from ntp.evaluation.report import build_report, headline, markdown, page, summar
 from ntp.evaluation.results import TheoremResult
 from ntp.evaluation.shards import Shard
 from ntp.policy.requests import Draw
+from ntp.retrieval.augmentation import Augmentation
+from ntp.search.augmented import AugmentedProposer
 from ntp.search.base import Critic, Proposer
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
@@ -27,6 +29,7 @@ from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks.context import Context
 from ntp.tasks.data import load_policy, sample_theorems
+from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.searches import best_first_search, priority_weights, sampling_search
 from ntp.tasks.verifiers import load_verifiers
 from ntp.tracking.progress import ProgressReporter
@@ -68,7 +71,8 @@ def run(context: Context) -> dict[str, float]:
         theorems = Shard.parse(options.shard).select(theorems)
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
-    for method in methods(cfg, context.inputs):
+    augmentation = load_augmentation(cfg, dataset, context.inputs)
+    for method in methods(cfg, context.inputs, augmentation):
         path = context.directory / results_file(method.name)
         if not path.exists():
             write_jsonl(path, evaluate(method, theorems, make_env))
@@ -94,8 +98,13 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
     return summary_metrics(report)
 
 
-def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
-    """One-shot tactics, then every policy with every search; plain sampling is named by its policy alone."""
+def methods(
+    cfg: DictConfig, inputs: Mapping[str, Path], augmentation: Augmentation | None = None
+) -> list[Method]:
+    """One-shot tactics, then every policy with every search; plain sampling is named by its policy alone.
+
+    Policies read what `augmentation` retrieves, if there is one.
+    """
     tactics = list(cfg.evaluation.one_shot_tactics)
     found: list[Method] = []
     if tactics:
@@ -111,7 +120,8 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path]) -> list[Method]:
     for name in cfg.evaluation.policies:
 
         def load(role: str = f"policy/{name}") -> Proposer:
-            return load_policy(cfg, inputs[role])
+            policy = load_policy(cfg, inputs[role])
+            return AugmentedProposer(policy, augmentation) if augmentation else policy
 
         if "sampling" in cfg.search:
             found.append(Method(name, load, sampling_search(cfg.search.sampling, cfg.seed), independent=True))

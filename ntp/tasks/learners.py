@@ -19,9 +19,14 @@ from ntp.data.theorems import TheoremDataModule
 from ntp.models.heads import HeadSettings
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, add_human_proofs
+from ntp.modules.retriever import RetrieverModule
 from ntp.modules.rollout import Behaviour
 from ntp.modules.sft import SFTModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
+from ntp.retrieval.corpus import PremiseCorpus
+from ntp.retrieval.datamodule import RetrievalDataModule
+from ntp.retrieval.examples import retrieval_examples
+from ntp.retrieval.negatives import ContrastiveSchedule
 from ntp.tasks.data import (
     load_policy,
     load_split,
@@ -33,17 +38,18 @@ from ntp.tasks.data import (
     tactic_pairs,
     verifier_side,
 )
+from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.evidence import Evidence
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import reference_log_probs
 
-Learner = SFTModule | GFNPolicyModule | VerifierEnsembleModule
+Learner = SFTModule | GFNPolicyModule | VerifierEnsembleModule | RetrieverModule
 Built = tuple[Learner, lightning.LightningDataModule]
 
 
-def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
+def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:
     """A fresh policy, to be trained on the recorded proofs of the training split.
 
     The limits on lengths are for what is learned from: validation is on all pairs.
@@ -54,8 +60,9 @@ def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> 
     require_proofs(dataset)
     split = load_split(cfg, dataset)
     limits = (cfg.module.max_state_chars, cfg.module.max_tactic_chars)
-    train = tactic_pairs(dataset.select(split.train), *limits)
-    val = tactic_pairs(dataset.select(split.val))
+    augmentation = load_augmentation(cfg, dataset, inputs)
+    train = tactic_pairs(dataset.select(split.train), *limits, augmentation)
+    val = tactic_pairs(dataset.select(split.val), augmentation=augmentation)
     policy = instantiate(cfg.model).create(text for pair in train for text in (pair.state, pair.tactic))
     module = SFTModule(
         policy,
@@ -140,8 +147,30 @@ def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
     return module, LabelledStateDataModule(train, val, options.batch_size, options.seed)
 
 
+def build_retriever(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:  # noqa: ARG001
+    """A dual encoder, to be trained on the premises that proofs of the training split use."""
+    split, options = load_split(cfg, dataset), cfg.module
+    corpus = PremiseCorpus.of(dataset)
+    train = retrieval_examples(corpus, dataset.select(split.train))
+    val = retrieval_examples(corpus, dataset.select(split.val))
+    schedule = ContrastiveSchedule(
+        train, corpus, options.batch_size, options.num_in_file, options.num_accessible, cfg.seed
+    )
+    encoder = instantiate(cfg.model).create([*(e.state for e in train), *corpus.documents])
+    module = RetrieverModule(
+        encoder,
+        corpus,
+        instantiate(cfg.loss),
+        instantiate(cfg.optimizer),
+        options.warmup_steps,
+        cfg.trainer.max_steps if options.decay else 0,
+    )
+    return module, RetrievalDataModule(schedule, val, options.batch_size)
+
+
 LEARNERS: dict[str, Callable[[DictConfig, Dataset, Mapping[str, Path]], Built]] = {
     "sft": build_sft,
     "gfn": build_gfn,
     "verifier": build_verifier,
+    "retriever": build_retriever,
 }

@@ -15,12 +15,14 @@ from ntp.tasks import (
     merge,
     mine,
     overoptimisation,
+    retrieval_eval,
     statistics,
     train,
     verifier_eval,
 )
 from ntp.tasks.context import Context
-from ntp.tasks.stages import Stage, plan
+from ntp.tasks.plan import plan
+from ntp.tasks.stages import Stage
 from ntp.tracking.mlflow import MlflowRun
 from ntp.tracking.run_dir import RunDir, git_commit, set_aside
 
@@ -32,9 +34,11 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "gfn": train.run,
     "mine": mine.run,
     "verifier": train.run,
+    "retriever": train.run,
     "evaluate": evaluate.run,
     "merge": merge.run,
     "verifier_eval": verifier_eval.run,
+    "retrieval_eval": retrieval_eval.run,
     "overoptimisation": overoptimisation.run,
 }
 

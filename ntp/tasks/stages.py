@@ -1,4 +1,4 @@
-"""Stages: what has to exist before what, and where each one's result is kept.
+"""Stages: what a result depends on, and where it is kept. `ntp.tasks.plan` says what a stage needs.
 
 A stage is one task on one config. Its directory is named by a hash of everything its result depends on: the
 parts of the config that its task reads, the version of what tasks write, and the keys of the stages it needs.
@@ -8,24 +8,16 @@ its own directory again.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ntp.config.register import compose_config
-from ntp.errors import CheckpointError, ConfigError
-from ntp.evaluation.shards import Shard
-from ntp.tasks.data import verifier_side
-from ntp.tasks.searches import priority_weights
-from ntp.tasks.sources import extraction, path_digest, plain, require_prover, source_key
+from ntp.tasks.sources import path_digest, plain, source_key
 from ntp.tracking.run_dir import is_complete
 
 # Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
@@ -40,13 +32,18 @@ _READS = {
     "gfn": (*_LEARNING, "env", "loss", "reward"),
     "mine": ("data.split", "seed", "model", "env", "mining"),
     "verifier": (*_LEARNING, "loss"),
+    "retriever": (*_LEARNING, "loss"),
     "evaluate": ("data.split", "seed", "model", "env", "search", "evaluation"),
     "merge": ("data.split", "evaluation"),
     "verifier_eval": ("seed", "study"),
+    "retrieval_eval": ("data.split",),
     "overoptimisation": ("study",),
 }
-# What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
-_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "mining", "tracking.uri")
+# And where premises are retrieved; the dense retriever itself is a stage that is needed.
+_RETRIEVAL = tuple(
+    f"retrieval.{key}" for key in ("name", "num_premises", "max_bytes", "k1", "b", "name_or_path")
+)
+RETRIEVING = ("sft", "evaluate", "retrieval_eval")
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Stage:
     @property
     def kind(self) -> str:
         """The task's name; for training the module's, and `merge` for an evaluation in parts."""
-        return _kind(self.cfg)
+        return kind_of(self.cfg)
 
     @cached_property
     def key(self) -> str:
@@ -74,6 +71,8 @@ class Stage:
         paths = list(_READS[self.kind])
         if self.kind == "evaluate" and "verifier" in (*self.needs, *self.checkpoints):
             paths.append("aggregation")
+        if self.kind in RETRIEVING and self.cfg.retrieval.name != "none":
+            paths += _RETRIEVAL
         reads = {path: plain(OmegaConf.select(self.cfg, path)) for path in paths}
         if self.kind == "extract":
             reads |= source_key(self.cfg)
@@ -93,118 +92,8 @@ class Stage:
         return is_complete(self.directory)
 
 
-def plan(cfg: DictConfig) -> Stage:
-    """The stage that a config asks for, with everything it needs.
-
-    Raises:
-        ConfigError: A policy comes from nowhere.
-        CheckpointError: A checkpoint given does not exist.
-    """
-    needs: dict[str, Stage] = {}
-    checkpoints: dict[str, Path] = {}
-
-    def need(name: str, source: DictConfig, key: str, overrides: Sequence[str] = (), **sections: Any) -> None:
-        if source.checkpoint is not None:
-            checkpoints[name] = _existing(source.checkpoint, key)
-            return
-        if source.experiment is None:
-            raise ConfigError(f"{key}: give checkpoint=PATH or experiment=NAME")
-        other = _prerequisite(cfg, [f"+experiment={source.experiment}", *overrides])
-        for path, section in sections.items():
-            other[path] = section
-        needs[name] = plan(other)
-
-    def need_verifier(source: DictConfig) -> None:
-        need("backbone", source.backbone, "verifier.backbone")
-        need("verifier", source, "verifier", source.overrides, policy=source.backbone)
-
-    def need_attempts(name: str, *sides: str) -> None:
-        mining = _prerequisite(cfg, ["+experiment=mine_attempts"])
-        mining.policy = cfg.policy  # attempts of the policy that the verifier sits on
-        mining.mining.sides = list(sides)
-        needs[name] = plan(mining)
-
-    kind = _kind(cfg)
-    _check_early(cfg, kind)
-    if kind in ("sft", "gfn", "verifier", "mine", "evaluate", "merge", "statistics"):
-        needs["dataset"] = plan(_prerequisite(cfg, [f"+experiment={extraction(cfg)}"]))
-    if kind in ("gfn", "verifier", "mine", "verifier_eval"):
-        need("policy", cfg.policy, "policy")
-    if kind in ("verifier", "verifier_eval"):
-        need_attempts("attempts", verifier_side(cfg), "val")
-    if kind == "verifier_eval":
-        need_attempts("test_attempts", "test")
-    if kind == "gfn" and "aggregation" in cfg.reward:
-        need_verifier(cfg.verifier)
-    if kind == "evaluate":
-        for name, source in cfg.evaluation.policies.items():
-            need(f"policy/{name}", source, f"evaluation.policies.{name}")
-        if cfg.search.score != "policy":
-            need_verifier(cfg.verifier)
-    if kind == "merge":
-        for index in range(cfg.evaluation.num_shards):
-            needs[f"shard/{index}"] = plan(_shard(cfg, index))
-    if kind in ("verifier_eval", "overoptimisation"):
-        for name, overrides in cfg.study.variants.items():
-            for seed in cfg.study.seeds:
-                needs[f"{name}/{seed}"] = plan(_variant(cfg, overrides, seed))
-    return Stage(cfg, needs, checkpoints)
-
-
-def _kind(cfg: DictConfig) -> str:
+def kind_of(cfg: DictConfig) -> str:
+    """The kind of the stage that a config asks for."""
     if cfg.task.name == "evaluate" and cfg.evaluation.num_shards is not None:
         return "merge"
     return cfg.module.name if cfg.task.name == "train" else cfg.task.name
-
-
-def _check_early(cfg: DictConfig, kind: str) -> None:
-    """Raise what the task would raise, before hours are spent on what it needs."""
-    if kind in ("gfn", "mine", "evaluate"):
-        require_prover(cfg)
-    if kind == "gfn":
-        instantiate(cfg.reward)
-    if kind == "evaluate":
-        priority_weights(cfg.search)
-    if cfg.evaluation.shard is not None:
-        Shard.parse(cfg.evaluation.shard)
-    if kind == "merge" and (cfg.evaluation.num_shards < 1 or cfg.evaluation.shard is not None):
-        raise ConfigError("evaluation.num_shards merges at least 1 part: give it without evaluation.shard")
-
-
-def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """The config of another experiment on the same data, environment and model."""
-    other = copy.deepcopy(_composed(tuple(overrides)))
-    for path in _SHARED:
-        OmegaConf.update(other, path, OmegaConf.select(cfg, path), merge=False, force_add=True)
-    return other
-
-
-@cache
-def _composed(overrides: tuple[str, ...]) -> DictConfig:
-    """The config of an experiment: composing is slow, and runs of a study share most of what they need."""
-    return compose_config(overrides)
-
-
-def _shard(cfg: DictConfig, index: int) -> DictConfig:
-    """The config of one part of an evaluation: what `evaluation.shard=i/n` on the command line makes."""
-    other = copy.deepcopy(cfg)
-    other.evaluation.shard = f"{index}/{cfg.evaluation.num_shards}"
-    other.evaluation.num_shards = None
-    return other
-
-
-def _variant(cfg: DictConfig, overrides: Sequence[str], seed: int) -> DictConfig:
-    """The config of a run of a study. The seed is its own and its verifier's, not its policy's."""
-    other = _prerequisite(cfg, [*overrides, f"module.seed={seed}"])
-    other.verifier.overrides.append(f"module.seed={seed}")
-    other.policy = other.verifier.backbone = cfg.policy
-    return other
-
-
-def _existing(checkpoint: str, key: str) -> Path:
-    path = Path(checkpoint)
-    if not path.is_dir():
-        raise CheckpointError(
-            f"{key}.checkpoint={checkpoint} is not a directory: give the output directory of a training run"
-        )
-    return path

@@ -4,8 +4,8 @@ import pytest
 
 from ntp.config.register import compose_config
 from ntp.errors import ConfigError
+from ntp.tasks.plan import plan
 from ntp.tasks.sources import path_digest, source_key
-from ntp.tasks.stages import plan
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_lean_data_is_imported_and_reaches_every_stage(benchmark):
     sft = stage("data=leandojo", f"data.path={benchmark}")
     assert sft.needs["dataset"].cfg.name == "extract_lean"
     assert sft.needs["dataset"].cfg.data.path == str(benchmark)
-    gfn = stage("data=leandojo", f"data.path={benchmark}", experiment="gfn_tb")
+    gfn = stage("data=leandojo", f"data.path={benchmark}", "env=lean_repl", experiment="gfn_tb")
     assert gfn.needs["policy"].needs["dataset"].key == sft.needs["dataset"].key
     assert stage().needs["dataset"].cfg.name == "extract_coq"
 
@@ -71,3 +71,10 @@ def test_mistakes_are_found_before_anything_is_made(overrides, message):
         source_key(compose_config(["+experiment=sft", *overrides]))
     with pytest.raises(ConfigError, match=message):
         _ = stage(*overrides).key
+
+
+def test_data_of_one_prover_is_not_given_to_another(benchmark):
+    with pytest.raises(ConfigError, match="for lean and the environment is coq: choose env=lean_repl"):
+        stage("data=leandojo", f"data.path={benchmark}", experiment="gfn_tb")
+    with pytest.raises(ConfigError, match="for coq and the environment is lean: choose env=coq"):
+        stage("env=lean_repl", experiment="mine_attempts")

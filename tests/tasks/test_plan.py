@@ -3,7 +3,7 @@ from hydra.errors import InstantiationException
 
 from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
-from ntp.tasks.stages import plan
+from ntp.tasks.plan import plan
 
 
 def stage(experiment, *overrides):
@@ -142,3 +142,28 @@ def test_mistakes_are_found_before_anything_is_made(overrides, message):
 def test_a_search_is_made_again_only_for_what_it_depends_on(overrides, override, changes, tmp_path):
     given = ["search_eval", f"policy.checkpoint={tmp_path}", *overrides]
     assert (stage(*given).key != stage(*given, override).key) == changes
+
+
+def test_a_retriever_is_made_where_premises_are_retrieved(tmp_path):
+    asked = stage("retrieval_eval", "model=llemma7b", 'retrieval.overrides=["model.hidden_size=64"]')
+    assert set(asked.needs) == {"dataset", "retriever"}
+    retriever = asked.needs["retriever"]
+    assert retriever.kind == "retriever"
+    assert retriever.cfg.model.hidden_size == 64  # its own model, not the policy's
+    assert retriever.needs["dataset"].key == asked.needs["dataset"].key
+    assert set(stage("retrieval_eval", f"retrieval.checkpoint={tmp_path}").needs) == {"dataset"}
+    assert set(stage("retrieval_eval", "retrieval.name_or_path=x/y").needs) == {"dataset"}
+    with pytest.raises(ConfigError, match="retrieval: give checkpoint=PATH"):
+        stage("retrieval_eval", "retrieval.experiment=null")
+
+
+def test_retrieval_reaches_a_policy_and_its_evaluation_and_changes_nothing_where_there_is_none():
+    plain, bm25, dense = (stage("search_eval", *o) for o in ([], ["retrieval=bm25"], ["retrieval=dense"]))
+    assert "retriever" not in plain.needs | bm25.needs
+    assert dense.needs["retriever"].key == dense.needs["policy/policy"].needs["retriever"].key
+    assert len({s.key for s in (plain, bm25, dense)}) == 3
+    assert len({s.needs["policy/policy"].key for s in (plain, bm25, dense)}) == 3
+    assert stage("search_eval", "retrieval.k1=1").key == plain.key
+    assert stage("search_eval", "retrieval=bm25", "retrieval.k1=1").key != bm25.key
+    with pytest.raises(ConfigError, match="gfn does not read premises"):
+        stage("gfn_tb", "retrieval=bm25")

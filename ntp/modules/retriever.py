@@ -1,0 +1,113 @@
+"""Trains a dual encoder to find the premises that a tactic will name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from ntp.losses.contrastive import ContrastiveLoss
+from ntp.modules.schedule import warmup_then_cosine
+from ntp.modules.sft import OptimizerFactory
+from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.retrieval.corpus import PremiseCorpus
+from ntp.retrieval.dense import DenseRetriever
+from ntp.retrieval.dual_encoder import DualEncoder, encode_all
+from ntp.retrieval.examples import RetrievalExample
+from ntp.retrieval.metrics import assess
+from ntp.retrieval.negatives import DrawnExample
+
+
+class RetrieverModule(lightning.LightningModule):
+    """Contrastive training with in-batch and drawn negatives.
+
+    Every state is compared with the premises of the whole batch, positives and negatives of all examples, as
+    in ReProver. Which of them are a state's own is known from all premises that its tactic names.
+
+    Args:
+        encoder: What is trained.
+        corpus: The premises.
+        loss: From similarities to a scalar.
+        optimizer: Builds the optimizer from parameters.
+        warmup_steps: Optimizer steps of linear warm-up.
+        decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
+        encode_batch_size: Premises encoded at once for validation.
+    """
+
+    def __init__(
+        self,
+        encoder: DualEncoder,
+        corpus: PremiseCorpus,
+        loss: ContrastiveLoss,
+        optimizer: OptimizerFactory,
+        warmup_steps: int = 0,
+        decay_steps: int = 0,
+        encode_batch_size: int = 64,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.strict_loading = False
+        self._corpus = corpus
+        self._loss = loss
+        self._optimizer = optimizer
+        self._warmup_steps = warmup_steps
+        self._decay_steps = decay_steps
+        self._encode_batch_size = encode_batch_size
+        self._val: list[RetrievalExample] = []
+
+    def training_step(self, batch: Sequence[DrawnExample]) -> Tensor:
+        """The loss of all states against all premises of the batch."""
+        numbers = list(dict.fromkeys(n for drawn in batch for n in (drawn.positive, *drawn.negatives)))
+        column = {number: i for i, number in enumerate(numbers)}
+        state_BD = self.encoder.encode_states([drawn.example.state for drawn in batch])
+        premise_MD = self.encoder.encode_premises([self._corpus.documents[n] for n in numbers])
+        similarity_BM = state_BD @ premise_MD.T
+        positive_BM = torch.zeros(similarity_BM.shape, dtype=torch.bool)
+        for row, drawn in enumerate(batch):
+            positive_BM[row, [column[n] for n in drawn.example.used if n in column]] = True
+        target_B = torch.tensor([column[drawn.positive] for drawn in batch])
+        device = similarity_BM.device
+        loss = self._loss(similarity_BM, positive_BM.to(device), target_B.to(device))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Sequence[RetrievalExample]) -> None:
+        """Collect the examples."""
+        self._val += batch
+
+    def on_validation_epoch_end(self) -> None:
+        """Index the premises anew, retrieve for all examples, log `val/recall_at_1`, `_at_10`, `val/mrr`."""
+        examples, self._val = self._val, []
+        if not examples:
+            return
+        vectors = encode_all(self.encoder.encode_premises, self._corpus.documents, self._encode_batch_size)
+        retriever = DenseRetriever(self.encoder, self._corpus, vectors, self._encode_batch_size)
+        for name, value in assess(retriever, examples).items():
+            if name != "num_steps":
+                self.log(f"val/{name}", value, prog_bar=name == "recall_at_10")
+
+    def configure_optimizers(self) -> Any:
+        """One group with every parameter; learning rate by optimizer step."""
+        optimizer = self._optimizer(self.encoder.parameters())
+        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def save(self, directory: Path) -> None:
+        """Write the encoder to `directory/retriever`."""
+        self.encoder.save(directory / "retriever")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep parameters only: T5 lists its embedding twice, and BERT keeps constants beside weights."""
+        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Raise `CheckpointError` when the checkpoint is another model's."""
+        require_only_frozen_missing(self, checkpoint["state_dict"])
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
+        """Batches are text; the encoder places its own tensors."""
+        return batch

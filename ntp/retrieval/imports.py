@@ -1,0 +1,93 @@
+"""The import graph of a project: which files a file can see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from ntp.data.records import FileRecord
+from ntp.errors import DataError
+
+# Loaded by Coq before every file, except those that it is itself made of.
+_PRELUDE = "Coq.Init.Prelude"
+
+
+class ImportGraph:
+    """Transitive imports as one bit set per file: 5,000 files take about 3 MB.
+
+    Files that are imported and not part of the data set are leaves: what they import is not known.
+
+    Args:
+        files: The files of a data set.
+
+    Raises:
+        DataError: Files import one another in a circle.
+    """
+
+    def __init__(self, files: Sequence[FileRecord]) -> None:
+        imports = _with_prelude(files)
+        names = dict.fromkeys(imports)
+        names.update(dict.fromkeys(other for others in imports.values() for other in others))
+        self.files = tuple(names)
+        self._number = {file: number for number, file in enumerate(self.files)}
+        self._modules = {record.module: record.path for record in files}
+        self._visible = [0] * len(self.files)
+        for file in _imports_first(imports):
+            for other in imports.get(file, ()):
+                number = self._number[other]
+                self._visible[self._number[file]] |= self._visible[number] | 1 << number
+
+    def __contains__(self, file: str) -> bool:
+        return file in self._number
+
+    def visible(self, file: str) -> list[str]:
+        """Files that `file` imports, directly or not, without itself."""
+        bits = self._visible[self._number[file]]
+        return [other for number, other in enumerate(self.files) if bits >> number & 1]
+
+    def visible_from_modules(self, modules: Iterable[str]) -> list[str]:
+        """What a text sees that imports modules: their files and what these import.
+
+        A module without a file stands for all modules below it, as `Mathlib` does.
+
+        Raises:
+            DataError: A module is not in the data set, nor is any below it.
+        """
+        seen: dict[str, None] = {}
+        for module in modules:
+            if module in self._modules:
+                direct = [self._modules[module]]
+            else:
+                direct = [file for name, file in self._modules.items() if name.startswith(module + ".")]
+            if not direct:
+                raise DataError(f"the data set has no module {module}, which a theorem's context imports")
+            for file in direct:
+                seen.update(dict.fromkeys((*self.visible(file), file)))
+        return list(seen)
+
+
+def _with_prelude(files: Sequence[FileRecord]) -> dict[str, tuple[str, ...]]:
+    """Direct imports by file, Coq's silent one included."""
+    imports = {record.path: record.imports for record in files}
+    prelude = next((record.path for record in files if record.module == _PRELUDE), None)
+    if prelude is None:
+        return imports
+    below, pending = {prelude}, [prelude]
+    while pending:
+        new = set(imports.get(pending.pop(), ())) - below
+        below |= new
+        pending += new
+    return {file: others if file in below else (prelude, *others) for file, others in imports.items()}
+
+
+def _imports_first(imports: Mapping[str, Iterable[str]]) -> list[str]:
+    """All files, each after those that it imports.
+
+    Raises:
+        DataError: There is no such order.
+    """
+    try:
+        return list(TopologicalSorter(imports).static_order())
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise DataError(f"files import one another in a circle: {circle}; correct the import graph") from None

@@ -1,0 +1,26 @@
+"""Premises as text."""
+
+from __future__ import annotations
+
+import re
+
+from ntp.data.records import PremiseRecord
+
+_BEGIN, _END = "<a>", "</a>"
+
+
+def marked_statement(premise: PremiseRecord) -> str:
+    """The statement with the premise's full name, in `<a>` marks, where the source has its short one.
+
+    As `Premise.serialize` in ReProver's `common.py`, which its checkpoints were trained on. Where the
+    statement does not hold the name (a printed type, an obligation), the marked name comes first.
+    """
+    marked = f"{_BEGIN}{premise.full_name}{_END}"
+    parts = premise.full_name.split(".")
+    for i in range(len(parts)):
+        name = re.escape(".".join(parts[i:]))
+        pattern = rf"(?<!\S)(?:_root_\.)?«?{name}»?(?![\w'])"
+        text, num_found = re.subn(pattern, lambda _: marked, premise.statement)
+        if num_found:
+            return text
+    return f"{marked} : {premise.statement}" if premise.statement else marked

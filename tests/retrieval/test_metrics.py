@@ -1,0 +1,58 @@
+import random
+
+import pytest
+import torch
+from torchmetrics.functional.retrieval import retrieval_recall, retrieval_reciprocal_rank
+
+from ntp.errors import DataError
+from ntp.retrieval.base import Retrieved
+from ntp.retrieval.examples import RetrievalExample
+from ntp.retrieval.metrics import assess, metrics
+
+
+class Shuffler:
+    """A retriever of a known order: a function of the state, so that tests can say it again."""
+
+    def __init__(self, num_premises):
+        self.num_premises = num_premises
+
+    def order(self, state):
+        return random.Random(state).sample(range(self.num_premises), self.num_premises)
+
+    def retrieve(self, states, theorems, num):
+        return [[Retrieved(None, n, 0.0) for n in self.order(state)[:num]] for state in states]
+
+
+@pytest.mark.parametrize("num_premises", [15, 300])
+def test_metrics_are_those_of_torchmetrics(num_premises, build):
+    rng = random.Random(0)
+    theorem = build.theorem("t", "a.v", 0)
+    examples = [
+        RetrievalExample(f"s{i}", theorem, tuple(rng.sample(range(num_premises), rng.randrange(1, 5))))
+        for i in range(150)
+    ]
+    retriever = Shuffler(num_premises)
+    rows = {"recall_at_1": [], "recall_at_10": [], "mrr": []}
+    for example in examples:
+        order = retriever.order(example.state)
+        score = torch.tensor([float(num_premises - order.index(n)) for n in range(num_premises)])
+        used = torch.tensor([n in example.used for n in range(num_premises)])
+        rows["recall_at_1"].append(retrieval_recall(score, used, top_k=1))
+        rows["recall_at_10"].append(retrieval_recall(score, used, top_k=10))
+        rank = retrieval_reciprocal_rank(score, used)
+        rows["mrr"].append(rank if rank >= 0.01 else torch.tensor(0.0))
+    measured = assess(retriever, examples)
+    assert measured.pop("num_steps") == 150
+    assert measured == pytest.approx({name: torch.stack(v).mean().item() for name, v in rows.items()})
+
+
+def test_metrics_by_hand(build):
+    theorem = build.theorem("t", "a.v", 0)
+    examples = [RetrievalExample("s", theorem, (3, 7)), RetrievalExample("s", theorem, (1,))]
+    measured = metrics([[5, 3, 7], [2]], examples)
+    assert measured == {"recall_at_1": 0.0, "recall_at_10": 0.5, "mrr": 0.25, "num_steps": 2}
+
+
+def test_no_example_is_an_error():
+    with pytest.raises(DataError, match="no step uses an accessible premise"):
+        assess(Shuffler(1), [])
