@@ -55,7 +55,7 @@ class Seq2SeqModelConfig:
     top_p: float = 1.0
 
 
-MODEL_SCHEMAS: dict[tuple[str, str], type] = {
+SCHEMAS: dict[tuple[str, str], type] = {
     ("model", "schema_tiny"): TinyModelConfig,
     ("model", "schema_pretrained"): PretrainedModelConfig,
     ("model", "schema_seq2seq"): Seq2SeqModelConfig,

@@ -80,7 +80,7 @@ class RetrievalConfig:
     batch_size: int = 64
 
 
-RETRIEVAL_SCHEMAS: dict[tuple[str, str], type] = {
+SCHEMAS: dict[tuple[str, str], type] = {
     ("model", "schema_tiny_encoder"): TinyEncoderConfig,
     ("model", "schema_pretrained_encoder"): PretrainedEncoderConfig,
     ("module", "schema_retriever"): RetrieverModuleConfig,

@@ -1,9 +1,29 @@
-"""Schemas of the Lean environments."""
+"""Schemas of proof environments."""
 
-# ruff: noqa: D101 - a schema is documented by the class it is the schema of
+# ruff: noqa: D101 - a schema is documented by the class it is the schema of, or by its YAML
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+
+@dataclass
+class LoadPathConfig:
+    flag: str = MISSING
+    directory: str = MISSING
+    name: str = MISSING
+
+
+@dataclass
+class CoqEnvConfig:
+    _target_: str = "ntp.envs.coq_factory.CoqEnvFactory"
+    root: str | None = None
+    load_paths: list[LoadPathConfig] = field(default_factory=list)
+    coqidetop: str = "coqidetop.opt"
+    tactic_timeout_s: int = 2
+    max_memory_mb: int = 4096
+    num_workers: int = 12
 
 
 @dataclass
@@ -33,3 +53,10 @@ class LeanDojoEnvConfig:
     open_timeout_s: float = 600.0
     max_memory_mb: int = 32768
     num_workers: int = 4
+
+
+SCHEMAS: dict[tuple[str, str], type] = {
+    ("env", "schema_coq"): CoqEnvConfig,
+    ("env", "schema_lean_repl"): LeanReplEnvConfig,
+    ("env", "schema_lean_dojo"): LeanDojoEnvConfig,
+}
