@@ -28,7 +28,7 @@ class PretrainedFactory(ABC):
     Attributes:
         name_or_path: Hub name or local directory.
         adapter: Fields of `LoraSettings`; None trains all weights.
-        template: Prompt text with one `{state}`, and before it one `{premises}` for a policy that reads them.
+        template: Prompt text with one `{state}`.
         max_state_tokens: Longer states lose hypotheses from the start.
         max_tactic_tokens: Longest tactic.
         top_p: Nucleus of the sampling distribution.

@@ -10,27 +10,9 @@ from transformers import PreTrainedTokenizerBase
 from ntp.errors import ConfigError
 
 _FIELD = "{state}"
-_PREMISES_FIELD = "{premises}"
-# Between a premise and what follows it, as ReProver has it (format_augmented_state in its common.py).
-_PREMISE_SEPARATOR = "\n\n"
-# Ends each premise that travels with a state: no prover prints this control character.
-_PREMISE_END = "\x1e"
 
 # States that end differently: what their prompts have in common at the end is the layout's.
 _PROBES = ("n : nat\n⊢ n = 0", "⊢ P x", "h : (A)")
-
-
-def with_premises(state: str, premises: Sequence[str]) -> str:
-    """A state together with premises that may help in it, as one text for requests to a policy.
-
-    A policy whose template has `{premises}` reads as many as fit, any other reads the state alone.
-
-    Args:
-        state: As the prover shows it.
-        premises: Texts, the most useful first.
-    """
-    parts = [text.replace(_PREMISE_END, " ") for text in (*premises, state)]
-    return _PREMISE_END.join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +20,13 @@ class PromptFormat:
     """How a state is laid out before a tactic.
 
     Attributes:
-        template: Text with one `{state}`, for example `[GOAL]{state}[PROOFSTEP]`, and at most one
-            `{premises}` before it. Premises come with the best one last, next to the state.
+        template: Text with one `{state}`, for example `[GOAL]{state}[PROOFSTEP]`.
         marker: A special token put after it, for tokenizers that have one.
-        max_state_tokens: Longer prompts lose tokens at the start of the state, so the conclusion is kept.
-            Of premises, those are kept, from the best on, that fit beside the state.
+        max_state_tokens: Longer prompts lose tokens at the start of the state, so the conclusion is kept; of
+            premises in front of it (`ntp.retrieval.augmentation`), the best ones, which stand last.
 
     Raises:
-        ConfigError: The template lacks `{state}` or misplaces `{premises}`, or no room is left for the state.
+        ConfigError: The template lacks `{state}`, or no room is left for the state.
     """
 
     template: str
@@ -55,10 +36,6 @@ class PromptFormat:
     def __post_init__(self) -> None:
         if self.template.count(_FIELD) != 1:
             raise ConfigError(f"prompt template {self.template!r} must hold {_FIELD} once")
-        if _PREMISES_FIELD in self.template.partition(_FIELD)[2] or self.template.count(_PREMISES_FIELD) > 1:
-            raise ConfigError(
-                f"prompt template {self.template!r} may hold {_PREMISES_FIELD} once, before {_FIELD}"
-            )
         if self.max_state_tokens < 1:
             raise ConfigError(f"max_state_tokens={self.max_state_tokens} leaves no room for the state")
 
@@ -77,17 +54,14 @@ class PromptEncoder:
     ) -> None:
         self.layout = layout
         self._tokenizer = tokenizer
-        before, self._after = layout.template.split(_FIELD)
-        self._before, premises, self._between = before.rpartition(_PREMISES_FIELD)
-        self._takes_premises = bool(premises)
+        self._before, self._after = layout.template.split(_FIELD)
         bos = tokenizer("")["input_ids"][:1]
         self._head = [token for token in bos if token == tokenizer.bos_token_id]
         self._tail: list[int] = []
         if layout.marker is not None:
             self._tail += tokenizer.convert_tokens_to_ids([layout.marker])  # pyright: ignore[reportOperatorIssue]
         self._tail += end
-        fixed = self._before + self._between
-        num_before, num_after = (len(ids) for ids in self.tokenize([fixed, self._after]))
+        num_before, num_after = (len(ids) for ids in self.tokenize([self._before, self._after]))
         self._num_before = num_before
         self._max_text_tokens = num_before + layout.max_state_tokens + num_after
         self.max_tokens = len(self._head) + self._max_text_tokens + len(self._tail)
@@ -111,26 +85,9 @@ class PromptEncoder:
         return self._tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
     def encode(self, states: Sequence[str]) -> list[list[int]]:
-        """Prompts of states, each at most `max_tokens` long; see `with_premises` for premises."""
-        texts = [self._lay_out(*state.rpartition(_PREMISE_END)) for state in states]
+        """Prompts of states, each at most `max_tokens` long."""
+        texts = [self._before + state + self._after for state in states]
         return [self._head + self._cut(ids) + self._tail for ids in self.tokenize(texts)]
-
-    def _lay_out(self, premises: str, _: str, state: str) -> str:
-        chosen = self._choose(premises.split(_PREMISE_END), state) if premises else ""
-        return self._before + chosen + self._between + state + self._after
-
-    def _choose(self, premises: Sequence[str], state: str) -> str:
-        """The premises that fit beside the state, the best one last."""
-        if not self._takes_premises:
-            return ""
-        texts = [premise + _PREMISE_SEPARATOR for premise in premises]
-        num_state, *sizes = (len(ids) for ids in self.tokenize([state, *texts]))
-        room, chosen = self.layout.max_state_tokens - num_state, ""
-        for text, size in zip(texts, sizes, strict=True):
-            if size <= room:
-                room -= size
-                chosen = text + chosen
-        return chosen
 
     def _cut(self, ids: list[int]) -> list[int]:
         excess = len(ids) - self._max_text_tokens

@@ -1,9 +1,8 @@
 import pytest
 
 from ntp.errors import ConfigError
-from ntp.models.backbone import load_tokenizer
 from ntp.models.tokenizer import train_tokenizer
-from ntp.policy.prompt import PromptEncoder, PromptFormat, with_premises
+from ntp.policy.prompt import PromptEncoder, PromptFormat
 
 TEMPLATE = "[GOAL]{state}[PROOFSTEP]"
 
@@ -60,47 +59,6 @@ def test_bos_comes_first_where_the_tokenizer_adds_it(tokenizer):
 
 def test_no_states(tokenizer):
     assert PromptEncoder(tokenizer, PromptFormat(TEMPLATE, None, 20)).encode([]) == []
-
-
-def test_premises_that_fit_come_before_the_state_best_one_last(byt5):
-    tokenizer = load_tokenizer(byt5)
-    encoder = PromptEncoder(tokenizer, PromptFormat("{premises}{state}", None, 40), end=[1])
-    text = with_premises("⊢ a", ["best", "x" * 60, "second", "third that is too long now", "4th"])
-    (ids,) = encoder.encode([text])
-    assert tokenizer.decode(ids[:-1]) == "4th\n\nsecond\n\nbest\n\n⊢ a"
-    assert ids[-1] == 1
-    assert len(ids) <= encoder.max_tokens == 41
-    assert encoder.encode([with_premises("⊢ a", [])]) == encoder.encode(["⊢ a"])
-    long = "h : P\n" * 20 + "⊢ goal"
-    (cut,) = encoder.encode([with_premises(long, ["best"])])
-    assert tokenizer.decode(cut[:-1]) == long[-38:]
-    assert encoder.encode([with_premises("", ["p" * 38])])[0][:-1] == [*[115] * 38, 13, 13]
-
-
-def test_premises_may_stand_within_a_text(tokenizer):
-    encoder = PromptEncoder(tokenizer, PromptFormat("Use:\n{premises}Goal:\n{state}\nTactic:", None, 50))
-    ids = encoder.encode([with_premises("⊢ a", ["p1", "p2"]), "⊢ a", "h : nat\n" * 50 + "⊢ b"])
-    assert tokenizer.decode(ids[0]) == "Use:\np2\n\np1\n\nGoal:\n⊢ a\nTactic:"
-    assert tokenizer.decode(ids[1]) == "Use:\nGoal:\n⊢ a\nTactic:"
-    assert tokenizer.decode(ids[2]).startswith("Use:\nGoal:\n")
-    assert tokenizer.decode(ids[2]).endswith("⊢ b\nTactic:")
-
-
-def test_a_layout_without_premises_reads_the_state_alone(tokenizer):
-    encoder = PromptEncoder(tokenizer, PromptFormat(TEMPLATE, None, 20))
-    assert encoder.encode([with_premises("⊢ a", ["p", "q"])]) == encoder.encode(["⊢ a"])
-
-
-def test_premises_cannot_pass_themselves_off_as_states(tokenizer):
-    encoder = PromptEncoder(tokenizer, PromptFormat("{premises}|{state}", None, 60))
-    (ids,) = encoder.encode([with_premises("⊢\x1e a", ["p\x1eq"])])
-    assert tokenizer.decode(ids) == "p q\n\n|⊢  a"
-
-
-@pytest.mark.parametrize("template", ["{state}{premises}", "{premises}{premises}{state}"])
-def test_premises_come_once_and_before_the_state(template):
-    with pytest.raises(ConfigError, match="before"):
-        PromptFormat(template, None, 10)
 
 
 @pytest.mark.parametrize("template", ["[GOAL]", "{state}{state}"])

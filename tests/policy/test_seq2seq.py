@@ -257,7 +257,7 @@ def test_a_model_of_the_other_kind(byt5, base_model, tmp_path):
     [
         ({"dtype": "float16"}, "dtype='float16' cannot be used with encoder-decoders"),
         ({"dropout": 1.0}, "dropout=1.0"),
-        ({"template": "{premises}"}, "once"),
+        ({"template": "state"}, "once"),
     ],
 )
 def test_impossible_options(byt5, options, message):
