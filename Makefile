@@ -12,7 +12,7 @@ export GOMP_SPINCOUNT ?= 1000
 
 # A REPL works with projects of its own toolchain only; its repository has a tag for each.
 LEAN_DIR ?= .lean
-REPL_TAG ?= v4.20.0
+REPL_TAG ?= v4.28.0
 REPL_URL ?= https://github.com/leanprover-community/repl
 ELAN_URL ?= https://elan.lean-lang.org/elan-init.sh
 LEAN_REPL = $(abspath $(LEAN_DIR))/repl/.lake/build/bin/repl
@@ -30,7 +30,7 @@ demo: setup ## Learn from the Coq library, tune with trajectory balance, prove h
 	$(BIN)/python -m ntp.run +experiment=demo resume=true
 
 test: setup ## Run every test, with the real Coq
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.installed ## Check style, formatting and the direction of imports
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
@@ -47,7 +47,7 @@ bench: setup ## Measure every ratio in experiments/bench
 lean: $(LEAN_REPL) ## Install Lean 4 (elan) and build the REPL, for env=lean_repl; needs the network
 	@echo "Lean is ready. In a project of the same toolchain ($$(cat $(LEAN_DIR)/repl/lean-toolchain)):"
 	@echo "  python -m ntp.run ... env=lean_repl env.project=/path/to/project 'env.command=[lake,env,$(LEAN_REPL)]'"
-	@echo "For another toolchain: make lean LEAN_DIR=.lean/v4.20.0 REPL_TAG=v4.20.0"
+	@echo "For another toolchain: make lean LEAN_DIR=.lean/v4.21.0 REPL_TAG=v4.21.0"
 
 clean: ## Remove run outputs and caches, keep the environment
 	find outputs -mindepth 1 ! -name .gitkeep -delete

@@ -56,7 +56,10 @@ class PremiseCorpus:
         first_named = _first_named(records)
         placed = sorted(((p.file, _place(p, first_named), p) for p in premises), key=lambda item: item[:2])
         if not placed:
-            raise DataError("the data set has no premises: there is nothing to retrieve")
+            raise DataError(
+                "the data set has no premises to retrieve: a LeanDojo Benchmark brings them in corpus.jsonl, "
+                "statements alone have none"
+            )
         self.premises = tuple(premise for *_, premise in placed)
         self._places = [place for _, place, _ in placed]
         self._range: dict[str, Range] = {}

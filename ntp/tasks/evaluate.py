@@ -36,6 +36,12 @@ from ntp.tracking.progress import ProgressReporter
 from ntp.types import ProofState, Theorem
 from ntp.verifier.ensemble import EnsembleCritic
 
+# By prover. Each is one attempt at the whole proof.
+ONE_SHOT_TACTICS = {
+    "coq": ("auto.", "easy.", "intuition.", "firstorder."),
+    "lean": ("rfl", "simp", "decide", "omega", "aesop"),
+}
+
 AnySearch = SamplingSearch | BestFirstSearch
 
 
@@ -98,6 +104,12 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
     return summary_metrics(report)
 
 
+def one_shot_tactics(cfg: DictConfig) -> list[str]:
+    """The floor of an evaluation: what the config names, else what users of the prover try first."""
+    chosen = cfg.evaluation.one_shot_tactics
+    return list(ONE_SHOT_TACTICS[instantiate(cfg.env).prover] if chosen is None else chosen)
+
+
 def methods(
     cfg: DictConfig, inputs: Mapping[str, Path], augmentation: Augmentation | None = None
 ) -> list[Method]:
@@ -105,7 +117,7 @@ def methods(
 
     Policies read what `augmentation` retrieves, if there is one.
     """
-    tactics = list(cfg.evaluation.one_shot_tactics)
+    tactics = one_shot_tactics(cfg)
     found: list[Method] = []
     if tactics:
         draws = [Draw(0)] * len(tactics)

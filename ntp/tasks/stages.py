@@ -76,6 +76,10 @@ class Stage:
         reads = {path: plain(OmegaConf.select(self.cfg, path)) for path in paths}
         if self.kind == "extract":
             reads |= source_key(self.cfg)
+        if self.kind == "mine":
+            # How many theorems of the other sides would be mined is no matter here.
+            wanted = reads["mining"]["num_theorems"]
+            reads["mining"]["num_theorems"] = {side: wanted.get(side) for side in self.cfg.mining.sides}
         needs = {name: stage.key for name, stage in self.needs.items()}
         given = {name: path_digest(path) for name, path in self.checkpoints.items()}
         content = json.dumps([FORMAT, self.kind, reads, needs, given], sort_keys=True)

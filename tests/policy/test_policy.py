@@ -41,7 +41,7 @@ def test_the_greedy_tactic_takes_the_most_likely_token_every_time(policy):
     for state, tactic in zip(states, policy.greedy(states), strict=True):
         ids, log_prob = [], 0.0
         while len(ids) < policy.max_tactic_tokens:
-            logits_V = policy.decoder.model(torch.tensor([policy.encode_state(state) + ids])).logits[0, -1]
+            logits_V = policy.plain_logits(policy.encode_state(state), [*ids, 0])[-1].detach()
             logits_V[list(policy.decoder.suppressed_ids)] = -torch.inf
             token = int(logits_V.argmax())
             log_prob += float(logits_V.log_softmax(-1)[token])

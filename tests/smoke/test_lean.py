@@ -130,3 +130,28 @@ def test_mine_attempts(cli, options, sft):
         "mining.best_first.max_expansions=3",
     )
     assert (directory / "attempts-train.jsonl").stat().st_size > 0
+
+
+def test_statements_without_a_project(cli, options, sft, tmp_path):
+    """miniF2F's format: theorems that stand in no file and bring a header of their own."""
+    path = tmp_path / "statements.jsonl"
+    goal = "theorem one (p : Prop) : p → p := by\n"
+    lines = [
+        {"name": "one", "split": "test", "formal_statement": goal, "header": HEADER, "informal_prefix": ""},
+        {"name": "no", "split": "test", "formal_statement": "theorem no : False := by", "header": HEADER},
+    ]
+    path.write_text("".join(json.dumps({"goal": "", "informal_prefix": "", **line}) + "\n" for line in lines))
+    directory = cli.succeed(
+        "+experiment=search_eval",
+        *(option for option in options if not option.startswith(("data", "env.project"))),
+        "data=minif2f",
+        f"data.path={path}",
+        "policy.experiment=null",
+        f"policy.checkpoint={sft}",
+        "evaluation.one_shot_tactics=[intro h; exact h,sorry]",
+        "search.sampling.num_samples=2",
+        "search.best_first.max_expansions=2",
+    )
+    numbers = summary(directory)
+    assert numbers["num_theorems"] == 2
+    assert numbers["one_shot/num_solved"] == 1, "and False is not proved"

@@ -167,3 +167,10 @@ def test_retrieval_reaches_a_policy_and_its_evaluation_and_changes_nothing_where
     assert stage("search_eval", "retrieval=bm25", "retrieval.k1=1").key != bm25.key
     with pytest.raises(ConfigError, match="gfn does not read premises"):
         stage("gfn_tb", "retrieval=bm25")
+
+
+def test_sides_that_are_mined_apart_do_not_depend_on_one_another():
+    needs = stage("verifier_eval").needs
+    fewer = stage("verifier_eval", "mining.num_theorems.train=7").needs
+    assert needs["attempts"].key != fewer["attempts"].key
+    assert needs["test_attempts"].key == fewer["test_attempts"].key

@@ -65,9 +65,7 @@ class EvaluationConfig:
     num_shards: int | None = None
     split: str = "test"
     max_theorems: int | None = None
-    one_shot_tactics: list[str] = field(
-        default_factory=lambda: ["auto.", "easy.", "intuition.", "firstorder."]
-    )
+    one_shot_tactics: list[str] | None = None
     policies: dict[str, PolicyConfig] = field(default_factory=dict)
     baseline: str | None = None
     bootstrap_samples: int = 2000
