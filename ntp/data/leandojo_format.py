@@ -19,7 +19,6 @@ from ntp.errors import DataError
 from ntp.types import Span
 
 CORPUS = "corpus.jsonl"
-METADATA = "metadata.json"
 
 Position = tuple[int, int]
 T = TypeVar("T")

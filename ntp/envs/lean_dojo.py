@@ -27,7 +27,8 @@ WORKER_COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("lean_dojo_
 # With a token, lean-dojo calls GitHub when it is imported. Set, because it also reads `.env` files for what
 # is not.
 _CLEANED = {"GITHUB_ACCESS_TOKEN": ""}
-_SAID_ON_AXIOMS = re.compile(r"'[^'\n]+' (?:depends on axioms: \[[^]]*\]|does not depend on any axioms)")
+_AXIOMS_OF = "'{}' (?:depends on axioms: \\[[^]]*\\]|does not depend on any axioms)"
+_NUMBER = re.compile(r"#\d+$")
 _GRACE_S = 2.0
 _CHECK_FACTOR = 4
 _MEND = (
@@ -118,6 +119,8 @@ class DojoProof:
 
     def __init__(self, backend: DojoBackend, theorem: Theorem) -> None:
         self.theorem, self._backend = theorem, backend
+        # Ids of theorems whose names repeat end in a number.
+        self._name = _NUMBER.sub("", theorem.id)
 
     @property
     def generation(self) -> int:
@@ -136,7 +139,7 @@ class DojoProof:
                 url=backend.url,
                 commit=backend.commit,
                 file=self.theorem.file,
-                name=self.theorem.id,
+                name=self._name,
                 timeout_s=int(max(1, backend.tactic_timeout_s)),
             )
         except DeadlineExceededError as error:
@@ -174,18 +177,19 @@ class DojoProof:
         try:
             if backend.pid == 0:
                 self.begin()
-            found = backend.request(limit_s, op="check", name=self.theorem.id, proof=proof)
+            found = backend.request(limit_s, op="check", name=self._name, proof=proof)
         except DeadlineExceededError:
             return Timeout("re-check")
         said = found["said"]
         if not found["accepted"]:
             return Rejected(f"on re-check: {' '.join(said.split())[:500] or 'Lean refused the file'}")
-        for claim in _SAID_ON_AXIOMS.findall(said):
-            axioms = parse_axioms(claim, self.theorem.id.rpartition(".")[2])
-            if axioms is not None:
-                extra = sorted(set(axioms) - backend.axioms)
-                return Rejected(f"rests on {', '.join(extra)}") if extra else axioms
-        return Rejected(f"#print axioms gave {said[-200:]!r}")
+        claims = re.findall(_AXIOMS_OF.format(re.escape(self._name)), said)
+        # A tactic can make Lean say the same: then nobody knows who said it.
+        axioms = parse_axioms(claims[0], self._name.rpartition(".")[2]) if len(claims) == 1 else None
+        if axioms is None:
+            return Rejected(f"#print axioms gave {said[-200:]!r}")
+        extra = sorted(set(axioms) - backend.axioms)
+        return Rejected(f"rests on {', '.join(extra)}") if extra else axioms
 
     def stop(self) -> None:
         """See `LeanProof.stop`."""

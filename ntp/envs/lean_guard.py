@@ -7,7 +7,10 @@ What Lean offers to whoever writes a tactic, and what is refused here:
   declaration it stands in. Commands (`theorem`, `axiom`, `namespace`, `end`, `macro`, `notation`, `#eval`,
   ...) are refused by name too.
 - Running code while elaborating: `run_tac`, `by_elab`, `eval%`, `native_decide`, `decide +native`, and
-  `(config := term)`, whose term is compiled and run, so nothing in `IO` and nothing `unsafe` may be named.
+  `(config := term)`, whose term is compiled and run. So nothing that is `unsafe`, nothing in `IO` and nothing
+  of Lean's own implementation (`Lean`, `Lake`, what reads and writes modules) may be named. A list of names
+  is no sandbox: run strangers' models where it does no harm.
+- Starting other programs: `polyrith` asks a server, `bv_decide` runs a solver.
 - Switching off the kernel, `set_option debug.skipKernelTC true in`: only limits may be set.
 - Leaving the goal to trust: `sorry`, `admit`, `stop`, `sorryAx`. Whatever passes meets `#print axioms`.
 - Reading files: `include_str`.
@@ -34,7 +37,10 @@ _COMMANDS = """theorem lemma example def abbrev axiom opaque instance structure 
 _CHEATS = "sorry admit stop sorryAx lcProof lcUnreachable ofReduceBool ofReduceNat trustCompiler"
 _RUNS_CODE = """run_tac run_elab run_meta run_conv by_elab native_decide native include_str include_bytes
     implemented_by extern csimp dbg_trace dbgTrace dbgTraceVal dbgTraceIfShared dbgSleep dbgStackTrace IO
-    EIO BaseIO ST EST EStateM RealWorld evalExpr evalDecl addDecl"""
+    EIO BaseIO ST EST EStateM RealWorld evalExpr evalDecl addDecl Lean Lake Elab Meta MetaM CoreM TermElabM
+    TacticM CommandElabM System FilePath runFrontend saveModuleData saveModuleDataParts readModuleData
+    readModuleDataParts writeModule importModules withImportModules loadDynlib loadPlugin initSearchPath
+    polyrith bv_decide bv_check"""
 _HASH_COMMANDS = "check eval exit find guard guard_expr guard_msgs help print reduce simp synth where"
 _REFUSED_PARTS = frozenset((*_CHEATS.split(), *_RUNS_CODE.split()))
 _REFUSED = _REFUSED_PARTS.union(_COMMANDS.split())
@@ -66,13 +72,18 @@ def guard(text: str) -> str | Rejected:
     return Rejected(reason) if reason else text
 
 
+def held(tactic: str) -> str:
+    """A guarded tactic in parentheses: so it is one tactic, tried as it will stand in the proof."""
+    body = tactic.replace("\n", "\n ")
+    # The closing parenthesis on a line of its own: no tactic can take it for its own argument's.
+    return f"({body}\n)"
+
+
 def assemble(statement: str, tactics: Sequence[str]) -> str:
-    """A declaration whose proof is these guarded tactics, each held in parentheses."""
+    """A declaration whose proof is these guarded tactics."""
     # `skip` keeps the block from being empty.
     lines = [f"{statement} := by", "  skip"]
-    for tactic in tactics:
-        # The closing parenthesis on a line of its own: no tactic can take it for its own argument's.
-        lines += [f"  ({tactic.replace(chr(10), chr(10) + '   ')}", "  )"]
+    lines += [f"  {line}" for tactic in tactics for line in held(tactic).split("\n")]
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 
-from ntp.envs.lean_guard import assemble
+from ntp.envs.lean_guard import assemble, held
 from ntp.envs.lean_project import LeanProject
 from ntp.envs.lean_replies import Message, Reply, is_out_of_time, parse_axioms
 from ntp.envs.lean_server import LeanServer
@@ -107,7 +107,7 @@ class ReplProof:
     def execute(self, tactic: str, state: int) -> Goals | TacticError | Timeout | Rejected:
         """See `LeanProof.execute`."""
         try:
-            reply = self._server.tactic(tactic, state, self._timeout_s)
+            reply = self._server.tactic(held(tactic), state, self._timeout_s)
         except DeadlineExceededError:
             return Timeout("killed")
         except AnswerTooLongError as error:

@@ -21,7 +21,7 @@ _USES_SORRY = re.compile(r"declaration uses [`']sorry[`']")
 # Heartbeats are Lean's own deadline, the same on every machine.
 _OUT_OF_TIME = re.compile(r"\(deterministic\) timeout|maximum number of heartbeats")
 _AXIOMS = re.compile(
-    r"'(?P<name>[^']+)' (?:depends on axioms: \[(?P<axioms>[^]]*)\]|does not depend on any axioms)"
+    r"'(?P<name>.+)' (?:depends on axioms: \[(?P<axioms>[^]]*)\]|does not depend on any axioms)"
 )
 _BEGINS_OBJECT = re.compile(rb"(?:\A|\n)\{")
 

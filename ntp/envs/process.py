@@ -152,12 +152,14 @@ class ChildProcess:
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory in MiB, 0 when the child has ended."""
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            return 0.0
-        return pages * resource.getpagesize() / 2**20
+        """Resident memory of the child and of what it has started, in MiB; 0 when it has ended."""
+        num_pages, processes = 0, [str(self.pid)]
+        while processes:
+            process = processes.pop()
+            with contextlib.suppress(OSError, IndexError):
+                num_pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+                processes += Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return num_pages * resource.getpagesize() / 2**20
 
     @property
     def stderr(self) -> str:
@@ -258,7 +260,8 @@ class ChildProcess:
         code = self._child.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         message = ": ".join([f"the process ended ({how})", *self.stderr.splitlines()[-1:]])
-        return ProcessDiedError(message, killed=code == -signal.SIGKILL)
+        # A program that starts the prover (lake, a shell) says by its status which signal ended it.
+        return ProcessDiedError(message, killed=code in (-signal.SIGKILL, 128 + signal.SIGKILL))
 
 
 def _die_with_parent() -> list[str]:

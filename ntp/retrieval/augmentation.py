@@ -10,6 +10,8 @@ from ntp.retrieval.base import Retrieved, Retriever
 from ntp.retrieval.text import marked_statement
 from ntp.types import Theorem
 
+_CHUNK = 1024
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -39,8 +41,13 @@ class Augmentation:
         Raises:
             DataError: What a theorem may use is unknown.
         """
-        found = self.retriever.retrieve(states, theorems, self.num_premises)
-        return [augmented(s, hits, self.max_bytes) for s, hits in zip(states, found, strict=True)]
+        texts: list[str] = []
+        # In parts, since a hundred premises for every state of a library would not fit into memory.
+        for begin in range(0, len(states), _CHUNK):
+            part = states[begin : begin + _CHUNK]
+            found = self.retriever.retrieve(part, theorems[begin : begin + _CHUNK], self.num_premises)
+            texts += [augmented(s, hits, self.max_bytes) for s, hits in zip(part, found, strict=True)]
+        return texts
 
 
 def augmented(state: str, found: Sequence[Retrieved], max_bytes: int) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ntp.data.records import PremiseRecord
 
 _BEGIN, _END = "<a>", "</a>"
 
 
+@lru_cache(maxsize=1 << 18)
 def marked_statement(premise: PremiseRecord) -> str:
     """The statement with the premise's full name, in `<a>` marks, where the source has its short one.
 

@@ -122,6 +122,8 @@ def _check_early(cfg: DictConfig, kind: str) -> None:
         Shard.parse(cfg.evaluation.shard)
     if kind == "merge" and (cfg.evaluation.num_shards < 1 or cfg.evaluation.shard is not None):
         raise ConfigError("evaluation.num_shards merges at least 1 part: give it without evaluation.shard")
+    if kind == "retrieval_eval" and cfg.retrieval.name != "dense":
+        raise ConfigError("retrieval_eval measures BM25 and the dense retriever: leave retrieval=dense")
     if kind in ("gfn", "mine", "verifier") and cfg.retrieval.name != "none":
         raise ConfigError(
             f"{kind} does not read premises: give retrieval=none in place of {cfg.retrieval.name}"

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from ntp.data.dataset import Dataset
-from ntp.data.jsonl import atomic_write
 from ntp.evaluation.table import markdown_table
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.examples import RetrievalExample, retrieval_examples
@@ -43,11 +42,8 @@ def run(context: Context) -> dict[str, float]:
         for side, examples in sides.items():
             with ProgressReporter(f"{method} {side}", len(examples), "steps") as progress:
                 measured[side][method] = assess(retriever, examples, progress.advance)
-    report = context.directory / "report.md"
     text = markdown(f"{cfg.name}: {len(corpus)} premises, {split.kind} split", corpus, sides, measured)
-    with atomic_write(report) as stream:
-        stream.write(text)
-    context.mlflow.log_artifact(report)
+    context.write({"report.md": text})
     Console().print(text, highlight=False, soft_wrap=True)
     return flat(measured)
 

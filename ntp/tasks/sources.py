@@ -36,10 +36,17 @@ def source_key(cfg: DictConfig) -> dict[str, Any]:
 def require_prover(cfg: DictConfig) -> None:
     """Raise `ConfigError` unless the environment runs the prover that the data is for."""
     wanted = "coq" if cfg.data.source == "coq" else "lean"
+    missing = [key for key in cfg.env if OmegaConf.is_missing(cfg.env, key)]
+    if missing:
+        raise ConfigError(f"env.{missing[0]} is missing: give env.{missing[0]}=VALUE")
     prover = instantiate(cfg.env).prover
     if prover != wanted:
         advice = "env=coq" if wanted == "coq" else "env=lean_repl"
         raise ConfigError(f"the data is for {wanted} and the environment is {prover}: choose {advice}")
+    if cfg.data.source == "leandojo" and cfg.env.get("project", "") is None:
+        raise ConfigError(
+            "theorems of a LeanDojo Benchmark stand in the files of its project: give env.project=/path/to/it"
+        )
 
 
 def extraction(cfg: DictConfig) -> str:

@@ -76,6 +76,9 @@ class Stage:
         reads = {path: plain(OmegaConf.select(self.cfg, path)) for path in paths}
         if self.kind == "extract":
             reads |= source_key(self.cfg)
+        reads["weights"] = {
+            path: path_digest(Path(name)) for path, name in _names(self.cfg, paths) if Path(name).is_dir()
+        }
         if self.kind == "mine":
             # How many theorems of the other sides would be mined is no matter here.
             wanted = reads["mining"]["num_theorems"]
@@ -94,6 +97,13 @@ class Stage:
     def is_complete(self) -> bool:
         """Whether the result is there."""
         return is_complete(self.directory)
+
+
+def _names(cfg: DictConfig, paths: list[str]) -> list[tuple[str, str]]:
+    """The models that are read by name, which may be a directory whose content counts."""
+    named = [path if path.endswith(".name_or_path") else f"{path}.name_or_path" for path in paths]
+    found = [(path, OmegaConf.select(cfg, path)) for path in named]
+    return [(path, name) for path, name in found if isinstance(name, str)]
 
 
 def kind_of(cfg: DictConfig) -> str:

@@ -1,7 +1,6 @@
 """What the guard lets pass. What it must refuse is also among the contract's hostile texts."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -70,6 +69,11 @@ def test_blanks_around_a_tactic_are_dropped():
         ('exact s!"{x}"', "only plain strings are allowed"),
         ('exact r"\\"', "not one tactic: a string is not closed"),
         ("exact '('", "a bracket or quote as a character"),
+        ("simp (maxSteps := match Lean.Elab.runFrontend x with | _ => 2)", "Lean is not allowed"),
+        ("simp (config := match saveModuleData p q d () with | _ => {})", "saveModuleData is not allowed"),
+        ("open System in rfl", "System is not allowed"),
+        ("polyrith", "polyrith is not allowed"),
+        ("bv_decide", "bv_decide is not allowed"),
         ("@[simp] rfl", "an attribute is not a tactic"),
         ("#eval 1", "#eval is a command, not a tactic"),
         ("exact αᵒᵖsorry", "sorry is not allowed"),
@@ -87,10 +91,9 @@ def test_what_a_tactic_says_stays_in_its_parentheses():
     assert text == "theorem t : p := by\n  skip\n  (have h : p := by\n     simp\n  )\n  (exact h\n  )"
 
 
-def test_no_tactic_of_the_benchmark_is_refused():
-    sample = Path(__file__).parents[3] / "shared/data/leandojo_benchmark_4_sample/random/val.json"
-    if not sample.is_file():
-        pytest.skip("the sample of LeanDojo's benchmark is not here")
+@pytest.mark.parametrize("side", ["train", "val", "test"])
+def test_no_tactic_of_the_benchmark_is_refused(shared_data, side):
+    sample = shared_data(f"leandojo_benchmark_4_sample/random/{side}.json")
     theorems = json.loads(sample.read_text(encoding="utf-8"))
     tactics = [step["tactic"] for theorem in theorems for step in theorem["traced_tactics"]]
     refused = [t for t in tactics if isinstance(guard(t), Rejected)]

@@ -21,7 +21,9 @@ def test_lean_data_is_imported_and_reaches_every_stage(benchmark):
     sft = stage("data=leandojo", f"data.path={benchmark}")
     assert sft.needs["dataset"].cfg.name == "extract_lean"
     assert sft.needs["dataset"].cfg.data.path == str(benchmark)
-    gfn = stage("data=leandojo", f"data.path={benchmark}", "env=lean_repl", experiment="gfn_tb")
+    gfn = stage(
+        "data=leandojo", f"data.path={benchmark}", "env=lean_repl", "env.project=/p", experiment="gfn_tb"
+    )
     assert gfn.needs["policy"].needs["dataset"].key == sft.needs["dataset"].key
     assert stage().needs["dataset"].cfg.name == "extract_coq"
 
@@ -78,3 +80,19 @@ def test_data_of_one_prover_is_not_given_to_another(benchmark):
         stage("data=leandojo", f"data.path={benchmark}", experiment="gfn_tb")
     with pytest.raises(ConfigError, match="for coq and the environment is lean: choose env=coq"):
         stage("env=lean_repl", experiment="mine_attempts")
+
+
+def test_an_environment_that_lacks_something_says_so_before_anything_is_made(benchmark):
+    data = ["data=leandojo", f"data.path={benchmark}"]
+    with pytest.raises(ConfigError, match="give env.project="):
+        stage(*data, "env=lean_repl", experiment="gfn_tb")
+    with pytest.raises(ConfigError, match="env.commit is missing"):
+        stage(*data, "env=lean_dojo", experiment="gfn_tb")
+
+
+def test_what_lies_in_a_model_directory_counts(tmp_path):
+    (tmp_path / "weights").write_bytes(b"1")
+    model = ["model=pretrained", f"model.name_or_path={tmp_path}"]
+    first = stage(*model).key
+    (tmp_path / "weights").write_bytes(b"2")
+    assert stage(*model).key != first
