@@ -84,9 +84,9 @@ def test_data_of_one_prover_is_not_given_to_another(benchmark):
 
 def test_an_environment_that_lacks_something_says_so_before_anything_is_made(benchmark):
     data = ["data=leandojo", f"data.path={benchmark}"]
-    with pytest.raises(ConfigError, match="give env.project="):
+    with pytest.raises(ConfigError, match=r"give env\.project="):
         stage(*data, "env=lean_repl", experiment="gfn_tb")
-    with pytest.raises(ConfigError, match="env.commit is missing"):
+    with pytest.raises(ConfigError, match=r"env\.commit is missing"):
         stage(*data, "env=lean_dojo", experiment="gfn_tb")
 
 
