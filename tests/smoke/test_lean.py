@@ -148,7 +148,7 @@ def test_statements_without_a_project(cli, options, sft, tmp_path):
         f"data.path={path}",
         "policy.experiment=null",
         f"policy.checkpoint={sft}",
-        "evaluation.one_shot_tactics=[intro h; exact h,sorry]",
+        'evaluation.one_shot_tactics=["intro h; exact h",sorry]',
         "search.sampling.num_samples=2",
         "search.best_first.max_expansions=2",
     )
