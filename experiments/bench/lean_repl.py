@@ -1,6 +1,6 @@
 """What our client of the Lean REPL costs over a bare pipe, and beside lean-interact's, on one stand-in.
 
-Every side runs the same tactics, each in the state that the one before reached, in a process of its own
+Every side sends the same tactics, each in the state that the one before reached, to a process of its own
 that speaks the REPL's protocol (`tests/standin`), so that the process's own time is the same for all. Ours is
 `LeanSession.step`: guard, request, deadline, typed reply, goals read, state kept. Bare is a `Popen`, a
 write, lines read up to a blank one, `json.loads`. Theirs is `LeanServer.run(ProofStep(...))`. The sides
@@ -26,6 +26,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from ntp.envs.lean_factory import LeanReplFactory
+from ntp.envs.lean_guard import held
 from ntp.types import Reached, Span, Theorem
 
 STANDIN = [sys.executable, "-S", "-E", str(Path(__file__).parents[2] / "tests" / "standin")]
@@ -84,7 +85,7 @@ class Bare:
         self.state = self.ask({"cmd": f"{STATEMENT} := by sorry"})["sorries"][0]["proofState"]
 
     def step(self, tactic: str) -> None:
-        reply = self.ask({"tactic": tactic, "proofState": self.state})
+        reply = self.ask({"tactic": held(tactic), "proofState": self.state})
         assert reply["goals"], reply
         self.state = reply["proofState"]
 
@@ -112,7 +113,9 @@ class Theirs:
         self.state = reply.sorries[0].proof_state
 
     def step(self, tactic: str) -> None:
-        reply = self.server.run(self.interact.ProofStep(tactic=tactic, proof_state=self.state), timeout=10)
+        reply = self.server.run(
+            self.interact.ProofStep(tactic=held(tactic), proof_state=self.state), timeout=10
+        )
         assert reply.goals, reply
         self.state = reply.proof_state
 
