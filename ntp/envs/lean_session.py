@@ -17,6 +17,7 @@ from ntp.envs.process import Patience, ProcessDiedError
 from ntp.errors import InitError
 from ntp.types import (
     Crashed,
+    Goal,
     LeanState,
     Outcome,
     ProofState,
@@ -267,5 +268,6 @@ class LeanSession:
 
 def _lean_state(handle: int, goals: Goals) -> LeanState:
     # Read as recorded states are, so that a policy is asked about what it was trained on.
-    first, *others = parse_goals("\n\n".join(goals.goals))
+    # Lean may print a goal as nothing: it is there all the same.
+    first, *others = parse_goals("\n\n".join(goals.goals)) or (Goal((), ""),)
     return LeanState(handle, first, tuple(map(str, others)))
