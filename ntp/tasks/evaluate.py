@@ -29,6 +29,7 @@ from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks.context import Context
 from ntp.tasks.data import load_policy, sample_theorems
+from ntp.tasks.parts import Part, num_done, parts_of
 from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.searches import best_first_search, priority_weights, sampling_search
 from ntp.tasks.verifiers import load_verifiers
@@ -67,7 +68,7 @@ class Method:
 def run(context: Context) -> dict[str, float]:
     """Search with every method, verify every proof again, write results and report.
 
-    A method's results are kept as soon as it is done, so that a resumed run does not repeat it.
+    A part of a method's theorems is kept as soon as it is done, so that a resumed run does not repeat it.
     """
     cfg, options = context.cfg, context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
@@ -79,10 +80,7 @@ def run(context: Context) -> dict[str, float]:
     results: list[TheoremResult] = []
     augmentation = load_augmentation(cfg, dataset, context.inputs)
     for method in methods(cfg, context.inputs, augmentation):
-        path = context.directory / results_file(method.name)
-        if not path.exists():
-            write_jsonl(path, evaluate(method, theorems, make_env))
-        results += read_jsonl(path, TheoremResult)
+        results += evaluate(method, theorems, make_env, context.directory)
     return report_results(context, results)
 
 
@@ -157,25 +155,44 @@ def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
     return EnsembleCritic(load_verifiers(cfg, inputs), instantiate(cfg.aggregation))
 
 
-def evaluate(method: Method, theorems: Sequence[Theorem], make_env: Callable) -> list[TheoremResult]:
-    """Search every theorem with one method and verify what it found in fresh provers."""
-    started = time.monotonic()
-    with (
-        EnvPool(make_env, make_env.num_workers) as pool,
-        ProgressReporter(method.name, len(theorems), "theorems") as progress,
-    ):
-        searches = search_theorems(
-            theorems,
-            method.make_search,
-            method.make_proposer(),
-            pool,
-            on_finished=lambda theorem, result: progress.advance(),  # noqa: ARG005
-            critic=method.make_critic(),
-        )
-    wall_s = time.monotonic() - started
-    runs = [_run_of(t, s) for t, s in zip(theorems, searches, strict=True)]
-    with EnvPool(make_env, make_env.num_workers) as fresh:
-        return assess(method.name, runs, fresh.verify_many, wall_s, method.independent)
+def evaluate(
+    method: Method, theorems: Sequence[Theorem], make_env: Callable, directory: Path
+) -> list[TheoremResult]:
+    """One method's results, read from `directory` as far as they are there."""
+    path = directory / results_file(method.name)
+    if not path.exists():
+        parts = parts_of(directory, method.name, theorems)
+        _make_missing(method, parts, make_env)
+        write_jsonl(path, [result for part in parts for result in read_jsonl(part.path, TheoremResult)])
+        for part in parts:
+            part.path.unlink()
+    return list(read_jsonl(path, TheoremResult))
+
+
+def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> None:
+    """Search every theorem of the parts that are not there, and verify in fresh provers what was found."""
+    missing = [part for part in parts if not part.path.exists()]
+    if not missing:
+        return
+    proposer, critic = method.make_proposer(), method.make_critic()
+    num_theorems = sum(len(part.theorems) for part in parts)
+    with ProgressReporter(method.name, num_theorems, "theorems", num_before=num_done(parts)) as progress:
+        for part in missing:
+            started = time.monotonic()
+            with EnvPool(make_env, make_env.num_workers) as pool:
+                searches = search_theorems(
+                    part.theorems,
+                    method.make_search,
+                    proposer,
+                    pool,
+                    on_finished=lambda theorem, result: progress.advance(),  # noqa: ARG005
+                    critic=critic,
+                )
+            wall_s = time.monotonic() - started
+            runs = [_run_of(t, s) for t, s in zip(part.theorems, searches, strict=True)]
+            with EnvPool(make_env, make_env.num_workers) as fresh:
+                results = assess(method.name, runs, fresh.verify_many, wall_s, method.independent)
+            write_jsonl(part.path, results)
 
 
 def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:

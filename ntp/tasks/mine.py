@@ -20,12 +20,10 @@ from ntp.search.driver import search_theorems
 from ntp.seeding import derive_seed
 from ntp.tasks.context import Context
 from ntp.tasks.data import load_policy, sample_theorems
+from ntp.tasks.parts import num_done, parts_of
 from ntp.tasks.searches import best_first_search, sampling_search
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import Theorem
-
-# Theorems whose attempts are written together: what a kill can lose.
-_SHARD = 48
 
 
 def attempts_file(directory: Path, side: str) -> Path:
@@ -34,7 +32,7 @@ def attempts_file(directory: Path, side: str) -> Path:
 
 
 def run(context: Context) -> dict[str, float]:
-    """Search theorems of the wanted sides of the split; shards that are there already are not made again."""
+    """Search theorems of the wanted sides of the split; parts that are there already are not made again."""
     cfg, directory = context.cfg, context.directory
     dataset = Dataset.load(context.inputs["dataset"])
     proposer = load_policy(cfg, context.inputs["policy"])
@@ -43,17 +41,16 @@ def run(context: Context) -> dict[str, float]:
     for side in cfg.mining.sides:
         records = sample_theorems(cfg, dataset, side, cfg.mining.num_theorems.get(side))
         theorems = [record.theorem for record in records]
-        shards = [theorems[i : i + _SHARD] for i in range(0, len(theorems), _SHARD)]
-        paths = [directory / "shards" / f"{side}-{i:05d}.jsonl" for i in range(len(shards))]
+        parts = parts_of(directory, side, theorems)
         with (
             EnvPool(make_env, make_env.num_workers) as pool,
-            ProgressReporter(f"mine {side}", len(theorems), "theorems") as progress,
+            ProgressReporter(f"mine {side}", len(theorems), "theorems", num_before=num_done(parts)) as progress,
         ):
-            for path, shard in zip(paths, shards, strict=True):
-                if not path.exists():
-                    write_jsonl(path, mine(cfg, shard, proposer, pool))
-                progress.advance(len(shard))
-        mined = [record for path in paths for record in read_jsonl(path, AttemptRecord)]
+            for part in parts:
+                if not part.path.exists():
+                    write_jsonl(part.path, mine(cfg, part.theorems, proposer, pool))
+                    progress.advance(len(part.theorems))
+        mined = [record for part in parts for record in read_jsonl(part.path, AttemptRecord)]
         metrics |= _write_side(cfg, directory, side, mined, len(theorems))
     return metrics
 

@@ -18,17 +18,24 @@ class ProgressReporter:
         unit: Name of an item, in the plural.
         console: Where to report; standard error by default.
         line_every_s: Seconds between plain lines.
+        num_before: Items that were done before, which say nothing about the rate.
     """
 
     def __init__(
-        self, title: str, total: int, unit: str, console: Console | None = None, line_every_s: float = 10.0
+        self,
+        title: str,
+        total: int,
+        unit: str,
+        console: Console | None = None,
+        line_every_s: float = 10.0,
+        num_before: int = 0,
     ) -> None:
         self.title = title
         self.total = total
         self.unit = unit
         self._console = console or Console(stderr=True)
         self._line_every_s = line_every_s
-        self._done = 0
+        self._done = self._num_before = num_before
         self._note = ""
         self._started = self._last_line = time.monotonic()
         self._bar: Progress | None = None
@@ -76,10 +83,10 @@ class ProgressReporter:
 
     def _status(self) -> str:
         elapsed = time.monotonic() - self._started
-        rate = self._done / elapsed if elapsed > 0 else 0.0
+        rate = (self._done - self._num_before) / elapsed if elapsed > 0 else 0.0
         left = (
             f", {format_seconds((self.total - self._done) / rate)} left"
-            if 0 < self._done < self.total
+            if rate and self._done < self.total
             else ""
         )
         return f"{rate:.3g} {self.unit}/s{left}" + (f", {self._note}" if self._note else "")

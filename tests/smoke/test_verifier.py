@@ -52,15 +52,15 @@ def test_every_attempt_has_a_label_and_pairs_follow_from_them(mined):
     assert summary["train/num_error"] > 0
 
 
-def test_mining_that_was_interrupted_keeps_its_shards(cli, overrides, mined):
+def test_mining_that_was_interrupted_keeps_its_parts(cli, overrides, mined):
     attempts = (mined / "attempts-train.jsonl").read_bytes()
-    shards = sorted((mined / "shards").iterdir())
-    kept = {shard: shard.stat().st_mtime_ns for shard in shards[:-1]}
-    shards[-1].unlink()
+    parts = sorted((mined / "parts").iterdir())
+    kept = {part: part.stat().st_mtime_ns for part in parts[:-1]}
+    parts[-1].unlink()
     (mined / "COMPLETE").unlink()
     assert cli.succeed("+experiment=mine_attempts", *overrides, "resume=true") == mined
     assert (mined / "attempts-train.jsonl").read_bytes() == attempts
-    assert {shard: shard.stat().st_mtime_ns for shard in kept} == kept
+    assert {part: part.stat().st_mtime_ns for part in kept} == kept
 
 
 @pytest.mark.parametrize("experiment", ["verifier_dpo", "verifier_mle"])
