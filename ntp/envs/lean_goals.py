@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ntp.types import Goal
@@ -10,6 +11,8 @@ NO_GOALS = "no goals"
 
 _TURNSTILE = "⊢ "
 _CONV = "| "
+# A hypothesis goes on where the next line is indented or blank.
+_HYPOTHESIS_END = re.compile(r"\n(?![ \n]|\Z)")
 
 
 def parse_goals(state: str) -> tuple[Goal, ...]:
@@ -48,10 +51,10 @@ def _find(text: str, mark: str) -> int | None:
 def _parse_goal(text: str, mark: str) -> Goal:
     begin = _find(text, mark) or 0
     conclusion = text[begin:].removeprefix(_TURNSTILE)
-    hypotheses: list[str] = []
-    for line in text[: begin - 1].split("\n") if begin else ():
-        if hypotheses and line[:1] in ("", " "):
-            hypotheses[-1] += f"\n{line}"
-        else:
-            hypotheses.append(line)
-    return Goal(tuple(hypotheses), conclusion)
+    return Goal(_hypotheses(text[: begin - 1]) if begin else (), conclusion)
+
+
+def _hypotheses(text: str) -> tuple[str, ...]:
+    if "\n " in text or "\n\n" in text or text.endswith("\n"):
+        return tuple(_HYPOTHESIS_END.split(text))
+    return tuple(text.split("\n"))

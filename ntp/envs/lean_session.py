@@ -236,6 +236,8 @@ class LeanSession:
 
     def _restore(self, handle: int) -> bool:
         """Make sure that the running process knows a state; whether it does."""
+        if self._nodes[handle].generation == self._proof.generation:
+            return True
         path = self._path(handle)
         lost = len(path)
         while lost and path[lost - 1].generation != self._proof.generation:
