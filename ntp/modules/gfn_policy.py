@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
-from ntp.errors import InitError
+from ntp.errors import EnvError, InitError
 from ntp.losses.objectives import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import group_deviation
 from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
@@ -34,12 +34,16 @@ from ntp.seeding import derive_seed
 from ntp.types import Status, Theorem
 from ntp.verifier.ensemble import VerifierEnsemble
 
+# A theorem may be at fault; so many of the first ones are not.
+_MAX_UNOPENED = 8
+
 
 class GFNPolicyModule(lightning.LightningModule):
     """Trains a policy on its own judged trajectories; needs a DataModule that has an `EnvPool` as `pool`.
 
     Everything random in a step is a function of (seed, global step, theorem), so a resumed run goes on as if
-    it had not stopped. Crashed trajectories and theorems that cannot be opened are counted and left out.
+    it had not stopped. Crashed trajectories and theorems that cannot be opened are counted and left out; when
+    the first eight theorems cannot be opened, `EnvError` says why.
     Gradients are clipped per parameter group: a log Z far off must not shrink the policy's step.
 
     Args:
@@ -91,6 +95,8 @@ class GFNPolicyModule(lightning.LightningModule):
         self._decay_steps = decay_steps
         self._seed = seed
         self._saved_rng: Mapping[str, Any] | None = None
+        self._opened_any = False
+        self._num_unopened = 0
 
     @property
     def pool(self) -> EnvPool:
@@ -102,6 +108,7 @@ class GFNPolicyModule(lightning.LightningModule):
         seed = derive_seed(self._seed, self.trainer.global_step)
         sampled = sample_groups(batch, self.policy, self.pool, self._behaviour, seed)
         self._log(rollout_metrics(sampled))
+        self._require_opened(sampled)
         groups = self._groups_to_train_on(sampled, seed)
         self._log(
             {
@@ -120,6 +127,13 @@ class GFNPolicyModule(lightning.LightningModule):
         self._log(belief_metrics(groups, trajectories.log_pf_N.tolist(), self._reward))
         self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss
+
+    def _require_opened(self, sampled: Sequence[Group | InitError]) -> None:
+        unopened = [group for group in sampled if isinstance(group, InitError)]
+        self._opened_any |= len(unopened) < len(sampled)
+        self._num_unopened += len(unopened)
+        if not self._opened_any and self._num_unopened >= _MAX_UNOPENED:
+            raise EnvError(f"none of the first {self._num_unopened} theorems can be opened: {unopened[0]}")
 
     def _groups_to_train_on(self, sampled: Sequence[Group | InitError], seed: int) -> list[Group]:
         """Drop what carries no evidence, add replay and the prior, and remember new proofs."""

@@ -42,9 +42,10 @@ def run(context: Context) -> dict[str, float]:
         records = sample_theorems(cfg, dataset, side, cfg.mining.num_theorems.get(side))
         theorems = [record.theorem for record in records]
         parts = parts_of(directory, side, theorems)
+        before = num_done(parts)
         with (
             EnvPool(make_env, make_env.num_workers) as pool,
-            ProgressReporter(f"mine {side}", len(theorems), "theorems", num_before=num_done(parts)) as progress,
+            ProgressReporter(f"mine {side}", len(theorems), "theorems", num_before=before) as progress,
         ):
             for part in parts:
                 if not part.path.exists():

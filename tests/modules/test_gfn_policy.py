@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.theorems import TheoremDataModule
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
-from ntp.errors import CheckpointError
+from ntp.errors import CheckpointError, EnvError
 from ntp.losses.objectives import ExpertIteration, Pairwise, TrajectoryBalance, VarGrad
 from ntp.modules.gfn_policy import GFNPolicyModule, require_each_once
 from ntp.modules.rollout import Behaviour
@@ -162,6 +162,13 @@ def test_theorem_that_cannot_be_opened_is_counted_and_skipped(oracle, tmp_path):
     _, (step,) = fit(build(oracle), tmp_path, 1, theorems, statuses_env)
     assert step["rollout/num_init_errors"] == 1
     assert step["train/num_groups"] == 1
+
+
+def test_training_on_theorems_none_of_which_can_be_opened_ends(oracle, tmp_path):
+    nowhere = [toy_theorem(f"nowhere {i}") for i in range(4)]
+    with pytest.raises(EnvError, match=r"none of the first 8 theorems can be opened: .*nowhere"):
+        fit(build(oracle), tmp_path, 4, nowhere, statuses_env)
+    fit(build(oracle), tmp_path, 4, [toy_theorem("a"), *nowhere], statuses_env)
 
 
 def test_a_step_with_nothing_to_learn_changes_nothing_but_the_step(oracle, tmp_path):

@@ -25,7 +25,7 @@ class MakeEnv:
         return ToyEnv({name: ToyNode(name, proved if i % 2 else {}) for i, name in enumerate(NAMES)})
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -39,7 +39,7 @@ class Counting:
     def sample(self, requests):
         self.asked += [request.theorem.id for request in requests]
         if len(self.asked) > self.limit:
-            raise Killed
+            raise KilledError
         return FixedTactics(["go"]).sample(requests)
 
 
@@ -67,7 +67,7 @@ def short_parts(monkeypatch):
 
 def test_a_killed_evaluation_goes_on_after_its_last_whole_part(tmp_path):
     whole = run(Counting(), tmp_path / "whole")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(Counting(limit=6), tmp_path / "killed")
     second = Counting()
     resumed = run(second, tmp_path / "killed")
