@@ -48,22 +48,26 @@ class ImportGraph:
     def visible_from_modules(self, modules: Iterable[str]) -> list[str]:
         """What a text sees that imports modules: their files and what these import.
 
-        A module without a file stands for all modules below it, as `Mathlib` does.
+        A module without a file stands for all modules below it, as `Mathlib` does. One that the data set does
+        not have, nor any below it, adds nothing.
 
         Raises:
-            DataError: A module is not in the data set, nor is any below it.
+            DataError: That is so for every module.
         """
+        asked = list(modules)
+        direct = [file for module in asked for file in self._files_of(module)]
+        if not direct:
+            names = " or ".join(asked)
+            raise DataError(f"the data set has no module {names}, which a theorem's context imports")
         seen: dict[str, None] = {}
-        for module in modules:
-            if module in self._modules:
-                direct = [self._modules[module]]
-            else:
-                direct = [file for name, file in self._modules.items() if name.startswith(module + ".")]
-            if not direct:
-                raise DataError(f"the data set has no module {module}, which a theorem's context imports")
-            for file in direct:
-                seen.update(dict.fromkeys((*self.visible(file), file)))
+        for file in direct:
+            seen.update(dict.fromkeys((*self.visible(file), file)))
         return list(seen)
+
+    def _files_of(self, module: str) -> list[str]:
+        if module in self._modules:
+            return [self._modules[module]]
+        return [file for name, file in self._modules.items() if name.startswith(module + ".")]
 
 
 def _with_prelude(files: Sequence[FileRecord]) -> dict[str, tuple[str, ...]]:

@@ -45,7 +45,7 @@ def plan(cfg: DictConfig) -> Stage:
     if kind == "gfn" and "aggregation" in cfg.reward:
         found.add_verifier()
     if kind in RETRIEVING:
-        found.add_retriever()
+        found.add_retrieval()
     if kind == "evaluate":
         for name, source in cfg.evaluation.policies.items():
             found.add_from(source, f"policy/{name}", f"evaluation.policies.{name}")
@@ -99,15 +99,24 @@ class _Needs:
         self.add_from(source.backbone, "backbone", "verifier.backbone")
         self.add_from(source, "verifier", "verifier", source.overrides, policy=source.backbone)
 
-    def add_retriever(self) -> None:
-        """A dense retriever that is trained; its model is its own, not that of the policy which reads."""
+    def add_retrieval(self) -> None:
+        """The premises, where they are not the data's own, and a dense retriever that is trained on them.
+
+        Its model is its own, not that of the policy which reads.
+        """
         source = self.cfg.retrieval
+        if source.name == "none":
+            return
+        data = self.cfg.data
+        if source.corpus is not None:
+            data = _benchmark(source.corpus)
+            self.add("corpus", [f"+experiment={extraction(self.cfg)}"], data=data)
         if source.name != "dense" or source.name_or_path is not None:
             return
         own = self.cfg
         if source.experiment is not None:
             own = _composed((f"+experiment={source.experiment}", *source.overrides))
-        self.add_from(source, "retriever", "retrieval", source.overrides, model=own.model)
+        self.add_from(source, "retriever", "retrieval", source.overrides, model=own.model, data=data)
 
 
 def _check_early(cfg: DictConfig, kind: str) -> None:
@@ -124,6 +133,11 @@ def _check_early(cfg: DictConfig, kind: str) -> None:
         raise ConfigError("evaluation.num_shards merges at least 1 part: give it without evaluation.shard")
     if kind == "retrieval_eval" and cfg.retrieval.name != "dense":
         raise ConfigError("retrieval_eval measures BM25 and the dense retriever: leave retrieval=dense")
+    if cfg.retrieval.corpus is not None and (kind == "retrieval_eval" or cfg.data.source == "coq"):
+        raise ConfigError(
+            "retrieval.corpus lends a benchmark's premises to other Lean theorems: leave it out here, where "
+            "the data has its own"
+        )
     if kind in ("gfn", "mine", "verifier") and cfg.retrieval.name != "none":
         raise ConfigError(
             f"{kind} does not read premises: give retrieval=none in place of {cfg.retrieval.name}"
@@ -142,6 +156,17 @@ def _prerequisite(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 def _composed(overrides: tuple[str, ...]) -> DictConfig:
     """The config of an experiment: composing is slow, and runs of a study share most of what they need."""
     return compose_config(overrides)
+
+
+def _benchmark(folder: str) -> DictConfig:
+    """The `data` section of a LeanDojo Benchmark."""
+    if not Path(folder).is_dir():
+        raise ConfigError(
+            f"retrieval.corpus={folder} is no directory: give the folder of a LeanDojo Benchmark"
+        )
+    data = copy.deepcopy(_composed(("+experiment=extract_lean", "data=leandojo"))).data
+    data.path = folder
+    return data
 
 
 def _shard(cfg: DictConfig, index: int) -> DictConfig:

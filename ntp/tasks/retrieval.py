@@ -22,6 +22,8 @@ from ntp.tracking.progress import ProgressReporter
 def load_augmentation(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Augmentation | None:
     """What puts premises in front of states; None where states are read as they are.
 
+    The premises are those of the stage `corpus` where there is one, else those of the data set.
+
     Raises:
         ConfigError: `cfg.retrieval` is not known or out of range.
         CheckpointError: The dense retriever cannot be read.
@@ -29,7 +31,7 @@ def load_augmentation(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Pa
     options = cfg.retrieval
     if options.name == "none":
         return None
-    corpus = PremiseCorpus.of(dataset)
+    corpus = PremiseCorpus.of(Dataset.load(inputs["corpus"]) if "corpus" in inputs else dataset)
     retriever = load_retriever(options.name, cfg, corpus, inputs)
     return Augmentation(retriever, options.num_premises, options.max_bytes)
 
@@ -37,19 +39,19 @@ def load_augmentation(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Pa
 def load_retriever(
     name: str, cfg: DictConfig, corpus: PremiseCorpus, inputs: Mapping[str, Path]
 ) -> Retriever:
-    """A retriever over a corpus, its index kept beside the data set.
+    """A retriever over a corpus, its index kept beside the data set that has the premises.
 
     Args:
         name: `bm25` or `dense`.
         cfg: Its options are in `cfg.retrieval`.
         corpus: The premises of the data set in `inputs`.
-        inputs: Directories of the stages `dataset` and, for `dense`, `retriever`.
+        inputs: Directories of the stages `dataset` or `corpus` and, for `dense`, `retriever`.
 
     Raises:
         ConfigError: The name is not known, or an option is out of range.
         CheckpointError: The dense retriever cannot be read.
     """
-    options, cache = cfg.retrieval, inputs["dataset"] / "indices"
+    options, cache = cfg.retrieval, inputs.get("corpus", inputs["dataset"]) / "indices"
     if name == "bm25":
         return BM25Retriever(corpus, cache, options.k1, options.b)
     if name != "dense":

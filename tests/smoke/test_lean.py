@@ -132,13 +132,21 @@ def test_mine_attempts(cli, options, sft):
     assert (directory / "attempts-train.jsonl").stat().st_size > 0
 
 
-def test_statements_without_a_project(cli, options, sft, tmp_path):
-    """miniF2F's format: theorems that stand in no file and bring a header of their own."""
+@pytest.mark.parametrize("retrieval", ["none", "bm25"])
+def test_statements_without_a_project(
+    cli, options, sft, tmp_path, benchmark_parts, write_benchmark, retrieval
+):
+    """miniF2F's format: theorems that stand in no file and bring a header of their own.
+
+    They have no premises: those of a benchmark are lent to them.
+    """
+    parts = json.loads(json.dumps(benchmark_parts()).replace("Small/", "Mathlib/"))
     path = tmp_path / "statements.jsonl"
     goal = "theorem one (p : Prop) : p → p := by\n"
+    header = "import Mathlib\n" + HEADER
     lines = [
-        {"name": "one", "split": "test", "formal_statement": goal, "header": HEADER, "informal_prefix": ""},
-        {"name": "no", "split": "test", "formal_statement": "theorem no : False := by", "header": HEADER},
+        {"name": "one", "split": "test", "formal_statement": goal, "header": header, "informal_prefix": ""},
+        {"name": "no", "split": "test", "formal_statement": "theorem no : False := by", "header": header},
     ]
     path.write_text("".join(json.dumps({"goal": "", "informal_prefix": "", **line}) + "\n" for line in lines))
     directory = cli.succeed(
@@ -148,6 +156,8 @@ def test_statements_without_a_project(cli, options, sft, tmp_path):
         f"data.path={path}",
         "policy.experiment=null",
         f"policy.checkpoint={sft}",
+        f"retrieval={retrieval}",
+        f"retrieval.corpus={write_benchmark(tmp_path / 'benchmark', parts)}",
         'evaluation.one_shot_tactics=["intro h; exact h",sorry]',
         "search.sampling.num_samples=2",
         "search.best_first.max_expansions=2",

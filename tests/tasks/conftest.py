@@ -36,9 +36,15 @@ def lean_context(make_context, lean_options):
 
 
 @pytest.fixture
-def statements(make_context, tmp_path):
-    """A data set of statements without proofs."""
+def statement_options(tmp_path):
+    """Options that choose a list of statements without proofs."""
     (tmp_path / "list.txt").write_text("theorem one : 1 = 1\n")
-    context = make_context("extract_lean", "data=statements", f"data.path={tmp_path}/list.txt")
+    return ["data=statements", f"data.path={tmp_path}/list.txt", "env=lean_repl"]
+
+
+@pytest.fixture
+def statements(make_context, statement_options):
+    """Their data set."""
+    context = make_context("extract_lean", *statement_options)
     extract.run(context)
     return Dataset.load(context.directory)

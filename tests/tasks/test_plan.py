@@ -169,8 +169,22 @@ def test_retrieval_reaches_a_policy_and_its_evaluation_and_changes_nothing_where
         stage("gfn_tb", "retrieval=bm25")
 
 
+def test_premises_of_a_benchmark_are_lent_to_statements(lean_options, statement_options, tmp_path):
+    benchmark = lean_options[1].removeprefix("data.path=")
+    lent = [*statement_options, f"policy.checkpoint={tmp_path}", f"retrieval.corpus={benchmark}"]
+    plain = stage("search_eval", *lent)
+    bm25, dense = (stage("search_eval", *lent, f"retrieval={name}") for name in ("bm25", "dense"))
+    assert "corpus" not in plain.needs
+    assert bm25.needs["corpus"].key == stage("extract_lean", *lean_options).key != bm25.needs["dataset"].key
+    assert dense.needs["retriever"].needs["dataset"].key == bm25.needs["corpus"].key
+    with pytest.raises(ConfigError, match=r"retrieval\.corpus=/nowhere is no directory"):
+        stage("search_eval", *lent, "retrieval=bm25", "retrieval.corpus=/nowhere")
+    with pytest.raises(ConfigError, match=r"leave it out here"):
+        stage("search_eval", "retrieval=bm25", f"retrieval.corpus={benchmark}")
+
+
 def test_sides_that_are_mined_apart_do_not_depend_on_one_another():
     needs = stage("verifier_eval").needs
-    fewer = stage("verifier_eval", "mining.num_theorems.train=7").needs
+    fewer = stage("verifier_eval", "mining.num_theorems.verifier=7").needs
     assert needs["attempts"].key != fewer["attempts"].key
     assert needs["test_attempts"].key == fewer["test_attempts"].key

@@ -66,6 +66,7 @@ class RetrievalConfig:
         overrides: Of that experiment.
         name_or_path: A pretrained dual encoder that is used as it is, in place of both.
         batch_size: Texts encoded at once.
+        corpus: Folder of a LeanDojo Benchmark whose premises stand in for those of data that has none.
     """
 
     name: str = MISSING
@@ -78,6 +79,7 @@ class RetrievalConfig:
     overrides: list[str] = field(default_factory=list)
     name_or_path: str | None = None
     batch_size: int = 64
+    corpus: str | None = None
 
 
 SCHEMAS: dict[tuple[str, str], type] = {
