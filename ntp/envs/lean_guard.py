@@ -3,7 +3,7 @@
 What Lean offers to whoever writes a tactic, and what is refused here:
 
 - Leaving the proof. A command keyword ends a `by` block wherever it stands. So brackets must balance, strings
-  must be plain, and there are no comments: then a tactic set in parentheses (`assemble`) cannot end the
+  must be plain, and comments are taken out: then a tactic set in parentheses (`assemble`) cannot end the
   declaration it stands in. Commands (`theorem`, `axiom`, `namespace`, `end`, `macro`, `notation`, `#eval`,
   ...) are refused by name too.
 - Running code while elaborating: `run_tac`, `by_elab`, `eval%`, `native_decide`, `decide +native`, and
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from textwrap import dedent
 
 from ntp.envs.lean_syntax import LeanSyntaxError, Token, tokens
 from ntp.types import Rejected
@@ -66,6 +67,9 @@ def guard(text: str) -> str | Rejected:
         found = list(tokens(text))
     except LeanSyntaxError as error:
         return Rejected(f"not one tactic: {error}")
+    if any(token.kind == "comment" for token in found):
+        # What is left is read again: nothing is sent that was only taken for a comment.
+        return guard(_without_comments(text, found))
     if not found:
         return Rejected("not one tactic: empty")
     reason = _reason(text, found)
@@ -87,6 +91,14 @@ def assemble(statement: str, tactics: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def _without_comments(text: str, found: Sequence[Token]) -> str:
+    """A text with a blank for each comment, and without the lines that held nothing else."""
+    for token in reversed(found):
+        if token.kind == "comment":
+            text = f"{text[: token.begin]} {text[token.end :]}"
+    return dedent("\n".join(line.rstrip() for line in text.split("\n") if line.strip()))
+
+
 def _is_plain(text: str) -> bool:
     """Whether nothing in a text needs a closer look: most have none, and reading tokens takes time."""
     if not text or _SPECIAL.search(text) or not _REFUSED.isdisjoint(_ASCII_WORD.findall(text)):
@@ -103,8 +115,6 @@ def _reason(text: str, found: Sequence[Token]) -> str:
     for index, token in enumerate(found):
         following = found[index + 1] if index + 1 < len(found) else None
         match token.kind:
-            case "comment":
-                return "a comment is no part of a tactic"
             case "word":
                 reason = _word(token, following)
             case "string":

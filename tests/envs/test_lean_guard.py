@@ -53,6 +53,20 @@ def test_blanks_around_a_tactic_are_dropped():
 
 
 @pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("simp -- by sorry", "simp"),
+        ("simp /- a /- b -/ -/ at h", "simp   at h"),
+        ("-- first\n  simp\n  ring", "simp\nring"),
+        ("have h : p := by\n    -- why\n  simp\nexact h", "have h : p := by\n  simp\nexact h"),
+        ("exact h/- -/.1", "exact h .1"),
+    ],
+)
+def test_comments_are_taken_out(text, sent):
+    assert guard(text) == sent
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("sorry", "sorry is not allowed"),
@@ -63,7 +77,8 @@ def test_blanks_around_a_tactic_are_dropped():
         ("exact (h", "not one tactic: ')' is missing"),
         ("exact h)", "not one tactic: ')' closes nothing"),
         ("exact (h]", "not one tactic: ']' closes nothing"),
-        ("simp -- sorry", "a comment is no part of a tactic"),
+        ("-- simp", "not one tactic: empty"),
+        ("sim/- -/p -- a\nsorry", "sorry is not allowed"),
         ("simp /- sorry", "not one tactic: a comment is not closed"),
         ('exact "', "not one tactic: a string is not closed"),
         ('exact s!"{x}"', "only plain strings are allowed"),
