@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ntp.data.dataset import Dataset
-from ntp.data.splits import Split, draw_files, load_split, save_split, sealed
+from ntp.data.drawing import draw_files
+from ntp.data.splits import Split, load_split, save_split, sealed
 from ntp.errors import DataError
 
 GIVEN = "given"

@@ -20,22 +20,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ntp.data.dataset import Dataset
+from ntp.data.drawing import draw_sides
 from ntp.data.jsonl import atomic_write, dump_record, load_record
 from ntp.data.records import TheoremRecord
 from ntp.errors import DataError
 
 KINDS = ("random", "novel_premises")
-
-# Of the theorems of an evaluation side that may come from one file.
-_MAX_SHARE = 1 / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +100,7 @@ def make_split(
     for record in records:
         by_file.setdefault(record.theorem.file, []).append(record)
     sizes = {file: len(group) for file, group in by_file.items()}
-    sides = _assign(sizes, seed, val_fraction, test_fraction, verifier_fraction, test_files)
+    sides = draw_sides(sizes, seed, val_fraction, test_fraction, verifier_fraction, test_files)
     test, val, verifier = ([r for r in records if r.theorem.file in side] for side in sides)
     train = [r for r in records if not any(r.theorem.file in side for side in sides)]
     num_not_novel = 0
@@ -138,19 +134,6 @@ def make_split(
 def sealed(split: Split) -> Split:
     """The split with the hash of its content."""
     return replace(split, content_hash=_content_hash(split))
-
-
-def draw_files(sizes: dict[str, int], seed: int, target: float) -> set[str]:
-    """Files that hold about `target` theorems, in a random order; one at least stays behind.
-
-    Args:
-        sizes: Theorems in each file.
-        seed: Of the order.
-        target: Wanted number of theorems.
-    """
-    order = sorted(sizes)
-    random.Random(seed).shuffle(order)
-    return _draw(order, sizes, target, num_kept=1)
 
 
 def save_split(split: Split, path: Path) -> None:
@@ -224,48 +207,6 @@ def _check_options(kind: str, *fractions: float) -> None:
         names = ("val_fraction", "test_fraction", "verifier_fraction")
         given = ", ".join(f"{name}={value}" for name, value in zip(names, fractions, strict=True))
         raise DataError(f"{given} leave nothing to train on")
-
-
-def _assign(
-    sizes: dict[str, int],
-    seed: int,
-    val_fraction: float,
-    test_fraction: float,
-    verifier_fraction: float,
-    test_files: Sequence[str],
-) -> tuple[set[str], set[str], set[str]]:
-    """Files of the test, the validation and the verifier side."""
-    order = sorted(sizes)
-    random.Random(seed).shuffle(order)
-    total = sum(sizes.values())
-    if test_files:
-        test = {file for file in order if any(fnmatchcase(file, glob) for glob in test_files)}
-    else:
-        num_kept = 1 + (val_fraction > 0) + (verifier_fraction > 0)
-        test = _draw(order, sizes, test_fraction * total, num_kept)
-    rest = [file for file in order if file not in test]
-    val = _draw(rest, sizes, val_fraction * total, num_kept=1 + (verifier_fraction > 0))
-    rest = [file for file in rest if file not in val]
-    return test, val, _draw(rest, sizes, verifier_fraction * total, num_kept=1)
-
-
-def _draw(order: Sequence[str], sizes: dict[str, int], target: float, num_kept: int) -> set[str]:
-    """Files in order, each if it takes the side nearer to the target; at least one if there is a target.
-
-    A file of more than `_MAX_SHARE` of the target is passed over, since a side made of one big file would be
-    a sample of size one. `num_kept` files stay for the other sides.
-    """
-    drawn: set[str] = set()
-    size = 0
-    for file in order:
-        if sizes[file] > _MAX_SHARE * target:
-            continue
-        if len(order) - len(drawn) > num_kept and abs(size + sizes[file] - target) < abs(size - target):
-            drawn.add(file)
-            size += sizes[file]
-    if target > 0 and order and not drawn:
-        drawn.add(min(order, key=lambda file: sizes[file]))
-    return drawn
 
 
 def _premises(record: TheoremRecord) -> set[str]:
