@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -22,12 +21,10 @@ from ntp.errors import EnvError, InitError
 from ntp.losses.objectives import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import group_deviation
 from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
+from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.log_z import LogZ
 from ntp.modules.rng_state import restore_rng_state, rng_state
 from ntp.modules.rollout import Behaviour, Group, Origin, Scorer, sample_groups, score_paths, with_replay
-from ntp.modules.schedule import warmup_then_cosine
-from ntp.modules.sft import OptimizerFactory
-from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents
 from ntp.seeding import derive_seed
@@ -38,7 +35,7 @@ from ntp.verifier.ensemble import VerifierEnsemble
 _MAX_UNOPENED = 8
 
 
-class GFNPolicyModule(lightning.LightningModule):
+class GFNPolicyModule(Learner):
     """Trains a policy on its own judged trajectories; needs a DataModule that has an `EnvPool` as `pool`.
 
     Everything random in a step is a function of (seed, global step, theorem), so a resumed run goes on as if
@@ -78,21 +75,17 @@ class GFNPolicyModule(lightning.LightningModule):
         decay_steps: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer, warmup_steps, decay_steps)
         self.policy = policy
         self.log_z = LogZ(policy.hidden_size) if objective.needs_log_z else None
         self.buffer = buffer
-        self.strict_loading = False
         self._reference = (reference,)  # in a tuple, so that its weights are not registered as ours
         self._verifiers = verifiers
         self._objective = objective
         self._reward = reward
         self._behaviour = behaviour
-        self._optimizer = optimizer
         self._log_z_lr = log_z_lr
         self._keep_unsolved = keep_unsolved
-        self._warmup_steps = warmup_steps
-        self._decay_steps = decay_steps
         self._seed = seed
         self._saved_rng: Mapping[str, Any] | None = None
         self._opened_any = False
@@ -225,17 +218,14 @@ class GFNPolicyModule(lightning.LightningModule):
         log_z_B = self.log_z(self.policy.state_features([group.root for group in groups]))
         return replace(batch, log_z_N=log_z_B[group_N])
 
-    def configure_optimizers(self) -> Any:
-        """One optimizer: the policy, and log Z at its own learning rate and without weight decay."""
+    def optimized(self) -> list[dict[str, Any]]:
+        """The policy, and log Z at its own learning rate and without weight decay."""
         groups: list[dict[str, Any]] = [{"params": self.policy.trainable_parameters()}]
         if self.log_z is not None:
             groups.append(
                 {"params": list(self.log_z.parameters()), "lr": self._log_z_lr, "weight_decay": 0.0}
             )
-        optimizer = self._optimizer(groups)
-        require_each_once(self, optimizer)
-        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return groups
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:  # noqa: ARG002 - Lightning's signature
         """Log the policy's gradient norm, unclipped."""
@@ -271,26 +261,15 @@ class GFNPolicyModule(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep trainables, the replay buffer and the random state."""
-        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
+        super().on_save_checkpoint(checkpoint)
         checkpoint["replay_buffer"] = self.buffer.state_dict()
         checkpoint["rng_state"] = rng_state()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Raise `CheckpointError` unless everything that is missing is frozen."""
-        require_only_frozen_missing(self, checkpoint["state_dict"])
+        super().on_load_checkpoint(checkpoint)
         self.buffer.load_state_dict(checkpoint["replay_buffer"])
         self._saved_rng = checkpoint["rng_state"]
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Batches are theorems; the policy places its own tensors."""
-        return batch
-
     def _log(self, metrics: Mapping[str, float]) -> None:
         self.log_dict(dict(metrics), batch_size=1)
-
-
-def require_each_once(module: nn.Module, optimizer: Optimizer) -> None:
-    """Assert that the optimizer has every trainable parameter of the module once, and nothing else."""
-    trained = sorted(id(p) for group in optimizer.param_groups for p in group["params"])
-    trainable = sorted(id(p) for p in module.parameters() if p.requires_grad)
-    assert trained == trainable, "the optimizer must hold every trainable parameter exactly once"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import lightning
 import torch
 from torch import Tensor
 
 from ntp.losses.contrastive import ContrastiveLoss
-from ntp.modules.schedule import warmup_then_cosine
-from ntp.modules.sft import OptimizerFactory
-from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.dense import DenseRetriever
 from ntp.retrieval.dual_encoder import DualEncoder, encode_all
@@ -22,7 +18,7 @@ from ntp.retrieval.metrics import assess
 from ntp.retrieval.negatives import DrawnExample
 
 
-class RetrieverModule(lightning.LightningModule):
+class RetrieverModule(Learner):
     """Contrastive training with in-batch and drawn negatives.
 
     Every state is compared with the premises of the whole batch, positives and negatives of all examples, as
@@ -48,14 +44,10 @@ class RetrieverModule(lightning.LightningModule):
         decay_steps: int = 0,
         encode_batch_size: int = 64,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer, warmup_steps, decay_steps)
         self.encoder = encoder
-        self.strict_loading = False
         self._corpus = corpus
         self._loss = loss
-        self._optimizer = optimizer
-        self._warmup_steps = warmup_steps
-        self._decay_steps = decay_steps
         self._encode_batch_size = encode_batch_size
         self._val: list[RetrievalExample] = []
 
@@ -90,24 +82,6 @@ class RetrieverModule(lightning.LightningModule):
             if name != "num_steps":
                 self.log(f"val/{name}", value, prog_bar=name == "recall_at_10")
 
-    def configure_optimizers(self) -> Any:
-        """One group with every parameter; learning rate by optimizer step."""
-        optimizer = self._optimizer(self.encoder.parameters())
-        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
     def save(self, directory: Path) -> None:
         """Write the encoder to `directory/retriever`."""
         self.encoder.save(directory / "retriever")
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep parameters only: T5 lists its embedding twice, and BERT keeps constants beside weights."""
-        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Raise `CheckpointError` when the checkpoint is another model's."""
-        require_only_frozen_missing(self, checkpoint["state_dict"])
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Batches are text; the encoder places its own tensors."""
-        return batch

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import lightning
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torchmetrics import MeanMetric
 
 from ntp.data.tactics import TacticPair
-from ntp.modules.schedule import warmup_then_cosine
-from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.requests import ScoreRequest
 
-OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 
-
-class SFTModule(lightning.LightningModule):
+class SFTModule(Learner):
     """Maximum likelihood of the tactic, stop token included, given the state.
 
     Args:
@@ -42,13 +36,9 @@ class SFTModule(lightning.LightningModule):
         warmup_steps: int,
         decay_steps: int,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer, warmup_steps, decay_steps)
         self.policy = policy
-        self.strict_loading = False
-        self._optimizer = optimizer
         self._prompt_weight = prompt_weight
-        self._warmup_steps = warmup_steps
-        self._decay_steps = decay_steps
         self._val_nll = MeanMetric()
         self._val_exact = MeanMetric()
 
@@ -87,27 +77,9 @@ class SFTModule(lightning.LightningModule):
         self._val_nll.reset()
         self._val_exact.reset()
 
-    def configure_optimizers(self) -> Any:
-        """One group with every trainable parameter; learning rate by optimizer step."""
-        optimizer = self._optimizer(self.policy.trainable_parameters())
-        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
     def save(self, directory: Path) -> None:
         """Write the policy to `directory/policy`."""
         self.policy.save(directory / "policy")
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep trainables only: a frozen backbone is not written again and again."""
-        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Raise `CheckpointError` unless everything that is missing is frozen."""
-        require_only_frozen_missing(self, checkpoint["state_dict"])
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Batches are text; the policy places its own tensors."""
-        return batch
 
     def _encode(self, batch: Sequence[TacticPair]) -> tuple[list[str], list[tuple[int, ...]], Tensor]:
         """States, token ids of tactics, and how many tokens each tactic has with its stop token."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,9 +14,7 @@ from torch.optim import Optimizer
 from ntp.data.preferences import LabelledState
 from ntp.losses.diversity import head_diversity
 from ntp.losses.verifier_objectives import PairBatch, VerifierObjective
-from ntp.modules.schedule import warmup_then_cosine
-from ntp.modules.sft import OptimizerFactory
-from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.seeding import derive_seed
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.assessment import Labels
@@ -30,7 +26,7 @@ from ntp.verifier.scoring import score_tactics
 JOINT = Evidence("joint", length_exponent=0)
 
 
-class VerifierEnsembleModule(lightning.LightningModule):
+class VerifierEnsembleModule(Learner):
     """Trains all heads of a verifier on one batch of states.
 
     The heads share the states, which the backbone reads once, and nothing else: each draws its own pair of a
@@ -70,18 +66,14 @@ class VerifierEnsembleModule(lightning.LightningModule):
         seed: int = 0,
         first_head: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer, warmup_steps, decay_steps)
         self.verifier = verifier
-        self.strict_loading = False
         self._objective = objective
         self._reference = reference
-        self._optimizer = optimizer
         self._evidence = evidence
         self._bootstrap = bootstrap
         self._clip_norm = clip_norm
         self._diversity = diversity
-        self._warmup_steps = warmup_steps
-        self._decay_steps = decay_steps
         self._seed = seed
         self._head_numbers = range(first_head, first_head + verifier.num_heads)
 
@@ -119,11 +111,9 @@ class VerifierEnsembleModule(lightning.LightningModule):
             torch.tensor(weights, device=log_p_KSP.device),
         )
 
-    def configure_optimizers(self) -> Any:
-        """One group with the stacked weights of all heads."""
-        optimizer = self._optimizer(self.verifier.heads.parameters())
-        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def optimized(self) -> list[Tensor]:
+        """The stacked weights of all heads."""
+        return list(self.verifier.heads.parameters())
 
     def configure_gradient_clipping(
         self,
@@ -153,18 +143,6 @@ class VerifierEnsembleModule(lightning.LightningModule):
         calibration = self.calibrate(self.trainer.datamodule.val)  # type: ignore[attr-defined]
         self.verifier.save(directory / "verifier")
         calibration.save(directory / "verifier")
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the heads only."""
-        checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Raise `CheckpointError` unless everything that is missing is frozen."""
-        require_only_frozen_missing(self, checkpoint["state_dict"])
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Batches are text; the verifier places its own tensors."""
-        return batch
 
     def _draw_pair(self, state: LabelledState, head: int, step: int) -> tuple[str, str]:
         draw = derive_seed(self._seed, "pair", head, step, state.theorem_id, state.state)

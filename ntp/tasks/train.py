@@ -8,9 +8,9 @@ import warnings
 
 import lightning
 from hydra.utils import instantiate
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ntp.data.dataset import Dataset
-from ntp.modules.sft import SFTModule
 from ntp.tasks.context import Context
 from ntp.tasks.learners import LEARNERS
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
@@ -47,7 +47,8 @@ def run(context: Context) -> dict[str, float]:
         raise KeyboardInterrupt from None
     module.save(directory)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if isinstance(module, SFTModule):  # as trained at the end, which need not be when it was last validated
+    if is_overridden("validation_step", module):
+        # As trained at the end, which need not be when it was last validated.
         (last,) = trainer.validate(module, datamodule, verbose=False) or ({},)
         metrics |= last
     return {

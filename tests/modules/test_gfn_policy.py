@@ -11,7 +11,8 @@ from ntp.data.theorems import TheoremDataModule
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.errors import CheckpointError, EnvError
 from ntp.losses.objectives import ExpertIteration, Pairwise, TrajectoryBalance, VarGrad
-from ntp.modules.gfn_policy import GFNPolicyModule, require_each_once
+from ntp.modules.gfn_policy import GFNPolicyModule
+from ntp.modules.learner import require_each_once
 from ntp.modules.rollout import Behaviour
 from ntp.rewards.kernel import KernelReward
 from ntp.types import Crashed, Proved, Timeout
