@@ -12,9 +12,9 @@ from ntp.envs.coq_project import CoqProject
 from ntp.envs.coq_proof import CoqProof
 from ntp.envs.coq_xml import Goals
 from ntp.envs.process import Limits, Patience, ProcessDiedError
-from ntp.errors import ConfigError, InitError
+from ntp.envs.session import ROOT, SearchSession
+from ntp.errors import ConfigError
 from ntp.types import (
-    Crashed,
     Outcome,
     ProofState,
     Proved,
@@ -25,8 +25,6 @@ from ntp.types import (
     Timeout,
     Verdict,
 )
-
-_ROOT = 0
 
 
 class CoqEnv:
@@ -138,71 +136,33 @@ class _Node:
     command: str
 
 
-class CoqSession:
-    """One theorem opened for search; see `ProofSession`.
+class CoqSession(SearchSession):
+    """See `SearchSession`.
 
     Coq holds one line of states at a time. A step from a state off that line goes back to the common ancestor
-    and replays. Outcomes are remembered, so a repeated question costs nothing.
+    and replays.
     """
 
     def __init__(self, env: CoqEnv, proof: CoqProof) -> None:
-        self.theorem = proof.theorem
+        super().__init__(proof.theorem, guard)
         self._env, self._proof = env, proof
         self._nodes: list[_Node] = [_Node(-1, "")]
-        self._outcomes: dict[tuple[int, str], Outcome] = {}
         self._line: list[int] = []
         self._states: list[int] = []
         self._generation = -1
-        self._closed = False
         goals = self._reload()
-        self.root = _proof_state(_ROOT, goals)
+        self.root = _proof_state(ROOT, goals)
 
-    def step(self, state: ProofState, tactic: str) -> Outcome:
-        """See `ProofSession.step`.
-
-        Raises:
-            ValueError: The session is closed.
-        """
-        if self._closed:
-            raise ValueError(f"the session of {self.theorem.id} is closed")
-        question = (state.handle, tactic)
-        outcome = self._outcomes.get(question)
-        if outcome is None:
-            command = guard(tactic)
-            outcome = command if isinstance(command, Rejected) else self._attempt(state.handle, command)
-            if not isinstance(outcome, Crashed):
-                self._outcomes[question] = outcome
-        return outcome
-
-    def close(self) -> None:
-        """See `ProofSession.close`."""
-        self._closed = True
-
-    def _attempt(self, handle: int, command: str) -> Outcome:
-        # A tactic that eats all memory may be killed from outside too: not for ever.
-        patience = Patience(killed=4)
-        while True:
-            try:
-                if not self._go_to(handle):
-                    return Crashed("the state could not be replayed")
-                return self._execute(handle, command)
-            except ProcessDiedError as death:
-                self._proof.document.stop()
-                if not patience.tolerates(death):
-                    return Crashed(str(death))
-            except InitError as error:
-                return Crashed(str(error))
-
-    def _execute(self, handle: int, command: str) -> Outcome:
+    def _execute(self, handle: int, text: str) -> Outcome:
         top = self._proof.document.top
         before = self._states[-1]
-        result = self._proof.execute(command)
+        result = self._proof.execute(text)
         if not isinstance(result, Goals):
             if not isinstance(result, TacticError | Timeout):
                 top.edit_at(before)
             return result
         if not result.complete:
-            self._nodes.append(_Node(handle, command))
+            self._nodes.append(_Node(handle, text))
             self._line.append(len(self._nodes) - 1)
             self._states.append(top.tip)
             return Reached(_proof_state(len(self._nodes) - 1, result))
@@ -211,7 +171,7 @@ class CoqSession:
             top.edit_at(before)
         return Proved() if isinstance(judged, frozenset) else judged
 
-    def _go_to(self, handle: int) -> bool:
+    def _restore(self, handle: int) -> bool:
         """Make a state Coq's tip; whether that worked."""
         if not self._is_current():
             self._reload()
@@ -232,18 +192,14 @@ class CoqSession:
             self._states += states
         return True
 
+    def _stop(self) -> None:
+        self._proof.document.stop()
+
     def _reload(self) -> Goals:
-        """Open the proof from the file; a process that dies meanwhile is replaced, within reason."""
-        document, patience = self._proof.document, Patience()
-        while True:
-            try:
-                goals = self._proof.begin()
-                break
-            except ProcessDiedError as death:
-                document.stop()
-                if not patience.tolerates(death):
-                    raise InitError(f"{self.theorem.file}: opening {self.theorem.id}: {death}") from None
-        self._line, self._states = [_ROOT], [document.top.tip]
+        """Open the proof from the file."""
+        goals = self._begin(self._proof.begin)
+        document = self._proof.document
+        self._line, self._states = [ROOT], [document.top.tip]
         self._generation = document.generation
         return goals
 

@@ -14,13 +14,11 @@ from typing import Protocol
 from ntp.envs.lean_goals import parse_goals
 from ntp.envs.lean_guard import guard
 from ntp.envs.process import Patience, ProcessDiedError
-from ntp.errors import InitError
+from ntp.envs.session import ROOT, SearchSession
 from ntp.types import (
-    Crashed,
     Goal,
     LeanState,
     Outcome,
-    ProofState,
     Proved,
     Reached,
     Rejected,
@@ -29,8 +27,6 @@ from ntp.types import (
     Timeout,
     Verdict,
 )
-
-_ROOT = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +165,8 @@ class _Node:
     generation: int
 
 
-class LeanSession:
-    """One theorem opened for search; see `ProofSession`. Repeated questions are answered from memory.
+class LeanSession(SearchSession):
+    """See `SearchSession`.
 
     Args:
         proof: The theorem in a process.
@@ -180,49 +176,11 @@ class LeanSession:
     """
 
     def __init__(self, proof: LeanProof) -> None:
-        self.theorem = proof.theorem
+        super().__init__(proof.theorem, guard)
         self._proof = proof
-        self._outcomes: dict[tuple[int, str], Outcome] = {}
-        self._closed = False
-        goals = self._begin()
+        goals = self._begin(proof.begin)
         self._nodes = [_Node(-1, "", goals, proof.generation)]
-        self.root = _lean_state(_ROOT, goals)
-
-    def step(self, state: ProofState, tactic: str) -> Outcome:
-        """See `ProofSession.step`.
-
-        Raises:
-            ValueError: The session is closed.
-        """
-        if self._closed:
-            raise ValueError(f"the session of {self.theorem.id} is closed")
-        question = (state.handle, tactic)
-        outcome = self._outcomes.get(question)
-        if outcome is None:
-            text = guard(tactic)
-            outcome = text if isinstance(text, Rejected) else self._attempt(state.handle, text)
-            if not isinstance(outcome, Crashed):
-                self._outcomes[question] = outcome
-        return outcome
-
-    def close(self) -> None:
-        """See `ProofSession.close`."""
-        self._closed = True
-
-    def _attempt(self, handle: int, text: str) -> Outcome:
-        # A tactic that eats all memory may be killed from outside too: not for ever.
-        patience = Patience(killed=4)
-        while True:
-            try:
-                if not self._restore(handle):
-                    return Crashed("the state could not be replayed")
-                return self._execute(handle, text)
-            except ProcessDiedError as death:
-                self._proof.stop()
-                if not patience.tolerates(death):
-                    return Crashed(str(death))
-            except InitError as error:
-                return Crashed(str(error))
+        self.root = _lean_state(ROOT, goals)
 
     def _execute(self, handle: int, text: str) -> Outcome:
         result = self._proof.execute(text, self._nodes[handle].goals.state)
@@ -244,21 +202,17 @@ class LeanSession:
             lost -= 1
         for index in range(lost, len(path)):
             node = path[index]
-            again = self._proof.execute(node.tactic, path[index - 1].goals.state) if index else self._begin()
+            if index:
+                again = self._proof.execute(node.tactic, path[index - 1].goals.state)
+            else:
+                again = self._begin(self._proof.begin)
             if not isinstance(again, Goals) or again.goals != node.goals.goals:
                 return False
             node.goals, node.generation = again, self._proof.generation
         return True
 
-    def _begin(self) -> Goals:
-        patience = Patience()
-        while True:
-            try:
-                return self._proof.begin()
-            except ProcessDiedError as death:
-                self._proof.stop()
-                if not patience.tolerates(death):
-                    raise InitError(f"{self.theorem.file}: opening {self.theorem.id}: {death}") from None
+    def _stop(self) -> None:
+        self._proof.stop()
 
     def _path(self, handle: int) -> list[_Node]:
         path = []
