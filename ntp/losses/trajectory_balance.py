@@ -75,6 +75,28 @@ def vargrad_loss(
     return charge_N.sum() / (size_G > 1).sum().clamp(min=1)
 
 
+def told_apart(
+    log_reward_N: Tensor, log_reward_std_N: Tensor, group_N: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Every two trajectories i < j of a group, and whether |log R_i - log R_j| >= sigma_ij.
+
+    Args:
+        log_reward_N: log R, (N,).
+        log_reward_std_N: Its standard deviation over verifiers, (N,).
+        group_N: Integer naming each trajectory's theorem, (N,).
+
+    Returns:
+        Indices i and j and booleans, (P,) each.
+    """
+    num = len(group_N)
+    first_P, second_P = torch.triu_indices(num, num, offset=1, device=group_N.device)
+    together_P = group_N[first_P] == group_N[second_P]
+    first_P, second_P = first_P[together_P], second_P[together_P]
+    sigma_P = torch.hypot(log_reward_std_N[first_P], log_reward_std_N[second_P])
+    kept_P = (log_reward_N[first_P] - log_reward_N[second_P]).abs() >= sigma_P
+    return first_P, second_P, kept_P
+
+
 def pairwise_loss(
     log_pf_N: Tensor,
     log_reward_N: Tensor,
@@ -99,12 +121,8 @@ def pairwise_loss(
         penalty: Charges a difference.
     """
     f_N = log_pf_N - log_reward_N
-    first_P, second_P = torch.triu_indices(len(f_N), len(f_N), offset=1, device=f_N.device)
-    together_P = group_N[first_P] == group_N[second_P]
-    first_P, second_P = first_P[together_P], second_P[together_P]
+    first_P, second_P, kept_P = told_apart(log_reward_N, log_reward_std_N, group_N)
     _, index_N, size_G = torch.unique(group_N, return_inverse=True, return_counts=True)
-    sigma_P = torch.hypot(log_reward_std_N[first_P], log_reward_std_N[second_P])
-    kept_P = (log_reward_N[first_P] - log_reward_N[second_P]).abs() >= sigma_P
     num_pairs_G = size_G * (size_G - 1) / 2
     charge_P = penalty(f_N[first_P] - f_N[second_P]) * kept_P / num_pairs_G[index_N[first_P]]
     return charge_P.sum() / 2 / (size_G > 1).sum().clamp(min=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ntp.errors import InitError
 from ntp.losses.objectives import TrajectoryBatch
-from ntp.losses.trajectory_balance import group_deviation
+from ntp.losses.trajectory_balance import group_deviation, told_apart
 from ntp.modules.rollout import Group, Origin
 from ntp.rewards.aggregation import disagreement
 from ntp.rewards.base import Reward
@@ -51,6 +51,8 @@ def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, fl
 
     `train/log_z` is the learned log Z where there is one, else its VarGrad estimate; a mean over theorems.
     `train/failure_mass` needs on-policy samples, and is left out where a batch has none.
+    `train/doubtful_pairs` is the share of two trajectories of a theorem whose rewards differ by less than
+    verifiers disagree: those that the pairwise loss leaves out.
 
     Args:
         batch: What the loss was computed on, at least one trajectory.
@@ -75,6 +77,9 @@ def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, fl
             )
     if masses:
         metrics["train/failure_mass"] = sum(masses) / len(masses)
+    if batch.log_reward_std_N is not None and batch.log_reward_std_N.any() and (size_G > 1).any():
+        *_, kept_P = told_apart(batch.log_reward_N, batch.log_reward_std_N, batch.group_N)
+        metrics["train/doubtful_pairs"] = 1 - float(kept_P.float().mean())
     return metrics
 
 

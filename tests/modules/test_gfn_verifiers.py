@@ -8,8 +8,9 @@ import torch
 
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.theorems import TheoremDataModule
-from ntp.losses.objectives import Pairwise
+from ntp.losses.objectives import Pairwise, TrajectoryBatch
 from ntp.models.heads import HeadSettings
+from ntp.modules.gfn_metrics import balance_metrics
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import Behaviour
 from ntp.rewards.aggregation import WorstCase
@@ -113,3 +114,19 @@ def test_verifiers_are_neither_trained_nor_saved(oracle, ensemble, monkeypatch):
     checkpoint = {"state_dict": module.state_dict()}
     module.on_save_checkpoint(checkpoint)
     assert all(name.startswith("policy.") for name in checkpoint["state_dict"])
+
+
+def test_pairs_that_verifiers_cannot_tell_apart_are_counted():
+    def metrics(log_reward_std):
+        batch = TrajectoryBatch(
+            log_pf_N=torch.zeros(4),
+            log_reward_N=torch.tensor([0.0, 1.0, 5.0, 0.0]),
+            group_N=torch.tensor([0, 0, 0, 1]),
+            proved_N=torch.zeros(4, dtype=torch.bool),
+            log_reward_std_N=torch.tensor(log_reward_std),
+        )
+        return balance_metrics(batch, torch.zeros(4, dtype=torch.bool))
+
+    # 0 and 1 are closer than hypot(3, 4) = 5, as are 1 and 5; 0 and 5 are just far enough.
+    assert metrics([3.0, 4.0, 4.0, 9.0])["train/doubtful_pairs"] == pytest.approx(2 / 3)
+    assert "train/doubtful_pairs" not in metrics([0.0] * 4)
