@@ -16,6 +16,7 @@ LEARNS = ["model.hidden_size=64", "trainer.max_steps=250", "module.batch_size=16
 MINES = [
     "data.split.test_files=[Relations/*.v]",  # Bool.v is the easy part: to be learned from
     "data.split.val_fraction=0.15",
+    "data.split.verifier_fraction=0",  # nothing can be spared, for the studies either
     "mining.num_theorems={train: 40, val: 30, test: 8}",
     "mining.sampling.num_samples=8",
     "mining.best_first.max_expansions=4",
