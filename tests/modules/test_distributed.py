@@ -31,9 +31,8 @@ def test_two_processes_train_as_one(kind, tmp_path):
     one, checkpoint = run(kind, 1, tmp_path / "one")
     two, other = run(kind, 2, tmp_path / "two")
     name = "train/nll" if kind == "sft" else "train/loss"
-    losses = [step[name] for step in one["steps"]]
-    assert len(set(losses)) == len(losses) > 3, "the loss must change for its sequence to say anything"
-    assert [step[name] for step in two["steps"]] == pytest.approx(losses, abs=1e-5)
+    losses = {step[name] for step in one["steps"]}
+    assert len(losses) == len(one["steps"]) > 3, "the loss must change for its sequence to say anything"
     for ours, theirs in zip([*two["steps"], two["last"]], [*one["steps"], one["last"]], strict=True):
         assert ours == pytest.approx(theirs, abs=1e-5, rel=1e-5)
     for name, weight in checkpoint["state_dict"].items():
