@@ -20,7 +20,8 @@ from ntp.tasks.sources import extraction, require_prover
 from ntp.tasks.stages import RETRIEVING, Stage, kind_of
 
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
-_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining", "tracking.uri")
+_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining")
+_SHARED += ("tracking.uri", "tracking.experiment", "tracking.max_adapter_mb")
 _STUDIES = ("verifier_eval", "overoptimisation")
 
 
