@@ -27,8 +27,8 @@ _COMPARED = (
     "optimizer.lr",
     "trainer.max_steps",
 )
-# Of the command line, what says how a run is run and not what it is.
-_HOW = ("resume", "force", "objective", "paths", "tracking", "trainer.devices", "trainer.num_nodes")
+# What any stage may have read by the stages that it needs.
+_HANDED_ON = ("data", "policy", "verifier", "retrieval", "study")
 # Of an output directory, what was trained.
 _TRAINED = ("policy", "verifier", "retriever")
 
@@ -57,7 +57,7 @@ def parameters(stage: Stage) -> dict[str, str]:
     is told by its name or its class.
     """
     compared = [name for name in _COMPARED if _is_in(name, READS[stage.kind])]
-    asked = [name for name in _command_line() if not _is_in(name, _HOW)]
+    asked = [name for name in _command_line() if _is_in(name, (*READS[stage.kind], *_HANDED_ON))]
     values = {name: _label(OmegaConf.select(stage.cfg, name)) for name in (*compared, *asked)}
     return {"task": stage.kind} | {name: value for name, value in values.items() if value is not None}
 
