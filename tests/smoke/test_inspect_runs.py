@@ -30,7 +30,7 @@ def execute(outputs, monkeypatch):
     monkeypatch.setenv("NTP_OUTPUTS", str(outputs))
     monkeypatch.delenv("NTP_TRACKING_URI", raising=False)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute()
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     return [cell.get("outputs", []) for cell in notebook.cells if cell.cell_type == "code"]
 
