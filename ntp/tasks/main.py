@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
 from ntp.tasks import (
+    collect,
     doctor,
     evaluate,
     extract,
@@ -25,6 +27,7 @@ from ntp.tasks.plan import plan
 from ntp.tasks.stages import Stage
 from ntp.tracking.mlflow import MlflowRun
 from ntp.tracking.run_dir import RunDir, git_commit, set_aside
+from ntp.tracking.stage_lock import StageLock
 
 # By the kind of the stage; each returns its summary.
 TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
@@ -42,11 +45,17 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "overoptimisation": overoptimisation.run,
 }
 
+# What is only printed.
+REPORTS: dict[str, Callable[[DictConfig], None]] = {
+    "doctor": lambda cfg: doctor.print_findings(doctor.diagnose(cfg)),
+    "collect": collect.run,
+}
+
 console = Console(stderr=True)
 
 
 def run_task(cfg: DictConfig) -> float | None:
-    """Run the task of a config; the last line printed is its output directory, which `doctor` has none of.
+    """Run the task of a config; the last line printed is its output directory, which reports have none of.
 
     Returns:
         The summary's `cfg.objective`, for sweeps that optimise something.
@@ -54,15 +63,33 @@ def run_task(cfg: DictConfig) -> float | None:
     Raises:
         NtpError: Something the user can mend.
     """
-    if cfg.task.name == "doctor":
+    if cfg.task.name in REPORTS:
         # No experiment names it: what it prints is kept nowhere.
         cfg.name = cfg.task.name
         reject_unknown_keys(cfg)
-        doctor.print_findings(doctor.diagnose(cfg))
+        REPORTS[cfg.task.name](cfg)
         return None
+    return finish(stage_of(cfg))
+
+
+def stage_of(cfg: DictConfig) -> Stage:
+    """The stage that the command line asks for.
+
+    Raises:
+        NtpError: Something the user can mend.
+    """
     require_experiment(cfg)
     reject_unknown_keys(cfg)
-    stage = plan(cfg)
+    return plan(cfg)
+
+
+def finish(stage: Stage) -> float | None:
+    """Make what the command line asks for, and print its output directory as the last line.
+
+    Returns:
+        The summary's `cfg.objective`, for sweeps that optimise something.
+    """
+    cfg = stage.cfg
     summary = make(stage, resume=cfg.resume, force=cfg.force)
     print(stage.directory, flush=True)
     return summary.get(cfg.objective) if cfg.objective else None
@@ -89,6 +116,15 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
             console.print(f"{name} needs {need.cfg.name}, which is made first", highlight=False)
         make(need, resume=True)
         inputs[role] = need.directory
+    with StageLock(directory, lambda line: console.print(line, highlight=False)):
+        if stage.is_complete and not force:  # by another process, which this one waited for
+            return make(stage, resume)
+        return _make_alone(stage, inputs, resume)
+
+
+def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[str, float]:
+    """Make a stage whose inputs are there."""
+    name, directory = stage.cfg.name, stage.directory
     if not resume or stage.is_complete:
         set_aside(directory)
     console.print(f"[bold]{name}[/] → {directory}", highlight=False)

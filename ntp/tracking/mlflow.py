@@ -126,6 +126,15 @@ class MlflowRun:
         return run_id
 
 
+def create_experiment(uri: str, experiment: str) -> None:
+    """Create an experiment, and the database where there is none, before processes that need them start at once.
+
+    Raises:
+        ConfigError: As for `MlflowRun`.
+    """
+    _ensure_experiment(_open_client(uri), uri, experiment)
+
+
 def _final_status(kind: type[BaseException] | None) -> str:
     if kind is None:
         return "FINISHED"

@@ -20,6 +20,17 @@ class PathsConfig:
 
 
 @dataclass
+class SweepConfig:
+    """The sweep that `task=collect` looks at.
+
+    Attributes:
+        directory: What the sweep printed last; None for the latest one in `paths.outputs`.
+    """
+
+    directory: str | None = None
+
+
+@dataclass
 class TrackingConfig:
     uri: str = MISSING
     experiment: str = MISSING

@@ -1,0 +1,136 @@
+"""Sweeps from the command line: before the jobs, in each job, after them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue
+
+from ntp.errors import NtpError, PreemptedError
+from ntp.sweep.records import (
+    DONE,
+    FAILED,
+    RUNNING,
+    Job,
+    Progress,
+    job_folder,
+    write_job,
+    write_progress,
+)
+from ntp.sweep.status import statuses
+from ntp.sweep.table import print_table
+from ntp.tracking.owner import Owner
+
+
+def is_job() -> bool:
+    """Whether this process runs a job of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def run_job(cfg: DictConfig) -> float | None:
+    """Run a job of a sweep, and leave word of how it went. A job that fails is no failure of the sweep's process.
+
+    Returns:
+        The summary's `cfg.objective`; not a number when the job failed.
+
+    Raises:
+        SystemExit: A task of a SLURM job failed, whose other tasks have to end too.
+    """
+    from ntp.tasks.main import finish, stage_of  # imports torch
+
+    hydra = HydraConfig.get()
+    sweep, number = Path(hydra.sweep.dir), int(hydra.job.num)
+    is_first = int(os.environ.get("SLURM_PROCID", 0)) == 0 or not _is_submitted()
+    if not _is_submitted():
+        log = job_folder(sweep, number) / "error.txt"
+        write_job(sweep, Job(number, tuple(hydra.overrides.task), str(log)))
+    directory = None
+    try:
+        if is_first:
+            write_progress(sweep, number, Progress(RUNNING, Owner.current()))
+        stage = stage_of(cfg)
+        directory = str(stage.directory)
+        if is_first:
+            write_progress(sweep, number, Progress(RUNNING, Owner.current(), directory))
+        objective = finish(stage)
+    except (PreemptedError, KeyboardInterrupt) as stop:
+        if not _is_submitted():
+            write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error="interrupted"))
+            print_table(sweep, statuses(sweep))
+        raise stop
+    except Exception as error:
+        line = _one_line(error)
+        write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error=line))
+        print(f"error: job {number}: {line}", file=sys.stderr, flush=True)
+        if _is_submitted():
+            traceback.print_exc()
+            sys.exit(1)
+        (job_folder(sweep, number) / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        return float("nan") if cfg.get("objective") else None
+    if is_first:
+        value = None if objective is None else float(objective)
+        write_progress(sweep, number, Progress(DONE, Owner.current(), directory, value))
+    return objective
+
+
+class SweepReport(Callback):
+    """Makes what all jobs share before they begin, and says how they went when they have ended."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:  # noqa: ARG002
+        """Create the tracking database and its experiment, which jobs that start at once would fight over."""
+        from ntp.tracking.mlflow import create_experiment
+
+        try:
+            create_experiment(config.tracking.uri, config.tracking.experiment)
+        except MissingMandatoryValue:  # nothing was chosen to run, or every job has another experiment
+            pass
+        except NtpError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            sys.exit(1)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:  # noqa: ARG002
+        """Print the table of the jobs and, as the last line, the sweep's directory.
+
+        Raises:
+            SystemExit: A job failed.
+        """
+        sys.exit(report(Path(config.hydra.sweep.dir)))
+
+
+def report(sweep: Path) -> int:
+    """Print how the jobs of a sweep stand; the last line is its directory.
+
+    Returns:
+        The exit status: 1 when a job failed.
+
+    Raises:
+        DataError: A record is corrupt.
+    """
+    found = statuses(sweep)
+    print_table(sweep, found)
+    if not all(status.has_ended for status in found):
+        command = f"python -m ntp.run task=collect sweep.directory={sweep}"
+        print(f"jobs that have not ended go on; to see how they stand: {command}", file=sys.stderr)
+    print(sweep, flush=True)
+    return int(any(status.status == FAILED for status in found))
+
+
+def _is_submitted() -> bool:
+    """Whether this process was started by SLURM through submitit."""
+    return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, NtpError):
+        return str(error)
+    if isinstance(error.__cause__, NtpError):  # Hydra's wrapping of what an object of the config raised
+        return str(error.__cause__)
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
