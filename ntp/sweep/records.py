@@ -1,4 +1,4 @@
-"""What a sweep leaves on disk: a folder for each job, with what was asked of it and what it says of itself."""
+"""What a sweep leaves on disk: for each job a folder with what was asked of it and what it says of itself."""
 
 from __future__ import annotations
 

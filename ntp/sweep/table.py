@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ntp.sweep.records import DONE, FAILED, distinct_overrides
@@ -21,7 +22,7 @@ def print_table(sweep: Path, found: Sequence[JobStatus], console: Console | None
     console = console or Console(stderr=True)
     names = main_metrics([status.summary for status in found])
     has_objective = any(status.objective is not None for status in found)
-    table = Table(title=f"sweep {sweep}", title_justify="left")
+    table = Table(title=escape(f"sweep {sweep}"), title_justify="left")
     for column in ("job", "overrides", "status", "output directory"):
         table.add_column(column, overflow="fold")
     for column in [*(["objective"] if has_objective else []), *names]:
@@ -33,7 +34,7 @@ def print_table(sweep: Path, found: Sequence[JobStatus], console: Console | None
         numbers += [status.summary.get(name) for name in names]
         table.add_row(
             str(status.job.number),
-            words,
+            escape(words),
             f"[{colour}]{status.status}[/]",
             Path(status.directory).name if status.directory else "",
             *("" if number is None else f"{number:.5g}" for number in numbers),

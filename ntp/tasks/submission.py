@@ -1,4 +1,4 @@
-"""Gives the jobs of a sweep to SLURM and waits for them. `hydra_plugins.ntp_slurm` is the launcher that calls it."""
+"""Gives the jobs of a sweep to SLURM and waits for them, for the launcher `hydra_plugins.ntp_slurm`."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def wait(sweep: Path) -> dict[int, float | None]:
 
 @contextmanager
 def _outside_any_job() -> Iterator[None]:
-    """Hide the job that this process itself may be part of: sbatch would take its limits for those asked for."""
+    """Hide the job that this process may be part of: sbatch would take its limits for those asked for."""
     hidden = {}
     if "SLURM_JOB_ID" in os.environ:
         hidden = {

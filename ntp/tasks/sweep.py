@@ -35,7 +35,7 @@ def is_job() -> bool:
 
 
 def run_job(cfg: DictConfig) -> float | None:
-    """Run a job of a sweep, and leave word of how it went. A job that fails is no failure of the sweep's process.
+    """Run a job of a sweep, and leave word of how it went; a job that fails does not end the sweep.
 
     Returns:
         The summary's `cfg.objective`; not a number when the job failed.
@@ -60,11 +60,11 @@ def run_job(cfg: DictConfig) -> float | None:
         if is_first:
             write_progress(sweep, number, Progress(RUNNING, Owner.current(), directory))
         objective = finish(stage)
-    except (PreemptedError, KeyboardInterrupt) as stop:
+    except (PreemptedError, KeyboardInterrupt):
         if not _is_submitted():
             write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error="interrupted"))
             print_table(sweep, statuses(sweep))
-        raise stop
+        raise
     except Exception as error:
         line = _one_line(error)
         write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error=line))

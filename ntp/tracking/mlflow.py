@@ -127,7 +127,7 @@ class MlflowRun:
 
 
 def create_experiment(uri: str, experiment: str) -> None:
-    """Create an experiment, and the database where there is none, before processes that need them start at once.
+    """Create an experiment, and the database where there is none, before processes start that need them.
 
     Raises:
         ConfigError: As for `MlflowRun`.

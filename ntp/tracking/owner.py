@@ -59,6 +59,12 @@ class Owner:
         except psutil.NoSuchProcess:
             return False
 
+    def leads_this(self) -> bool:
+        """Whether this process helps that one: as another task of its SLURM job, or started by it."""
+        if self.slurm_job is not None and self.slurm_job == slurm_job_id():
+            return self.num_restarts == slurm_restarts()
+        return self.machine == _machine() and self.pid == os.getppid()
+
     def __str__(self) -> str:
         job = f", SLURM job {self.slurm_job}" if self.slurm_job else ""
         return f"process {self.pid} on {self.host}{job}"

@@ -85,6 +85,26 @@ class StageLock:
         self._released.set()
         self._remove(self._text)
 
+    def await_leader(self, is_made: Callable[[], bool]) -> bool:
+        """Wait, in a process that helps another one, until that one holds the lock or the stage is made.
+
+        The lock is not taken: a helper that began while its leader waits for others would wait for ever.
+
+        Returns:
+            Whether the leader is at work, to be helped; otherwise the stage is made.
+
+        Raises:
+            SystemExit: The process that started this one has ended.
+        """
+        parent = os.getppid()
+        while (owner := self._owner()) is None or not owner.leads_this():
+            if is_made():
+                return False
+            if os.getppid() != parent:
+                raise SystemExit(1)
+            time.sleep(_POLL_S)
+        return True
+
     def _acquire(self) -> None:
         waits_for, touched, since = "", 0, 0.0
         while not self._create():

@@ -159,3 +159,57 @@ def test_the_lock_is_given_back_after_an_error(tmp_path):
     with pytest.raises(NtpError, match="boom"), StageLock(tmp_path / "stage", print):
         raise NtpError("boom")
     assert not list(tmp_path.glob(".stage.lock*"))
+
+
+HELPER = """
+import sys
+from pathlib import Path
+from ntp.tracking.stage_lock import StageLock
+directory = Path(sys.argv[1])
+print(StageLock(directory, print).await_leader((directory / "COMPLETE").exists), flush=True)
+"""
+
+
+@pytest.fixture
+def helper(tmp_path, worker):
+    """Starts the second task of a SLURM job."""
+    processes = []
+
+    def start(**environment):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HELPER, str(tmp_path / "stage")],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_helper_begins_when_the_leader_of_its_own_job_does(worker, helper):
+    other = worker(work_s=60, SLURM_JOB_ID="7")
+    assert other.stdout.readline() == "making\n"
+    helper_of_other, helper_of_next = helper(SLURM_JOB_ID="7"), helper(SLURM_JOB_ID="8")
+    assert helper_of_other.stdout.readline() == "True\n"
+    other.kill()
+    leader = worker(work_s=60, SLURM_JOB_ID="8")
+    assert helper_of_next.stdout.readline() == "True\n"
+    assert leader.poll() is None
+
+
+def test_a_helper_does_not_begin_what_another_job_has_made(worker, helper):
+    other = worker(work_s=2, SLURM_JOB_ID="7")
+    assert other.stdout.readline() == "making\n"
+    waiting = helper(SLURM_JOB_ID="8")
+    assert waiting.stdout.readline() == "False\n"
+    assert other.wait(30) == 0
+
+
+def test_a_helper_started_by_its_leader_begins_at_once(tmp_path, helper):
+    with StageLock(tmp_path / "stage", print):
+        assert helper().stdout.readline() == "True\n"
