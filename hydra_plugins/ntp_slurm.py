@@ -6,31 +6,12 @@ Hydra takes launchers from the package `hydra_plugins` only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
-from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, SlurmQueueConf
+from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
-
-
-@dataclass
-class SlurmConf(SlurmQueueConf):
-    """The options of `submitit_slurm`, and more.
-
-    Attributes:
-        srun_args: Arguments of srun, which starts the tasks of a job.
-        wait: Wait for the jobs. Otherwise they are only submitted, and `task=collect` says how they stand.
-    """
-
-    _target_: str = "hydra_plugins.ntp_slurm.SlurmLauncher"
-    srun_args: list[str] = field(default_factory=lambda: ["--kill-on-bad-exit=1"])
-    wait: bool = True
-
-
-ConfigStore.instance().store(group="hydra/launcher", name="ntp_slurm", node=SlurmConf(), provider="ntp")
 
 _OF_EXECUTOR = ("submitit_folder", "max_num_timeout", "wait")
 
@@ -38,7 +19,7 @@ _OF_EXECUTOR = ("submitit_folder", "max_num_timeout", "wait")
 class SlurmLauncher(BaseSubmititLauncher):
     """One SLURM job for each job of a sweep, those of a sweep in one array.
 
-    Its parameters are those of `SlurmConf`.
+    Its parameters are those of `SlurmLauncherConfig`.
     """
 
     _EXECUTOR = "slurm"

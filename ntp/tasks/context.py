@@ -20,7 +20,7 @@ class Context:
         cfg: The whole config.
         directory: Where to write. What an interrupted run of the same task left there may be continued.
         inputs: Directories of the stages and checkpoints it needs, by role.
-        mlflow: Its MLflow run.
+        mlflow: Its MLflow run; other processes than the main one log to nothing.
     """
 
     cfg: DictConfig

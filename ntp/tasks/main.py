@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,9 +24,12 @@ from ntp.tasks import (
     verifier_eval,
 )
 from ntp.tasks.context import Context
+from ntp.tasks.placement import require_placement
 from ntp.tasks.plan import plan
 from ntp.tasks.stages import Stage
 from ntp.tracking.mlflow import MlflowRun
+from ntp.tracking.no_run import NoRun
+from ntp.tracking.processes import await_main, is_main
 from ntp.tracking.run_dir import RunDir, git_commit, set_aside
 from ntp.tracking.stage_lock import StageLock
 
@@ -51,7 +55,10 @@ REPORTS: dict[str, Callable[[DictConfig], None]] = {
     "collect": collect.run,
 }
 
-console = Console(stderr=True)
+# What all processes of a distributed run work on; the main one does the rest alone.
+_DISTRIBUTED = train.run
+
+console = Console(stderr=True, quiet=not is_main())
 
 
 def run_task(cfg: DictConfig) -> float | None:
@@ -80,6 +87,7 @@ def stage_of(cfg: DictConfig) -> Stage:
     """
     require_experiment(cfg)
     reject_unknown_keys(cfg)
+    require_placement(cfg)
     return plan(cfg)
 
 
@@ -90,8 +98,11 @@ def finish(stage: Stage) -> float | None:
         The summary's `cfg.objective`, for sweeps that optimise something.
     """
     cfg = stage.cfg
-    summary = make(stage, resume=cfg.resume, force=cfg.force)
-    print(stage.directory, flush=True)
+    # A job that SLURM has put back into its queue goes on where it was.
+    restarted = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
+    summary = make(stage, resume=cfg.resume or restarted, force=cfg.force)
+    if is_main():
+        print(stage.directory, flush=True)
     return summary.get(cfg.objective) if cfg.objective else None
 
 
@@ -116,14 +127,17 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
             console.print(f"{name} needs {need.cfg.name}, which is made first", highlight=False)
         make(need, resume=True)
         inputs[role] = need.directory
-    with StageLock(directory, lambda line: console.print(line, highlight=False)):
+    lock = StageLock(directory, lambda line: console.print(line, highlight=False))
+    if not is_main():
+        return _help(stage, inputs, lock, force)
+    with lock:
         if stage.is_complete and not force:  # by another process, which this one waited for
             return make(stage, resume)
         return _make_alone(stage, inputs, resume)
 
 
 def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[str, float]:
-    """Make a stage whose inputs are there."""
+    """Make a stage whose inputs are there, while no other run makes it."""
     name, directory = stage.cfg.name, stage.directory
     if not resume or stage.is_complete:
         set_aside(directory)
@@ -141,3 +155,12 @@ def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[
         run.log_artifact(directory / "config.yaml")
     run_dir.mark_complete()
     return summary
+
+
+def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool) -> dict[str, float]:
+    """Take part in what the main process makes, as far as others can, and wait for the rest."""
+    task = TASKS[stage.kind]
+    if task is _DISTRIBUTED and lock.await_leader(lambda: stage.is_complete and not force):
+        task(Context(stage.cfg, stage.directory, inputs, NoRun()))
+    await_main(stage.directory)
+    return RunDir(stage.directory).read_summary()

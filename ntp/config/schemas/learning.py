@@ -32,6 +32,7 @@ class TrainerConfig:
     accelerator: str = "auto"
     devices: Any = 1
     num_nodes: int = 1
+    strategy: str = "auto"
     precision: Any = "32-true"
     max_steps: int = MISSING
     max_time: str | None = None
