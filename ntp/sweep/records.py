@@ -11,6 +11,7 @@ from ntp.tracking.owner import Owner
 
 JOB_FILE = "job.json"
 PROGRESS_FILE = "progress.json"
+PARENT_FILE = "parent.json"
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 
@@ -51,6 +52,19 @@ class Progress:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Parent:
+    """The MLflow run that those of the jobs are children of.
+
+    Attributes:
+        uri: Tracking URI.
+        run_id: Its id there.
+    """
+
+    uri: str
+    run_id: str
+
+
 def job_folder(sweep: Path, number: int) -> Path:
     """Where the records of a job are kept."""
     return sweep / str(number)
@@ -86,12 +100,27 @@ def read_progress(sweep: Path, number: int) -> Progress | None:
     return load_record(path, Progress) if path.exists() else None
 
 
+def write_parent(sweep: Path, parent: Parent) -> None:
+    """Leave the record of the sweep's own run, before its jobs begin."""
+    _write(sweep / PARENT_FILE, parent)
+
+
+def read_parent(sweep: Path) -> Parent | None:
+    """The sweep's own run; None when it has none.
+
+    Raises:
+        DataError: The record is corrupt.
+    """
+    path = sweep / PARENT_FILE
+    return load_record(path, Parent) if path.exists() else None
+
+
 def distinct_overrides(jobs: Sequence[Job]) -> list[str]:
     """For each job the overrides that not all jobs have, or all of them when there is one job."""
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     return [" ".join(o for o in job.overrides if o not in shared) for job in jobs]
 
 
-def _write(path: Path, record: Job | Progress) -> None:
+def _write(path: Path, record: Job | Progress | Parent) -> None:
     with atomic_write(path) as stream:
         stream.write(dump_record(record) + "\n")

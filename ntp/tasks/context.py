@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ntp.data.jsonl import atomic_write
-from ntp.tracking.mlflow import MlflowRun
+from ntp.tracking.mlflow import Run
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Context:
     cfg: DictConfig
     directory: Path
     inputs: Mapping[str, Path]
-    mlflow: MlflowRun
+    mlflow: Run
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write text files into the directory, and log them as artifacts."""

@@ -26,11 +26,11 @@ from ntp.tasks import (
 from ntp.tasks.context import Context
 from ntp.tasks.placement import require_placement
 from ntp.tasks.plan import plan
+from ntp.tasks.record import describe, keep
 from ntp.tasks.stages import Stage
-from ntp.tracking.mlflow import MlflowRun
-from ntp.tracking.no_run import NoRun
+from ntp.tracking.mlflow import MlflowRun, Run
 from ntp.tracking.processes import await_main, is_main
-from ntp.tracking.run_dir import RunDir, git_commit, set_aside
+from ntp.tracking.run_dir import RunDir, set_aside
 from ntp.tracking.stage_lock import StageLock
 
 # By the kind of the stage; each returns its summary.
@@ -146,13 +146,14 @@ def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[
     config = OmegaConf.to_container(stage.cfg, resolve=True)
     assert isinstance(config, dict)
     run_dir.write_inputs({str(key): value for key, value in config.items()}, seed=stage.cfg.seed)
-    with MlflowRun(stage.cfg.tracking.uri, stage.cfg.tracking.experiment, directory, directory.name) as run:
-        run.set_tags({"git_commit": git_commit(), "stage": stage.key})
-        run.log_params({"task": stage.kind, "seed": stage.cfg.seed, "model": stage.cfg.model._target_})
+    tracking = stage.cfg.tracking
+    with MlflowRun(
+        tracking.uri, tracking.experiment, directory, directory.name, tracking.parent_run_id
+    ) as run:
+        describe(run, stage, inputs)
         summary = TASKS[stage.kind](Context(stage.cfg, directory, inputs, run))
         run_dir.write_summary(summary)
-        run.log_metrics(summary)
-        run.log_artifact(directory / "config.yaml")
+        keep(run, stage, summary)
     run_dir.mark_complete()
     return summary
 
@@ -161,6 +162,6 @@ def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool
     """Take part in what the main process makes, as far as others can, and wait for the rest."""
     task = TASKS[stage.kind]
     if task is _DISTRIBUTED and lock.await_leader(lambda: stage.is_complete and not force):
-        task(Context(stage.cfg, stage.directory, inputs, NoRun()))
+        task(Context(stage.cfg, stage.directory, inputs, Run()))
     await_main(stage.directory)
     return RunDir(stage.directory).read_summary()

@@ -21,7 +21,8 @@ from ntp.tasks.stages import PLACEMENT, RETRIEVING, Stage, kind_of
 
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
 _SHARED = (
-    *("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining", "tracking.uri"),
+    *("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining"),
+    *("tracking.uri", "tracking.experiment", "tracking.max_adapter_mb"),
     *(f"trainer.{name}" for name in PLACEMENT),
 )
 _STUDIES = ("verifier_eval", "overoptimisation")

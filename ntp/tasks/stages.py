@@ -28,7 +28,7 @@ PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
 
 # What the result of a task depends on.
 _LEARNING = ("data.split", "seed", "model", "module", "optimizer", "trainer")
-_READS = {
+READS = {
     "extract": (),
     "statistics": ("data.split",),
     "sft": _LEARNING,
@@ -71,7 +71,7 @@ class Stage:
     @cached_property
     def key(self) -> str:
         """Hash of everything the result depends on."""
-        paths = list(_READS[self.kind])
+        paths = list(READS[self.kind])
         if self.kind == "evaluate" and "verifier" in (*self.needs, *self.checkpoints):
             paths.append("aggregation")
         if self.kind in RETRIEVING and self.cfg.retrieval.name != "none":

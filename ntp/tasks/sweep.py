@@ -19,14 +19,18 @@ from ntp.sweep.records import (
     FAILED,
     RUNNING,
     Job,
+    Parent,
     Progress,
     job_folder,
+    read_parent,
     write_job,
+    write_parent,
     write_progress,
 )
 from ntp.sweep.status import statuses
 from ntp.sweep.table import print_table
 from ntp.tracking.owner import Owner
+from ntp.tracking.sweep import close_sweep, open_sweep
 
 
 def is_job() -> bool:
@@ -56,6 +60,8 @@ def run_job(cfg: DictConfig) -> float | None:
     try:
         if is_main():
             write_progress(sweep, number, Progress(RUNNING, Owner.current()))
+        parent = read_parent(sweep)
+        cfg.tracking.parent_run_id = parent and parent.run_id
         stage = stage_of(cfg)
         directory = str(stage.directory)
         if is_main():
@@ -85,11 +91,11 @@ class SweepReport(Callback):
     """Makes what all jobs share before they begin, and says how they went when they have ended."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:  # noqa: ARG002
-        """Create the tracking database and its experiment, which jobs that start at once would fight over."""
-        from ntp.tracking.mlflow import create_experiment
-
+        """Create the tracking database, the experiment and the run that those of the jobs are children of."""
+        sweep, tracking = Path(config.hydra.sweep.dir), config.tracking
         try:
-            create_experiment(config.tracking.uri, config.tracking.experiment)
+            run_id = open_sweep(tracking.uri, tracking.experiment, sweep.name)
+            write_parent(sweep, Parent(tracking.uri, run_id))
         except MissingMandatoryValue:  # nothing was chosen to run, or every job has another experiment
             pass
         except NtpError as error:
@@ -113,14 +119,19 @@ def report(sweep: Path) -> int:
 
     Raises:
         DataError: A record is corrupt.
+        ConfigError: The tracking store cannot be opened.
     """
     found = statuses(sweep)
     print_table(sweep, found)
-    if not all(status.has_ended for status in found):
+    has_failed = any(status.status == FAILED for status in found)
+    if all(status.has_ended for status in found):
+        if parent := read_parent(sweep):
+            close_sweep(parent.uri, parent.run_id, succeeded=not has_failed)
+    else:
         command = f"python -m ntp.run task=collect sweep.directory={sweep}"
         print(f"jobs that have not ended go on; to see how they stand: {command}", file=sys.stderr)
     print(sweep, flush=True)
-    return int(any(status.status == FAILED for status in found))
+    return int(has_failed)
 
 
 def _is_submitted() -> bool:

@@ -32,8 +32,9 @@ class Cli:
 
     def __call__(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+        options = {"timeout": 1500, **options}
         return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=280, env=environment, **options
+            self.command(*arguments), capture_output=True, text=True, env=environment, **options
         )
 
     def succeed(self, *arguments: str) -> Path:

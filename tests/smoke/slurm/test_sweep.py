@@ -45,7 +45,9 @@ def test_four_jobs_make_what_they_share_once_and_log_to_one_fresh_store(cli, sma
         assert float(objective) == pytest.approx(summary["val/perplexity"], rel=1e-3)
     with sqlite3.connect(cli.outputs / "mlflow.db") as store:
         runs = store.execute("select status, count(*) from runs group by status").fetchall()
-    assert runs == [("FINISHED", 5)]
+        children = store.execute("select count(*) from tags where key = 'mlflow.parentRunId'").fetchall()
+    assert runs == [("FINISHED", 6)], "the sweep's own, the extraction's, and one for each job"
+    assert children == [(5,)]
     assert not list(cli.outputs.glob(".*.lock*"))
 
 
