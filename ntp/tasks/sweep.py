@@ -108,7 +108,12 @@ class SweepReport(Callback):
         Raises:
             SystemExit: A job failed.
         """
-        sys.exit(report(Path(config.hydra.sweep.dir)))
+        try:
+            status = report(Path(config.hydra.sweep.dir))
+        except NtpError as error:  # of which Hydra would make a warning
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            status = 1
+        sys.exit(status)
 
 
 def report(sweep: Path) -> int:
