@@ -28,7 +28,10 @@ class Cli:
         self.outputs = outputs
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "ntp.run", f"paths.outputs={self.outputs}", *arguments]
+        # Hydra takes options before overrides only.
+        options = [argument for argument in arguments if argument.startswith("-")]
+        overrides = [argument for argument in arguments if not argument.startswith("-")]
+        return [sys.executable, "-m", "ntp.run", *options, f"paths.outputs={self.outputs}", *overrides]
 
     def __call__(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
