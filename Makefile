@@ -29,7 +29,7 @@ setup: .venv/.installed coq ## Install Coq and the Python environment in .venv
 demo: setup ## Learn from the Coq library, tune with trajectory balance, prove held-out theorems
 	$(BIN)/python -m ntp.run +experiment=demo resume=true
 
-test: setup ## Run every test, with the real Coq
+test: setup slurm ## Run every test, with the real Coq and, where it can be installed, a real SLURM
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.installed ## Check style, formatting and the direction of imports
@@ -57,6 +57,13 @@ clean: ## Remove run outputs and caches, keep the environment
 coq:
 	@command -v coqidetop.opt > /dev/null || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends coq; } \
 	  || { echo "Coq is missing and could not be installed; run: sudo apt-get install coq" >&2; exit 1; }
+
+# For tests only, so what cannot be installed is no failure: they skip and say why. A SLURM that is there is left alone.
+.PHONY: slurm
+slurm:
+	@command -v sbatch > /dev/null \
+	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends slurm-wlm munge; } \
+	  || echo "SLURM could not be installed, its tests will be skipped; run: sudo apt-get install slurm-wlm munge" >&2
 
 # Debian ships Python without ensurepip; everything else comes from the lock file.
 .venv/.installed: requirements.lock pyproject.toml

@@ -25,10 +25,12 @@ register()
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
 def main(cfg: DictConfig) -> float | None:
     """Compose the config, hand it to its task, and turn the user's errors into one line."""
-    from ntp.tasks.main import run_task  # imports torch: after the config has been found to be sound
+    # These import torch: after the config has been found to be sound.
+    from ntp.tasks.main import run_task
+    from ntp.tasks.sweep import is_job, run_job
 
     try:
-        return run_task(cfg)
+        return run_job(cfg) if is_job() else run_task(cfg)
     except NtpError as error:
         _fail(f"error: {error}", 1)
     except InstantiationException as error:  # Hydra's wrapping of what an object of the config raised

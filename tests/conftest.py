@@ -16,13 +16,16 @@ torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests start a SLURM of their own and leave one that is configured alone.
+SLURM_PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "setpriv")
+
 REQUIREMENTS = {
     "coq": (lambda: shutil.which("coqidetop.opt") is not None, "Coq is missing: apt-get install coq"),
     "gpu": (torch.cuda.is_available, "no CUDA device"),
     "lean": (lambda: shutil.which("lake") is not None, "Lean is missing: no lake on PATH"),
     "slurm": (
-        lambda: shutil.which("sbatch") is not None,
-        "no SLURM: apt-get install slurm-wlm munge",
+        lambda: all(shutil.which(p, path=f"{os.environ['PATH']}:/usr/sbin") for p in SLURM_PROGRAMS),
+        "SLURM is missing: apt-get install slurm-wlm munge",
     ),
 }
 

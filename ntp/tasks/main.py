@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
 from ntp.tasks import (
+    collect,
     doctor,
     evaluate,
     extract,
@@ -30,6 +31,7 @@ from ntp.tasks.stages import Stage
 from ntp.tracking.mlflow import MlflowRun, Run
 from ntp.tracking.processes import await_main, is_main
 from ntp.tracking.run_dir import RunDir, set_aside
+from ntp.tracking.stage_lock import StageLock
 
 # By the kind of the stage; each returns its summary.
 TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
@@ -47,6 +49,12 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "overoptimisation": overoptimisation.run,
 }
 
+# What is only printed.
+REPORTS: dict[str, Callable[[DictConfig], None]] = {
+    "doctor": lambda cfg: doctor.print_findings(doctor.diagnose(cfg)),
+    "collect": collect.run,
+}
+
 # What all processes of a distributed run work on; the main one does the rest alone.
 _DISTRIBUTED = train.run
 
@@ -54,7 +62,7 @@ console = Console(stderr=True, quiet=not is_main())
 
 
 def run_task(cfg: DictConfig) -> float | None:
-    """Run the task of a config; the last line printed is its output directory, which `doctor` has none of.
+    """Run the task of a config; the last line printed is its output directory, which reports have none of.
 
     Returns:
         The summary's `cfg.objective`, for sweeps that optimise something.
@@ -62,16 +70,34 @@ def run_task(cfg: DictConfig) -> float | None:
     Raises:
         NtpError: Something the user can mend.
     """
-    if cfg.task.name == "doctor":
+    if cfg.task.name in REPORTS:
         # No experiment names it: what it prints is kept nowhere.
         cfg.name = cfg.task.name
         reject_unknown_keys(cfg)
-        doctor.print_findings(doctor.diagnose(cfg))
+        REPORTS[cfg.task.name](cfg)
         return None
+    return finish(stage_of(cfg))
+
+
+def stage_of(cfg: DictConfig) -> Stage:
+    """The stage that the command line asks for.
+
+    Raises:
+        NtpError: Something the user can mend.
+    """
     require_experiment(cfg)
     reject_unknown_keys(cfg)
     require_placement(cfg)
-    stage = plan(cfg)
+    return plan(cfg)
+
+
+def finish(stage: Stage) -> float | None:
+    """Make what the command line asks for, and print its output directory as the last line.
+
+    Returns:
+        The summary's `cfg.objective`, for sweeps that optimise something.
+    """
+    cfg = stage.cfg
     # A job that SLURM has put back into its queue goes on where it was.
     restarted = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
     summary = make(stage, resume=cfg.resume or restarted, force=cfg.force)
@@ -101,8 +127,18 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
             console.print(f"{name} needs {need.cfg.name}, which is made first", highlight=False)
         make(need, resume=True)
         inputs[role] = need.directory
+    lock = StageLock(directory, lambda line: console.print(line, highlight=False))
     if not is_main():
-        return _help(stage, inputs)
+        return _help(stage, inputs, lock, force)
+    with lock:
+        if stage.is_complete and not force:  # by another process, which this one waited for
+            return make(stage, resume)
+        return _make_alone(stage, inputs, resume)
+
+
+def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[str, float]:
+    """Make a stage whose inputs are there, while no other run makes it."""
+    name, directory = stage.cfg.name, stage.directory
     if not resume or stage.is_complete:
         set_aside(directory)
     console.print(f"[bold]{name}[/] → {directory}", highlight=False)
@@ -122,10 +158,10 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
     return summary
 
 
-def _help(stage: Stage, inputs: Mapping[str, Path]) -> dict[str, float]:
+def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool) -> dict[str, float]:
     """Take part in what the main process makes, as far as others can, and wait for the rest."""
     task = TASKS[stage.kind]
-    if task is _DISTRIBUTED:
+    if task is _DISTRIBUTED and lock.await_leader(lambda: stage.is_complete and not force):
         task(Context(stage.cfg, stage.directory, inputs, Run()))
     await_main(stage.directory)
     return RunDir(stage.directory).read_summary()

@@ -1,16 +1,20 @@
 """Every YAML composes, instantiates where it can, and refuses what it does not know."""
 
+import itertools
+
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.config.register import CONFIG_DIR, compose_config, experiment_names
+from ntp.config.register import CONFIG_DIR, compose_config, experiment_names, register
 from ntp.config.schemas import SCHEMAS
 from ntp.errors import ConfigError
 
-GROUPS = sorted(p.name for p in CONFIG_DIR.iterdir() if p.is_dir() and p.name != "experiment")
+ADDED = ("experiment", "sweep")  # with a plus, on top of a config that is whole
+GROUPS = sorted(p.name for p in CONFIG_DIR.iterdir() if p.is_dir() and p.name not in ADDED)
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONFIG_DIR / group).glob("*.yaml"))]
 
 
@@ -36,6 +40,54 @@ def test_options_instantiate(group, option):
     extra = ["model.name_or_path=somewhere"] if option in ("pretrained", "seq2seq") else []
     cfg = compose_config(["name=test", f"{group}={option}", *extra])
     assert instantiate(cfg[group]) is not None
+
+
+def compose_sweep(*overrides):
+    """The config of `-m OVERRIDES`, with Hydra's own section."""
+    register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose("config", overrides=list(overrides), return_hydra_config=True)
+
+
+SWEEPS = sorted(path.stem for path in (CONFIG_DIR / "sweep").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_job_of_a_sweep_composes(name):
+    params = compose_sweep("+experiment=gfn_tb", f"+sweep={name}").hydra.sweeper.params
+    choices = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
+    jobs = [compose_config(["+experiment=gfn_tb", *job]) for job in itertools.product(*choices)]
+    for cfg in jobs:
+        OmegaConf.resolve(cfg)
+        reject_unknown_keys(cfg)
+    assert len({OmegaConf.to_yaml(cfg) for cfg in jobs}) == len(jobs) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks_per_node", "gpus_per_node", "nodes"),
+    [("slurm_cpu", 1, None, 1), ("slurm_1gpu", 1, 1, 1), ("slurm_8gpu", 8, 8, 1), ("slurm_2node", 8, 8, 2)],
+)
+def test_a_launcher_asks_for_a_task_for_each_gpu(name, tasks_per_node, gpus_per_node, nodes):
+    cfg = compose_sweep("+experiment=gfn_tb", "+sweep=seeds", f"hydra/launcher={name}", "model=llemma7b")
+    launcher = OmegaConf.to_container(cfg.hydra.launcher, resolve=True)
+    assert launcher["tasks_per_node"] == tasks_per_node
+    assert launcher["gpus_per_node"] == gpus_per_node
+    assert launcher["nodes"] == nodes
+    assert launcher["max_num_timeout"] > 0
+    assert launcher["submitit_folder"].startswith(cfg.paths.outputs)
+
+
+def test_every_launcher_is_tested():
+    names = {path.stem for path in (CONFIG_DIR / "hydra/launcher").glob("*.yaml")}
+    assert names == {"slurm_cpu", "slurm_1gpu", "slurm_8gpu", "slurm_2node"}
+
+
+@pytest.mark.parametrize(
+    "override", ["hydra.launcher.tasks_pernode=2", "hydra.launcher.srun=[]", "sweep.dir=x"]
+)
+def test_a_typo_in_a_launcher_names_the_key(override):
+    with pytest.raises(ConfigCompositionException, match=override.split("=")[0]):
+        compose_sweep("+experiment=sft", "hydra/launcher=slurm_cpu", override)
 
 
 def test_a_run_without_an_experiment_lists_them():

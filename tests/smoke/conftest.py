@@ -28,12 +28,16 @@ class Cli:
         self.outputs = outputs
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "ntp.run", f"paths.outputs={self.outputs}", *arguments]
+        # Hydra takes options before overrides only.
+        options = [argument for argument in arguments if argument.startswith("-")]
+        overrides = [argument for argument in arguments if not argument.startswith("-")]
+        return [sys.executable, "-m", "ntp.run", *options, f"paths.outputs={self.outputs}", *overrides]
 
     def __call__(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+        options = {"timeout": 280, **options}
         return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=280, env=environment, **options
+            self.command(*arguments), capture_output=True, text=True, env=environment, **options
         )
 
     def succeed(self, *arguments: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from ntp.config.schemas.policy import PolicyConfig, VerifierSourceConfig
+from ntp.config.schemas.running import SweepConfig
 from ntp.config.schemas.search import EvaluationConfig, MiningConfig, SearchConfig
 
 
@@ -53,6 +54,7 @@ class Config:
     mining: MiningConfig = field(default_factory=MiningConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     study: StudyConfig = field(default_factory=StudyConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     optimizer: Any = MISSING
     trainer: Any = MISSING
     tracking: Any = MISSING

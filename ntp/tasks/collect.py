@@ -1,0 +1,34 @@
+"""How the jobs of a sweep stand that was submitted earlier."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ntp.errors import ConfigError
+from ntp.sweep.records import read_jobs
+from ntp.tasks.sweep import report
+
+
+def run(cfg: DictConfig) -> None:
+    """Print the table of `sweep.directory`, by default of the latest sweep.
+
+    Raises:
+        ConfigError: There is no sweep.
+        SystemExit: A job failed.
+    """
+    directory = _latest(cfg) if cfg.sweep.directory is None else Path(cfg.sweep.directory).absolute()
+    if not read_jobs(directory):
+        raise ConfigError(
+            f"{directory} holds no jobs of a sweep: give sweep.directory=PATH, what the sweep printed last"
+        )
+    status = report(directory)
+    if status != 0:
+        sys.exit(status)
+
+
+def _latest(cfg: DictConfig) -> Path:
+    sweeps = Path(cfg.paths.outputs) / "sweeps"
+    return max((path for path in sweeps.glob("*") if read_jobs(path)), default=sweeps)

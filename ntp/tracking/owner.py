@@ -1,0 +1,90 @@
+"""Which process is at work on something, told so that others, on other machines too, can ask after it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_START_TOLERANCE_S = 2.0  # the time of boot, from which starts are counted, is known to about a second
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process, told apart from every later one with its number.
+
+    Attributes:
+        host: Name of its machine.
+        machine: Identity of the running kernel and of the PID namespace, within which `pid` means something.
+        pid: Its number.
+        started: When it was started, in seconds since the epoch.
+        slurm_job: The SLURM job that it belongs to, `12_3` for one of an array; None outside SLURM.
+        num_restarts: How often that job had been requeued.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    started: float
+    slurm_job: str | None
+    num_restarts: int
+
+    @staticmethod
+    def current() -> Owner:
+        """This process."""
+        return Owner(
+            host=socket.gethostname(),
+            machine=_machine(),
+            pid=os.getpid(),
+            started=psutil.Process().create_time(),
+            slurm_job=slurm_job_id(),
+            num_restarts=slurm_restarts(),
+        )
+
+    def is_alive(self) -> bool | None:
+        """Whether the process still runs; None where that cannot be known from here."""
+        same_job = self.slurm_job is not None and self.slurm_job == slurm_job_id()
+        if same_job and self.num_restarts < slurm_restarts():
+            return False  # a job is requeued when its processes are gone
+        if self.machine != _machine():
+            return None
+        try:
+            process = psutil.Process(self.pid)
+            is_this_one = abs(process.create_time() - self.started) < _START_TOLERANCE_S
+            return is_this_one and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def leads_this(self) -> bool:
+        """Whether this process helps that one: as another task of its SLURM job, or started by it."""
+        if self.slurm_job is not None and self.slurm_job == slurm_job_id():
+            return self.num_restarts == slurm_restarts()
+        return self.machine == _machine() and self.pid == os.getppid()
+
+    def __str__(self) -> str:
+        job = f", SLURM job {self.slurm_job}" if self.slurm_job else ""
+        return f"process {self.pid} on {self.host}{job}"
+
+
+def slurm_job_id() -> str | None:
+    """The SLURM job that this process belongs to, `12_3` for one of an array; None outside SLURM."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
+
+
+def slurm_restarts() -> int:
+    """How often the SLURM job of this process has been requeued."""
+    return int(os.environ.get("SLURM_RESTART_COUNT", 0))
+
+
+@cache
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
