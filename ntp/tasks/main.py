@@ -86,7 +86,7 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
     inputs = dict(stage.checkpoints)
     for role, need in stage.needs.items():
         if not need.is_complete:
-            console.print(f"{name} needs {need.cfg.name}, which is made first", highlight=False)
+            console.print(f"{name} needs {need.cfg.name} ({role}), which is made first", highlight=False)
         make(need, resume=True)
         inputs[role] = need.directory
     if not resume or stage.is_complete:

@@ -10,7 +10,8 @@ from ntp.config.register import CONFIG_DIR, compose_config, experiment_names
 from ntp.config.schemas import SCHEMAS
 from ntp.errors import ConfigError
 
-GROUPS = sorted(p.name for p in CONFIG_DIR.iterdir() if p.is_dir() and p.name != "experiment")
+DELTAS = ("experiment", "sweep")  # nothing is chosen of them unless asked for
+GROUPS = sorted(p.name for p in CONFIG_DIR.iterdir() if p.is_dir() and p.name not in DELTAS)
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONFIG_DIR / group).glob("*.yaml"))]
 
 

@@ -1,0 +1,108 @@
+"""Record what theorems of an evaluation cost: the fixture of `array_scaling.py`.
+
+A supervised policy searches held-out theorems by sampling and by best-first search with the default
+budgets, in one process with the default number of provers. `cost_s` of a search is what is due to its
+theorem; the time of opening it is taken off, since it depends on where shards are cut, and stands for
+itself: the seconds in which a fresh prover gets to the theorem.
+
+    python -m ntp.run +experiment=sft       # prints POLICY; the DATASET is in its log
+    python experiments/bench/record_costs.py DATASET POLICY
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from _costs import FIXTURE, RecordedCost
+
+from ntp.config.register import compose_config
+from ntp.data.dataset import Dataset
+from ntp.data.records import TheoremRecord
+from ntp.envs.coq_factory import CoqEnvFactory
+from ntp.envs.pool import EnvPool, PooledSession
+from ntp.errors import InitError
+from ntp.search.driver import search_theorems
+from ntp.tasks.data import load_policy, sample_theorems
+from ntp.tasks.searches import best_first_search, sampling_search
+from ntp.types import Theorem
+
+NUM_THEOREMS = 200
+
+
+class TimedPool(EnvPool):
+    """A pool that notes what is charged for opening each theorem."""
+
+    def __init__(self, *arguments, **options) -> None:
+        super().__init__(*arguments, **options)
+        self.opening_s: dict[str, float] = {}
+
+    def open_many(self, theorems: Sequence[Theorem]) -> list[PooledSession | InitError]:
+        started = time.perf_counter()
+        sessions = super().open_many(theorems)
+        seconds = time.perf_counter() - started
+        opened = [session for session in sessions if isinstance(session, PooledSession)]
+        total = sum(session.busy_s for session in opened)
+        for session in opened:
+            self.opening_s[session.theorem.id] = seconds * session.busy_s / total
+        return sessions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("policy", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    cfg = compose_config(["+experiment=search_eval"])
+    policy = load_policy(cfg, arguments.policy)
+    records = sample_theorems(cfg, Dataset.load(arguments.dataset), "test", NUM_THEOREMS)
+    theorems = [record.theorem for record in records]
+    costs: dict[str, list[float]] = defaultdict(list)
+    for make_search in (
+        sampling_search(cfg.search.sampling, cfg.seed),
+        best_first_search(cfg.search.best_first, cfg.seed),
+    ):
+        with TimedPool(CoqEnvFactory(), cfg.env.num_workers) as pool:
+            for search in search_theorems(theorems, make_search, policy, pool):
+                if not isinstance(search, InitError):
+                    name = search.theorem.id
+                    costs[name].append(search.usage.cost_s - pool.opening_s[name])
+    replay_s = replay_seconds(records)
+    FIXTURE.parent.mkdir(exist_ok=True)
+    with FIXTURE.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(RecordedCost.__dataclass_fields__)
+        for record in records:
+            theorem = record.theorem
+            row = (*costs[theorem.id], replay_s[theorem.id])
+            if len(row) == 3:
+                state = record.steps[0].state
+                values = (theorem.file, theorem.declaration.begin, len(state), len(record.steps))
+                writer.writerow((*values, *(round(value, 3) for value in row)))
+    print(f"{FIXTURE}: {len(costs)} theorems")
+
+
+def replay_seconds(records: Sequence[TheoremRecord]) -> dict[str, float]:
+    """How long a fresh prover takes to a theorem: measured for each file's last, in proportion before."""
+    last = {record.theorem.file: record.theorem for record in records}
+    seconds = {}
+    for file, theorem in last.items():
+        env = CoqEnvFactory()()
+        started = time.perf_counter()
+        env.open(theorem)
+        seconds[file] = time.perf_counter() - started
+        env.close()
+    begins = {file: max(1, theorem.declaration.begin) for file, theorem in last.items()}
+    return {
+        t.id: seconds[t.file] * t.declaration.begin / begins[t.file] for t in (r.theorem for r in records)
+    }
+
+
+if __name__ == "__main__":
+    main()
