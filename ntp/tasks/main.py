@@ -58,7 +58,7 @@ def run_task(cfg: DictConfig) -> float | None:
         # No experiment names it: what it prints is kept nowhere.
         cfg.name = cfg.task.name
         reject_unknown_keys(cfg)
-        doctor.print_findings(doctor.diagnose(cfg))
+        doctor.run(cfg)
         return None
     require_experiment(cfg)
     reject_unknown_keys(cfg)
