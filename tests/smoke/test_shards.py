@@ -119,7 +119,7 @@ def test_a_lost_shard_is_named_and_made_again(cli, search_eval, whole, shards):
 
 
 def test_shards_that_make_no_whole_are_refused(cli, search_eval, shards):
-    first, second = shards
+    _, second = shards
     file = second / "results-policy.jsonl"
     kept = file.read_text()
     file.write_text("".join(kept.splitlines(keepends=True)[1:]))

@@ -9,8 +9,11 @@ SECTIONS = [("search_eval", "evaluation"), ("mine_attempts", "mining")]
 
 @pytest.fixture
 def stage(tmp_path):
+    policy = tmp_path / "policy"
+    policy.mkdir()
+
     def make(experiment, *overrides):
-        given = [f"+experiment={experiment}", f"policy.checkpoint={tmp_path}"]
+        given = [f"+experiment={experiment}", f"policy.checkpoint={policy}"]
         return plan(compose_config([*given, *overrides]))
 
     return make
