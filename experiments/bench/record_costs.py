@@ -1,25 +1,25 @@
 """Record what theorems of an evaluation cost: the fixture of `array_scaling.py`.
 
-A supervised policy searches held-out theorems by sampling and by best-first search with the default
-budgets, in one process with the default number of provers. `cost_s` of a search is what is due to its
-theorem; the time of opening it is taken off, since it depends on where shards are cut, and stands for
-itself: the seconds in which a fresh prover gets to the theorem.
+A supervised policy searches held-out theorems by sampling and by best-first search, in one process with
+the default number of provers. `cost_s` of a search is what is due to its theorem; the time of opening it is
+taken off, since it depends on where shards are cut, and stands for itself: the seconds in which a fresh
+prover gets to the theorem. So do the seconds in which a process gets a policy, the start of Python included.
 
     python -m ntp.run +experiment=sft       # prints POLICY; the DATASET is in its log
-    python experiments/bench/record_costs.py DATASET POLICY
+    python experiments/bench/record_costs.py DATASET POLICY [key=value ...]     # as for search_eval
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import torch
-from _costs import FIXTURE, RecordedCost
+from _costs import FIXTURE, RecordedCost, Recording, write_recording
 
 from ntp.config.register import compose_config
 from ntp.data.dataset import Dataset
@@ -30,9 +30,8 @@ from ntp.errors import InitError
 from ntp.search.driver import search_theorems
 from ntp.tasks.data import load_policy, sample_theorems
 from ntp.tasks.searches import best_first_search, sampling_search
+from ntp.tasks.shards import num_tactics
 from ntp.types import Theorem
-
-NUM_THEOREMS = 200
 
 
 class TimedPool(EnvPool):
@@ -57,11 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("policy", type=Path)
+    parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    cfg = compose_config(["+experiment=search_eval"])
+    cfg = compose_config(["+experiment=search_eval", *arguments.overrides])
     policy = load_policy(cfg, arguments.policy)
-    records = sample_theorems(cfg, Dataset.load(arguments.dataset), "test", NUM_THEOREMS)
+    startup_s = time.time() - psutil.Process().create_time()
+    dataset = Dataset.load(arguments.dataset)
+    records = sample_theorems(cfg, dataset, "test", cfg.evaluation.max_theorems)
     theorems = [record.theorem for record in records]
     costs: dict[str, list[float]] = defaultdict(list)
     for make_search in (
@@ -72,20 +74,21 @@ def main() -> None:
             for search in search_theorems(theorems, make_search, policy, pool):
                 if not isinstance(search, InitError):
                     name = search.theorem.id
-                    costs[name].append(search.usage.cost_s - pool.opening_s[name])
+                    costs[name].append(max(0.0, search.usage.cost_s - pool.opening_s[name]))
     replay_s = replay_seconds(records)
-    FIXTURE.parent.mkdir(exist_ok=True)
-    with FIXTURE.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(RecordedCost.__dataclass_fields__)
-        for record in records:
-            theorem = record.theorem
-            row = (*costs[theorem.id], replay_s[theorem.id])
-            if len(row) == 3:
-                state = record.steps[0].state
-                values = (theorem.file, theorem.declaration.begin, len(state), len(record.steps))
-                writer.writerow((*values, *(round(value, 3) for value in row)))
-    print(f"{FIXTURE}: {len(costs)} theorems")
+    found = [
+        RecordedCost(
+            record.theorem.file,
+            record.theorem.declaration.begin,
+            len(record.steps[0].state),
+            round(sum(costs[record.theorem.id]), 3),
+            round(replay_s[record.theorem.id], 3),
+        )
+        for record in records
+        if record.theorem.id in costs
+    ]
+    write_recording(Recording(arguments.overrides, num_tactics(cfg), round(startup_s, 1), found))
+    print(f"{FIXTURE}: {len(found)} theorems")
 
 
 def replay_seconds(records: Sequence[TheoremRecord]) -> dict[str, float]:

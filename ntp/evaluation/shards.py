@@ -7,14 +7,16 @@ but for wall times. A shard is a run of neighbours, since neighbours share a fil
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Protocol, TypeVar
 
 from ntp.errors import ConfigError, DataError
+from ntp.evaluation.costs import Cost
+
+_NUM_HALVINGS = 50
 
 
 class OfTheorem(Protocol):
@@ -48,11 +50,11 @@ class Shard:
             )
         return Shard(int(found[1]), int(found[2]))
 
-    def of(self, costs: Sequence[float]) -> slice:
+    def of(self, costs: Sequence[Cost]) -> slice:
         """Which theorems the shard has.
 
         Args:
-            costs: What each theorem is expected to cost, in any unit, in the order of the theorems.
+            costs: What each theorem is expected to cost, in the order of the theorems, a file's in a row.
 
         Raises:
             ConfigError: There are more shards than theorems.
@@ -61,14 +63,13 @@ class Shard:
         return slice(positions[self.index], positions[self.index + 1])
 
 
-def cut(costs: Sequence[float], count: int) -> list[int]:
-    """Cut a sequence into runs of nearly equal cost, none of them empty.
+def cut(costs: Sequence[Cost], count: int) -> list[int]:
+    """Cut a sequence into runs, none of them empty, so that the costliest costs as little as can be.
 
-    The cuts lie where the cumulated cost passes each `count`-th of the whole, so a run costs at most a
-    `count`-th and half of what the theorems at its ends cost, but where a theorem costs more than a run.
+    A run costs what its theorems' searches do, and for every file the replay up to its last theorem.
 
     Args:
-        costs: N costs above 0.
+        costs: N costs.
         count: How many runs.
 
     Returns:
@@ -79,13 +80,43 @@ def cut(costs: Sequence[float], count: int) -> list[int]:
     """
     if count > len(costs):
         raise ConfigError(f"{count} shards for {len(costs)} theorems: choose fewer")
-    ends = list(accumulate(costs))
-    middles = [end - cost / 2 for end, cost in zip(ends, costs, strict=True)]
+    ends, spared = _cumulated(costs)
+    # The costliest run costs at least what the costliest theorem does, and at most what all do.
+    low, high = max(cost.search + cost.replay for cost in costs), ends[-1]
+    for _ in range(_NUM_HALVINGS):
+        middle = (low + high) / 2
+        if _fill(ends, spared, count, middle)[-1] == len(costs):
+            high = middle
+        else:
+            low = middle
+    return _fill(ends, spared, count, high)
+
+
+def _cumulated(costs: Sequence[Cost]) -> tuple[list[float], list[float]]:
+    """Such `ends` and `spared` that the run from a to b costs `ends[b] - ends[a] + spared[a]`.
+
+    `ends` charges a theorem with the replay from the one before; a run that begins within a file replays what
+    stands before its first theorem as well.
+    """
+    ends, spared, file, replayed = [0.0], [], None, 0.0
+    for cost in costs:
+        if cost.file != file:
+            file, replayed = cost.file, 0.0
+        further = max(replayed, cost.replay)
+        spared.append(replayed)
+        ends.append(ends[-1] + cost.search + further - replayed)
+        replayed = further
+    return ends, spared
+
+
+def _fill(ends: Sequence[float], spared: Sequence[float], count: int, limit: float) -> list[int]:
+    """Positions of runs as long as a limit allows, none of them empty; short of the end if it is too low."""
     positions = [0]
-    for index in range(1, count):
-        fair = bisect_left(middles, ends[-1] * index / count)
-        positions.append(min(max(fair, positions[-1] + 1), len(costs) - (count - index)))
-    return [*positions, len(costs)]
+    for left in reversed(range(count)):
+        begin = positions[-1]
+        end = bisect_right(ends, ends[begin] - spared[begin] + limit) - 1
+        positions.append(min(max(end, begin + 1), len(spared) - left))
+    return positions
 
 
 def merge_shards(theorem_ids: Sequence[str], parts: Iterable[Iterable[R]]) -> list[R]:

@@ -73,7 +73,7 @@ def run(context: Context) -> dict[str, float]:
     cfg, options = context.cfg, context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
     records = sample_theorems(cfg, dataset, options.split, options.max_theorems)
-    theorems = [record.theorem for record in records[shard_of(options, records)]]
+    theorems = [record.theorem for record in records[shard_of(cfg, records)]]
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
     augmentation = load_augmentation(cfg, dataset, context.inputs)

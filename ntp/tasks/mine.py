@@ -46,7 +46,7 @@ def run(context: Context) -> dict[str, float]:
     cfg, directory = context.cfg, context.directory
     wanted = wanted_theorems(cfg, Dataset.load(context.inputs["dataset"]))
     asked = [(side, record) for side, records in wanted.items() for record in records]
-    chosen = asked[shard_of(cfg.mining, [record for _, record in asked])]
+    chosen = asked[shard_of(cfg, [record for _, record in asked])]
     proposer = load_policy(cfg, context.inputs["policy"])
     mined: dict[str, list[MinedTheorem]] = {}
     for side in wanted:

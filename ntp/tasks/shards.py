@@ -61,20 +61,32 @@ def shard_key(options: DictConfig) -> dict[str, Any]:
     return {"shard": options.shard, "costs": costs}
 
 
-def shard_of(options: DictConfig, records: Sequence[TheoremRecord]) -> slice:
+def shard_of(cfg: DictConfig, records: Sequence[TheoremRecord]) -> slice:
     """Which theorems are to be worked on: all, or those of the shard.
 
     Args:
-        options: The section of the config.
+        cfg: Of an evaluation or of mining.
         records: All theorems, neighbours beside one another.
 
     Raises:
         ConfigError: There are more shards than theorems.
         DataError: The recorded costs are of other theorems.
     """
+    options = cfg[SECTIONS[cfg.task.name]]
     if options.shard is None:
         return slice(None)
-    costs = expected_costs(records)
+    costs = expected_costs(records, num_tactics(cfg))
     if options.costs is not None:
         costs = recorded_costs(Path(options.costs), records, costs)
     return Shard.parse(options.shard).of(costs)
+
+
+def num_tactics(cfg: DictConfig) -> int:
+    """How many tactics the searches of a task draw for a theorem, about: most samples stop at their first."""
+    searches = cfg.search if cfg.task.name == "evaluate" else cfg.mining
+    num_tactics = 1
+    if "sampling" in searches:
+        num_tactics += searches.sampling.num_samples
+    if "best_first" in searches:
+        num_tactics += searches.best_first.max_expansions * searches.best_first.samples_per_expansion
+    return num_tactics

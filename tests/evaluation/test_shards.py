@@ -1,39 +1,79 @@
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ntp.errors import ConfigError, DataError
+from ntp.evaluation.costs import Cost
 from ntp.evaluation.shards import Shard, cut, merge_shards
 
-COSTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=60)
+SEARCHES = st.lists(st.floats(0.01, 100), min_size=1, max_size=60)
+FILES = st.lists(
+    st.lists(st.tuples(st.integers(1, 20), st.integers(0, 20)), min_size=1, max_size=4),
+    min_size=1,
+    max_size=3,
+)
+
+
+def costs_of(searches):
+    return [Cost(search) for search in searches]
+
+
+def run_cost(costs):
+    """What a shard costs: its searches, and each of its files up to the last theorem."""
+    replays = {}
+    for cost in costs:
+        replays[cost.file] = max(replays.get(cost.file, 0), cost.replay)
+    return sum(cost.search for cost in costs) + sum(replays.values())
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 20])
 def test_shards_are_a_partition_of_even_parts_in_order(count):
     whole = list(range(20))
-    parts = [whole[Shard.parse(f"{i}/{count}").of([1.0] * 20)] for i in range(count)]
+    parts = [whole[Shard.parse(f"{i}/{count}").of(costs_of([1.0] * 20))] for i in range(count)]
     assert [item for part in parts for item in part] == whole
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@given(COSTS, st.data())
-def test_no_run_is_empty_and_none_costs_more_than_its_share_and_its_ends(costs, data):
-    count = data.draw(st.integers(1, len(costs)))
-    positions = cut(costs, count)
-    assert positions[0] == 0 and positions[-1] == len(costs)
-    runs = [costs[a:b] for a, b in pairwise(positions)]
+@given(SEARCHES, st.data())
+def test_no_run_is_empty_and_none_costs_more_than_its_share_and_a_theorem(searches, data):
+    count = data.draw(st.integers(1, len(searches)))
+    positions = cut(costs_of(searches), count)
+    assert positions[0] == 0 and positions[-1] == len(searches)
+    runs = [searches[a:b] for a, b in pairwise(positions)]
     assert all(runs)
-    fair = sum(costs) / count
     for run in runs:
-        assert len(run) == 1 or sum(run) <= fair + max(costs) * (1 + 1e-9)
+        assert sum(run) <= (sum(searches) / count + max(searches)) * (1 + 1e-9)
+
+
+@given(FILES, st.data())
+def test_no_other_cuts_make_the_costliest_run_cheaper(files, data):
+    costs = [
+        Cost(search, f"{number}.v", replay)
+        for number, theorems in enumerate(files)
+        for (search, _), replay in zip(theorems, sorted(r for _, r in theorems), strict=True)
+    ]
+    count = data.draw(st.integers(1, len(costs)))
+
+    def costliest(positions):
+        return max(run_cost(costs[a:b]) for a, b in pairwise(positions))
+
+    cuts = combinations(range(1, len(costs)), count - 1)
+    best = min(costliest([0, *inner, len(costs)]) for inner in cuts)
+    assert costliest(cut(costs, count)) == pytest.approx(best)
 
 
 def test_runs_follow_the_costs():
-    assert cut([9, 1, 1, 1, 1, 1, 1, 1, 1, 1], 2) == [0, 1, 10]
-    assert cut([1, 1, 1, 97], 4) == [0, 1, 2, 3, 4]
-    assert cut([97, 1, 1, 1], 4) == [0, 1, 2, 3, 4]
+    assert cut(costs_of([9, 1, 1, 1, 1, 1, 1, 1, 1, 1]), 2) == [0, 1, 10]
+    assert cut(costs_of([1, 1, 1, 97]), 4) == [0, 1, 2, 3, 4]
+    assert cut(costs_of([97, 1, 1, 1]), 4) == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_takes_long_to_replay_is_not_cut():
+    long, short = [Cost(1, "long.v", replay) for replay in (8, 9)], [Cost(1, "short.v")] * 6
+    assert cut([*short, *long], 2) == [0, 6, 8]
+    assert cut([Cost(1, file="a.v")] * 8, 2) == [0, 4, 8]
 
 
 @pytest.mark.parametrize("text", ["2/2", "1", "a/b", "-1/3", "0/0", "1/2/3"])
@@ -44,7 +84,7 @@ def test_a_shard_that_is_none(text):
 
 def test_more_shards_than_theorems():
     with pytest.raises(ConfigError, match="3 shards for 2 theorems"):
-        Shard(0, 3).of([1.0, 1.0])
+        Shard(0, 3).of(costs_of([1.0, 1.0]))
 
 
 def test_parts_become_the_whole_in_its_order(result_of):
