@@ -122,8 +122,9 @@ def slurm(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
 
 def tracking(cfg: DictConfig) -> list[Finding]:
     """Whether runs can be recorded where `tracking.uri` says."""
-    if OmegaConf.is_missing(cfg.tracking, "uri"):
-        return [Finding("tracking", "", "tracking.uri=http://HOST:5000", "tracking.uri is missing")]
+    if OmegaConf.is_missing(cfg.tracking, "uri") or not cfg.tracking.uri:
+        mend = "export MLFLOW_TRACKING_URI=http://HOST:5000"
+        return [Finding("tracking", "", mend, "tracking.uri says nothing: which server?")]
     uri = str(cfg.tracking.uri)
     if uri.startswith("sqlite:///"):
         return [_database(uri, Path(uri.removeprefix("sqlite:///")).absolute())]

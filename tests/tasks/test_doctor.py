@@ -158,6 +158,9 @@ def test_databases_that_cannot_be_written(tmp_path):
         assert "locked" in track(f"sqlite:///{locked}").detail
     finally:
         holder.close()
+    assert findings(checks.tracking, "tracking=mlflow_server", "tracking.uri=''")["tracking"].mend.startswith(
+        "export"
+    )
     assert track("outputs/mlruns").mend.startswith("tracking.uri=sqlite:")
 
 
