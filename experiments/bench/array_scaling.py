@@ -33,7 +33,7 @@ from ntp.evaluation.shards import cut
 
 NUM_THEOREMS, NUM_FILES = 12_000, 560  # about the standard library
 NUM_WORKERS = (1, 10, 100, 1000)
-NUM_LIBRARIES = 15
+NUM_LIBRARIES = 9
 NUM_FINER = 4
 SLOW_SHARE, SLOW_SPEED = 0.02, 0.5
 ERROR_OF_RECORD = 0.2
@@ -103,14 +103,17 @@ def efficiencies(recording: Recording, seed: int) -> dict[str, float]:
     rng = random.Random(seed)
     library = draw_library(recording.theorems, rng)
     (alone,) = shard_seconds(library, [0, len(library)], recording.startup_s)
+    speeds_of = {
+        workers: [SLOW_SPEED if rng.random() < SLOW_SHARE else 1.0 for _ in range(workers)]
+        for workers in NUM_WORKERS
+    }
     found = {}
     for name, believe in beliefs_of(recording, rng).items():
         costs = believe(library)
         for workers in NUM_WORKERS:
             one_each = shard_seconds(library, cut(costs, workers), recording.startup_s)
             finer = shard_seconds(library, cut(costs, NUM_FINER * workers), recording.startup_s)
-            steady = [1.0] * workers
-            slow = [SLOW_SPEED if rng.random() < SLOW_SHARE else 1.0 for _ in steady]
+            steady, slow = [1.0] * workers, speeds_of[workers]
             for variant, seconds, speeds in (
                 ("", one_each, steady),
                 ("_finer", finer, steady),
