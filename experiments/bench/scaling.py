@@ -59,7 +59,9 @@ class HalfRandom:
         rows = self._policy.sample(requests)
         for request, row in zip(requests, rows, strict=True):
             for i, draw in enumerate(request.draws[::2]):
-                row[2 * i] = replace(row[2 * i], text=OFTEN_WORK[draw.seed % len(OFTEN_WORK)])
+                # As likely as a trained policy has it: else no search would leave the first state.
+                text = OFTEN_WORK[draw.seed % len(OFTEN_WORK)]
+                row[2 * i] = replace(row[2 * i], text=text, log_prob=-1.0)
         return rows
 
 
