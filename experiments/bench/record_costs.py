@@ -70,7 +70,8 @@ def main() -> None:
         sampling_search(cfg.search.sampling, cfg.seed),
         best_first_search(cfg.search.best_first, cfg.seed),
     ):
-        with TimedPool(CoqEnvFactory(), cfg.env.num_workers) as pool:
+        pool = TimedPool(CoqEnvFactory(), cfg.env.num_workers)
+        with pool:
             for search in search_theorems(theorems, make_search, policy, pool):
                 if not isinstance(search, InitError):
                     name = search.theorem.id
