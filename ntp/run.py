@@ -25,12 +25,16 @@ register()
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
 def main(cfg: DictConfig) -> float | None:
     """Compose the config, hand it to its task, and turn the user's errors into one line."""
-    # These import torch: after the config has been found to be sound.
-    from ntp.tasks.main import run_task
-    from ntp.tasks.sweep import is_job, run_job
-
     try:
+        # These import torch: after the config has been found to be sound.
+        from ntp.tasks.main import run_task
+        from ntp.tasks.sweep import is_job, run_job
+
         return run_job(cfg) if is_job() else run_task(cfg)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("ntp"):
+            raise
+        _fail(f"error: {error}: {sys.executable} -m pip install -r requirements.lock", 1)
     except NtpError as error:
         _fail(f"error: {error}", 1)
     except InstantiationException as error:  # Hydra's wrapping of what an object of the config raised

@@ -26,6 +26,7 @@ def register() -> None:
         store.store(group=group, name=name, node=schema, package=package)
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
     OmegaConf.register_new_resolver("fast_precision", fast_precision, replace=True)
+    OmegaConf.register_new_resolver("shards", shards, replace=True)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -53,3 +54,11 @@ def fast_precision() -> str:
     except OSError:
         return "fp32"
     return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
+
+
+def shards(num: int | None) -> str:
+    """The choices of a sweep over all shards of a task: `0/2,1/2`."""
+    if num is None:
+        # Hydra shows a traceback for what is raised here, and a task one line for a shard that is none.
+        return "0/?"
+    return ",".join(f"{index}/{num}" for index in range(num))

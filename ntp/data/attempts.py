@@ -58,6 +58,21 @@ class AttemptRecord:
     num_tried: int
 
 
+@dataclass(frozen=True, slots=True)
+class MinedTheorem:
+    """What mining made of one theorem.
+
+    Attributes:
+        theorem: Its id.
+        attempts: What was tried on it; nothing if it could not be opened.
+        wall_s: Seconds of the searches that are due to it.
+    """
+
+    theorem: str
+    attempts: tuple[AttemptRecord, ...]
+    wall_s: float
+
+
 def label_attempts(
     theorem: Theorem, root: ProofState, transitions: Iterable[Transition], min_tries: int
 ) -> list[AttemptRecord]:

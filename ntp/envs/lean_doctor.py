@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ntp.envs.lean_factory import LeanReplFactory
 from ntp.envs.lean_server import SETUP_COMMAND
+from ntp.envs.probe import Finding, version_of
 from ntp.errors import NtpError
 from ntp.types import Proved, Span, Theorem
 
-_VERSION_TIMEOUT_S = 20.0
 _ELAN = "curl -sSfL https://elan.lean-lang.org/elan-init.sh | sh -s -- -y"
 _PROBE = Theorem("doctor", "", "theorem doctor (p : Prop) (h : p) : p", Span(0, 0), Span(0, 0), "-- doctor")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked for.
-
-    Attributes:
-        name: What.
-        found: Its version or place; empty when it is missing.
-        mend: The command that mends it; empty when there is nothing to mend.
-        detail: What else to know, in one line.
-    """
-
-    name: str
-    found: str
-    mend: str = ""
-    detail: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is there and works."""
-        return bool(self.found) and not self.mend
 
 
 def lean_findings(make_env: LeanReplFactory) -> list[Finding]:
@@ -49,22 +23,6 @@ def lean_findings(make_env: LeanReplFactory) -> list[Finding]:
     if make_env.project is not None:
         tools.append(project_finding(Path(make_env.project)))
     return [*tools, repl_finding(make_env)]
-
-
-def version_of(name: str, command: Sequence[str], mend: str) -> Finding:
-    """The first line that a program says about its version."""
-    if shutil.which(command[0]) is None:
-        return Finding(name, "", mend, "not on PATH")
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_VERSION_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding(name, "", mend, f"does not start: {error}")
-    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    if done.returncode != 0 or not said:
-        return Finding(name, "", mend, " ".join(said)[-200:] or f"exit status {done.returncode}")
-    return Finding(name, said[0])
 
 
 def project_finding(directory: Path) -> Finding:

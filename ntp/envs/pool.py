@@ -8,6 +8,7 @@ environments that have worked long, because provers leak.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
@@ -24,16 +25,30 @@ _Verdicts = list[tuple[int, Verdict | InitError]]
 
 
 class PooledSession:
-    """A theorem opened in one of the pool's workers; closing it frees the worker."""
+    """A theorem opened in one of the pool's workers; closing it frees the worker.
 
-    def __init__(self, worker: _Worker, session: ProofSession) -> None:
+    Attributes:
+        theorem: The theorem.
+        root: Its initial state.
+        busy_s: Seconds that the worker has spent on it, opening included.
+    """
+
+    def __init__(self, worker: _Worker, session: ProofSession, opening_s: float) -> None:
         self.theorem = session.theorem
         self.root = session.root
+        self.busy_s = opening_s
         self._worker, self._session = worker, session
 
     def submit(self, state: ProofState, tactic: str) -> Future[Outcome]:
         """Queue one step on the worker."""
-        return self._worker.submit(self._worker.step, self._session, state, tactic)
+        return self._worker.submit(self._step, state, tactic)
+
+    def _step(self, state: ProofState, tactic: str) -> Outcome:
+        started = time.perf_counter()
+        try:
+            return self._worker.step(self._session, state, tactic)
+        finally:
+            self.busy_s += time.perf_counter() - started
 
     def close(self) -> None:
         """Free the worker. Safe to call twice."""
@@ -160,10 +175,12 @@ class _Worker:
 
     def open(self, theorem: Theorem) -> PooledSession | InitError:
         self.file, self.position = theorem.file, theorem.declaration.begin
+        started = time.perf_counter()
         try:
-            self.session = PooledSession(self, self._fresh_env().open(theorem))
+            session = self._fresh_env().open(theorem)
         except InitError as error:
             return error
+        self.session = PooledSession(self, session, time.perf_counter() - started)
         return self.session
 
     def step(self, session: ProofSession, state: ProofState, tactic: str) -> Outcome:

@@ -25,7 +25,7 @@ class TheoremRun:
         transitions: Every step tried, in order; the steps of the trajectories when they are all there is.
         num_samples: Tactics sampled.
         num_env_steps: Tactics sent to the prover.
-        elapsed_s: From opening to closing the theorem, in seconds.
+        cost_s: Seconds of the search that are due to this theorem.
         error: Why the theorem could not be opened; None when it could.
     """
 
@@ -34,7 +34,7 @@ class TheoremRun:
     transitions: tuple[Transition, ...] = ()
     num_samples: int = 0
     num_env_steps: int = 0
-    elapsed_s: float = 0.0
+    cost_s: float = 0.0
     error: InitError | None = None
 
 
@@ -51,7 +51,7 @@ def assess(
         method: Name of the method.
         runs: One per theorem asked for, in the order of the results.
         verify_many: `EnvPool.verify_many`.
-        wall_s: Wall time of the whole search in seconds, shared out in proportion to `elapsed_s`.
+        wall_s: Wall time of the whole search in seconds, shared out in proportion to `cost_s`.
         independent: Whether the trajectories are independent samples of one policy.
     """
     found = [_distinct_proofs(run.trajectories) for run in runs]
@@ -65,7 +65,7 @@ def assess(
         return [_accepted(verdict) for verdict in verify_many(list(scripts))]
 
     irredundant = dict(zip(_keys(accepted), minimize(accepted, accepts), strict=True))
-    total_s = sum(run.elapsed_s for run in runs)
+    total_s = sum(run.cost_s for run in runs)
     results = []
     for run, proofs in zip(runs, found, strict=True):
         judged = tuple(
@@ -76,7 +76,7 @@ def assess(
             )
             for proof in proofs
         )
-        share_s = run.elapsed_s / total_s * wall_s if total_s > 0 else wall_s / len(runs)
+        share_s = run.cost_s / total_s * wall_s if total_s > 0 else wall_s / len(runs)
         results.append(_result(method, run, judged, share_s, independent))
     return results
 

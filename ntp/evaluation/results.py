@@ -84,8 +84,8 @@ class TheoremResult:
         proofs: Distinct proofs in the order in which they were found, those the re-check refused included.
         num_samples: Tactics sampled.
         num_env_steps: Tactics sent to the prover.
-        wall_s: Share of the method's wall time, in seconds. Theorems are searched concurrently, and the
-            shares sum to the method's wall time.
+        wall_s: Share of the method's wall time, in seconds. Theorems are searched concurrently, each is
+            charged with what is due to it (`ntp.search.charges`), and the shares sum to the wall time.
         message: Why the theorem could not be opened; empty otherwise.
         tree: What was tried.
     """

@@ -1,24 +1,37 @@
-"""An evaluation in parts: which theorems each part has, and how their results become one again.
+"""Long work on theorems in shards: which theorems each shard has, and how the shards become one again.
 
-What a search finds depends on its theorem and the seeds alone, so merged results equal those of one run but
-for wall times.
+What a search finds depends on its theorem and the seeds alone, so what is merged equals what one run makes
+but for wall times. A shard is a run of neighbours, since neighbours share a file, which is loaded once.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from ntp.errors import ConfigError, DataError
-from ntp.evaluation.results import TheoremResult
-from ntp.types import Theorem
+from ntp.evaluation.costs import Cost
+
+_NUM_HALVINGS = 50
+
+
+class OfTheorem(Protocol):
+    """A record of what was made of one theorem, by its id."""
+
+    @property
+    def theorem(self) -> str: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=OfTheorem)
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Part `index` of `count`, counted from 0."""
+    """Shard `index` of `count`, counted from 0."""
 
     index: int
     count: int
@@ -32,32 +45,89 @@ class Shard:
         """
         found = re.fullmatch(r"(\d+)/(\d+)", text)
         if not found or int(found[1]) >= int(found[2]):
-            raise ConfigError(f"evaluation.shard={text}: give i/n with i from 0 to n - 1, as 0/8")
+            raise ConfigError(
+                f"shard={text}: give i/n with i from 0 to n - 1, as 0/8, or for a sweep num_shards=n"
+            )
         return Shard(int(found[1]), int(found[2]))
 
-    def select(self, theorems: Sequence[Theorem]) -> list[Theorem]:
-        """The theorems of this part: a slice, since neighbours share a file, which is loaded once.
+    def of(self, costs: Sequence[Cost]) -> slice:
+        """Which theorems the shard has.
+
+        Args:
+            costs: What each theorem is expected to cost, in the order of the theorems, a file's in a row.
 
         Raises:
-            ConfigError: There are more parts than theorems.
+            ConfigError: There are more shards than theorems.
         """
-        if self.count > len(theorems):
-            raise ConfigError(f"{self.count} shards for {len(theorems)} theorems: choose fewer")
-        begin, end = (len(theorems) * i // self.count for i in (self.index, self.index + 1))
-        return list(theorems[begin:end])
+        positions = cut(costs, self.count)
+        return slice(positions[self.index], positions[self.index + 1])
 
 
-def merge_results(
-    theorems: Sequence[Theorem], parts: Sequence[Sequence[TheoremResult]]
-) -> list[TheoremResult]:
-    """One method's results of all parts, in the order of the theorems.
+def cut(costs: Sequence[Cost], count: int) -> list[int]:
+    """Cut a sequence into runs, none of them empty, so that the costliest costs as little as can be.
+
+    A run costs what its theorems' searches do, and for every file the replay up to its last theorem.
+
+    Args:
+        costs: N costs.
+        count: How many runs.
+
+    Returns:
+        `count` + 1 positions, from 0 to N.
+
+    Raises:
+        ConfigError: There are more runs than theorems.
+    """
+    if count > len(costs):
+        raise ConfigError(f"{count} shards for {len(costs)} theorems: choose fewer")
+    ends, spared = _cumulated(costs)
+    # The costliest run costs at least what the costliest theorem does, and at most what all do.
+    low, high = max(cost.search + cost.replay for cost in costs), ends[-1]
+    for _ in range(_NUM_HALVINGS):
+        middle = (low + high) / 2
+        if _fill(ends, spared, count, middle)[-1] == len(costs):
+            high = middle
+        else:
+            low = middle
+    return _fill(ends, spared, count, high)
+
+
+def _cumulated(costs: Sequence[Cost]) -> tuple[list[float], list[float]]:
+    """Such `ends` and `spared` that the run from a to b costs `ends[b] - ends[a] + spared[a]`.
+
+    `ends` charges a theorem with the replay from the one before; a run that begins within a file replays what
+    stands before its first theorem as well.
+    """
+    ends, spared, file, replayed = [0.0], [], None, 0.0
+    for cost in costs:
+        if cost.file != file:
+            file, replayed = cost.file, 0.0
+        further = max(replayed, cost.replay)
+        spared.append(replayed)
+        ends.append(ends[-1] + cost.search + further - replayed)
+        replayed = further
+    return ends, spared
+
+
+def _fill(ends: Sequence[float], spared: Sequence[float], count: int, limit: float) -> list[int]:
+    """Positions of runs as long as a limit allows, none of them empty; short of the end if it is too low."""
+    positions = [0]
+    for left in reversed(range(count)):
+        begin = positions[-1]
+        end = bisect_right(ends, ends[begin] - spared[begin] + limit) - 1
+        positions.append(min(max(end, begin + 1), len(spared) - left))
+    return positions
+
+
+def merge_shards(theorem_ids: Sequence[str], parts: Iterable[Iterable[R]]) -> list[R]:
+    """The records of all shards, one of each theorem, in the order of the theorems.
 
     Raises:
         DataError: A theorem is missing, occurs twice, or was not asked for.
     """
-    results = {result.theorem: result for part in parts for result in part}
-    counts = Counter(result.theorem for part in parts for result in part)
-    wanted = {theorem.id for theorem in theorems}
+    records = [record for part in parts for record in part]
+    counts = Counter(record.theorem for record in records)
+    wanted = set(theorem_ids)
     for what, names in (
         ("missing", wanted - counts.keys()),
         ("double", {name for name, count in counts.items() if count > 1}),
@@ -68,4 +138,5 @@ def merge_results(
                 f"shards do not make a whole: {len(names)} theorems {what} (first: {min(names)}); "
                 "remove their directories and run again"
             )
-    return [results[theorem.id] for theorem in theorems]
+    by_id = {record.theorem: record for record in records}
+    return [by_id[name] for name in theorem_ids]

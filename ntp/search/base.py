@@ -74,19 +74,25 @@ class Budget:
 
 @dataclass(slots=True)
 class Usage:
-    """What one search has spent."""
+    """What one search has spent.
+
+    Attributes:
+        num_samples: Tactics sampled.
+        num_env_steps: Tactics sent to the prover.
+        started: When the theorem was open, on the monotonic clock.
+        cost_s: Seconds of the process's time that are due to this theorem, as `ntp.search.charges` has it.
+    """
 
     num_samples: int = 0
     num_env_steps: int = 0
     started: float = field(default_factory=time.monotonic)
-    wall_s: float = 0.0
+    cost_s: float = 0.0
 
     def count(self, attempts: Sequence[Sequence[Attempt]]) -> None:
         """Add one round of attempts."""
         num = sum(len(row) for row in attempts)
         self.num_samples += num
         self.num_env_steps += num
-        self.wall_s = time.monotonic() - self.started
 
     def within(self, budget: Budget) -> bool:
         """Whether the search may go on."""

@@ -17,6 +17,7 @@ from ntp.errors import InitError
 from ntp.policy.requests import SampleRequest
 from ntp.search.base import Critic, Expansion, Proposer, Search
 from ntp.search.beliefs import with_beliefs
+from ntp.search.charges import Charges
 from ntp.types import ProofState, Theorem
 
 S = TypeVar("S", bound=Search)
@@ -52,9 +53,10 @@ def search_theorems(
 
     queues = [deque(lane) for lane in plan_lanes(theorems, pool.num_workers)]
     active: dict[int, tuple[PooledSession, S]] = {}
+    charges = Charges()
     try:
         while True:
-            _fill_slots(queues, active, make_search, pool, finish)
+            _fill_slots(queues, active, make_search, pool, finish, charges)
             if not active:
                 break
             selected = {slot: search.select() for slot, (_, search) in active.items()}
@@ -62,7 +64,7 @@ def search_theorems(
                 session, search = active.pop(slot)
                 session.close()
                 finish(search.theorem, search)
-            _run_round({slot: selected[slot] for slot in active}, active, proposer, pool, critic)
+            _run_round({slot: selected[slot] for slot in active}, active, proposer, pool, critic, charges)
     finally:
         for session, _ in active.values():
             session.close()
@@ -75,15 +77,19 @@ def _fill_slots(
     make_search: Callable[[Theorem, ProofState], S],
     pool: EnvPool,
     finish: Callable[[Theorem, S | InitError], None],
+    charges: Charges,
 ) -> None:
     """Open the next theorem of every free slot, again where one could not be opened."""
     while vacant := [slot for slot, queue in enumerate(queues) if slot not in active and queue]:
         theorems = [queues[slot].popleft() for slot in vacant]
+        opened = []
         for slot, theorem, session in zip(vacant, theorems, pool.open_many(theorems), strict=True):
             if isinstance(session, InitError):
                 finish(theorem, session)
             else:
                 active[slot] = (session, make_search(theorem, session.root))
+                opened.append((active[slot][1].usage, session.busy_s))
+        charges.charge(opened)
 
 
 def _run_round(
@@ -92,19 +98,28 @@ def _run_round(
     proposer: Proposer,
     pool: EnvPool,
     critic: Critic | None,
+    charges: Charges,
 ) -> None:
     flat = [(slot, expansion) for slot, expansions in selected.items() for expansion in expansions]
     requests = [SampleRequest(e.state.text, e.draws, active[slot][1].theorem) for slot, e in flat]
     proposals = proposer.sample(requests)
+    lengths = [
+        (active[slot][1].usage, len(expansion.state.text) + sum(len(tactic.text) for tactic in tactics))
+        for (slot, expansion), tactics in zip(flat, proposals, strict=True)
+    ]
+    charges.charge(lengths)
     steps = [
         (active[slot][0], expansion.state, tactic.text)
         for (slot, expansion), tactics in zip(flat, proposals, strict=True)
         for tactic in tactics
     ]
+    busy_before = {slot: session.busy_s for slot, (session, _) in active.items()}
     outcomes = iter(pool.step_many(steps))
+    charges.charge([(s.usage, session.busy_s - busy_before[slot]) for slot, (session, s) in active.items()])
     rows = [[(tactic, next(outcomes)) for tactic in tactics] for tactics in proposals]
     if critic is not None:
         rows = with_beliefs([expansion.state.text for _, expansion in flat], rows, critic)
+        charges.charge(lengths)
     attempts = {slot: [] for slot in selected}
     for (slot, _), row in zip(flat, rows, strict=True):
         attempts[slot].append(row)

@@ -1,30 +1,84 @@
-"""What this machine has of what experiments need, and the command that mends what is missing."""
+"""Says what this machine has of what experiments need, and the command that mends what is missing."""
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
-import sys
-from collections.abc import Callable
-from pathlib import Path
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import Thread
 
-import torch
-from hydra.utils import instantiate
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from ntp.config.register import compose_config
-from ntp.envs.coq_project import INSTALL_COMMAND
-from ntp.envs.lean_doctor import Finding, lean_findings, version_of
+from ntp.envs.probe import Finding
+from ntp.errors import EnvError
+from ntp.tasks import checks
 
-_MIN_FREE_GB = 10
+# Of all checks together, which run side by side: what hangs is reported and left behind.
+_PATIENCE_S = 9.0
+
+# By the name of a check that does not come back. To look for something more, add a function of the config.
+CHECKS: dict[str, Callable[[DictConfig], list[Finding]]] = {
+    "Python": checks.python,
+    "libraries": checks.libraries,
+    "GPU": checks.devices,
+    "Coq": checks.coq,
+    "Lean REPL": checks.lean,
+    "SLURM": checks.slurm,
+    "tracking": checks.tracking,
+    "disk": checks.disk,
+}
+
+# By the factory of the environment: what it cannot do without.
+_PROVERS = {
+    "CoqEnvFactory": {"Coq", "Coq library"},
+    "LeanReplFactory": {"Lean project", "Lean REPL"},
+    "LeanDojoFactory": {"lake"},
+}
 
 
-def diagnose(cfg: DictConfig) -> list[Finding]:
-    """Everything that is looked for, in the order of `CHECKS`."""
-    return [finding for check in CHECKS for finding in check(cfg)]
+def run(cfg: DictConfig) -> None:
+    """Print what there is and what is missing.
+
+    Raises:
+        EnvError: Something that the config needs is missing or broken: a library, the prover of `env`, the
+            tracking store, a directory for outputs, or SLURM where `hydra/launcher` submits to it. What else
+            is missing is only shown.
+    """
+    findings = diagnose(cfg)
+    print_findings(findings)
+    wanting = [finding.name for finding in findings if finding.needed and not finding.ok]
+    if wanting:
+        names = ", ".join(wanting)
+        raise EnvError(f"needed here, and missing or broken: {names}; the table says how to mend it")
+
+
+def diagnose(
+    cfg: DictConfig,
+    looked_for: Mapping[str, Callable[[DictConfig], list[Finding]]] = CHECKS,
+    patience_s: float = _PATIENCE_S,
+) -> list[Finding]:
+    """Everything that is looked for, in order; a check that fails or hangs is itself a finding."""
+    answers: dict[str, list[Finding]] = {}
+
+    def look(name: str, check: Callable[[DictConfig], list[Finding]]) -> None:
+        try:
+            answers[name] = check(cfg)
+        except Exception as error:  # whatever is wrong with a machine, the doctor goes on
+            answers[name] = [Finding(name, "", detail=" ".join(str(error).split()) or type(error).__name__)]
+
+    threads = [Thread(target=look, args=item, daemon=True) for item in looked_for.items()]
+    deadline = time.monotonic() + patience_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    silent = f"no answer within {patience_s:g} s"
+    found = [f for name in looked_for for f in answers.get(name, [Finding(name, "", detail=silent)])]
+    needed = _needed(cfg)
+    return [replace(f, needed=f.needed or f.name in needed) for f in found]
 
 
 def print_findings(findings: list[Finding], console: Console | None = None) -> None:
@@ -34,53 +88,15 @@ def print_findings(findings: list[Finding], console: Console | None = None) -> N
         table.add_column(column, overflow="fold")
     for finding in findings:
         mark = "[green]ok[/]" if finding.ok else "[red]missing[/]" if not finding.found else "[yellow]![/]"
-        table.add_row(f"{finding.name} {mark}", finding.found, finding.mend, finding.detail)
+        needed = ", needed" if finding.needed and not finding.ok else ""
+        table.add_row(f"{finding.name} {mark}{needed}", finding.found, finding.mend, finding.detail)
     (console or Console()).print(table)
 
 
-def _python(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
-    return [
-        Finding("Python", f"{platform.python_version()} ({sys.executable})"),
-        Finding("torch", torch.__version__),
-        Finding("CPU cores", str(len(os.sched_getaffinity(0)))),
-    ]
-
-
-def _devices(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
-    if not torch.cuda.is_available():
-        return [Finding("GPU", "none", detail="small models only; everything else runs without one")]
-    return [
-        Finding(f"GPU {i}", torch.cuda.get_device_name(i), detail=_memory(i))
-        for i in range(torch.cuda.device_count())
-    ]
-
-
-def _memory(device: int) -> str:
-    free, total = torch.cuda.mem_get_info(device)
-    return f"{free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
-
-
-def _coq(cfg: DictConfig) -> list[Finding]:
-    program = cfg.env.get("coqidetop", "coqidetop.opt")
-    return [version_of("Coq", [program, "--version"], INSTALL_COMMAND)]
-
-
-def _lean(cfg: DictConfig) -> list[Finding]:
-    lean = "LeanReplFactory" in cfg.env._target_
-    chosen = cfg.env if lean else compose_config(["name=doctor", "env=lean_repl"]).env
-    return lean_findings(instantiate(chosen))
-
-
-def _disk(cfg: DictConfig) -> list[Finding]:
-    outputs = Path(cfg.paths.outputs)
-    there = next(path for path in (outputs, *outputs.parents) if path.exists())
-    free_gb = shutil.disk_usage(there).free / 1e9
-    mend = "" if free_gb >= _MIN_FREE_GB else f"free some of {there}, or paths.outputs=/elsewhere"
-    found = [Finding("disk", f"{free_gb:.0f} GB free", mend, str(there))]
-    if not os.access(there, os.W_OK):
-        found.append(Finding("outputs", "", "paths.outputs=/a/place/of/yours", f"{there} is read-only"))
-    return found
-
-
-# To look for something more, add a function of the config that returns findings.
-CHECKS: tuple[Callable[[DictConfig], list[Finding]], ...] = (_python, _devices, _coq, _lean, _disk)
+def _needed(cfg: DictConfig) -> set[str]:
+    """Names of findings without which nothing works."""
+    names = {"libraries", "tracking", "outputs"}
+    names |= _PROVERS.get(str(cfg.env._target_).rpartition(".")[2], set())
+    if HydraConfig.initialized() and str(HydraConfig.get().launcher._target_).endswith("SlurmLauncher"):
+        names.add("SLURM")
+    return names

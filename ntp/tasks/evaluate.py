@@ -18,7 +18,6 @@ from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremResult
-from ntp.evaluation.shards import Shard
 from ntp.policy.requests import Draw
 from ntp.retrieval.augmentation import Augmentation
 from ntp.search.augmented import AugmentedProposer
@@ -32,6 +31,7 @@ from ntp.tasks.data import load_policy, sample_theorems
 from ntp.tasks.parts import Part, num_done, parts_of
 from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.searches import best_first_search, priority_weights, sampling_search
+from ntp.tasks.shards import shard_of
 from ntp.tasks.verifiers import load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import ProofState, Theorem
@@ -73,9 +73,7 @@ def run(context: Context) -> dict[str, float]:
     cfg, options = context.cfg, context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
     records = sample_theorems(cfg, dataset, options.split, options.max_theorems)
-    theorems = [record.theorem for record in records]
-    if options.shard is not None:
-        theorems = Shard.parse(options.shard).select(theorems)
+    theorems = [record.theorem for record in records[shard_of(cfg, records)]]
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
     augmentation = load_augmentation(cfg, dataset, context.inputs)
@@ -204,5 +202,5 @@ def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:
         tuple(search.transitions),
         search.usage.num_samples,
         search.usage.num_env_steps,
-        search.usage.wall_s,
+        search.usage.cost_s,
     )

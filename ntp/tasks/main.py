@@ -51,7 +51,7 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
 
 # What is only printed.
 REPORTS: dict[str, Callable[[DictConfig], None]] = {
-    "doctor": lambda cfg: doctor.print_findings(doctor.diagnose(cfg)),
+    "doctor": doctor.run,
     "collect": collect.run,
 }
 
@@ -124,7 +124,7 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
     inputs = dict(stage.checkpoints)
     for role, need in stage.needs.items():
         if not need.is_complete:
-            console.print(f"{name} needs {need.cfg.name}, which is made first", highlight=False)
+            console.print(f"{name} needs {need.cfg.name} ({role}), which is made first", highlight=False)
         make(need, resume=True)
         inputs[role] = need.directory
     lock = StageLock(directory, lambda line: console.print(line, highlight=False))

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
-from ntp.evaluation.shards import Shard
 from ntp.tasks.data import verifier_side
 from ntp.tasks.searches import priority_weights
+from ntp.tasks.shards import SECTIONS, check_shards, shard_config
 from ntp.tasks.sources import extraction, require_prover
 from ntp.tasks.stages import PLACEMENT, RETRIEVING, Stage, kind_of
 
@@ -56,8 +56,9 @@ def plan(cfg: DictConfig) -> Stage:
         if cfg.search.score != "policy":
             found.add_verifier()
     if kind == "merge":
-        for index in range(cfg.evaluation.num_shards):
-            found.stages[f"shard/{index}"] = plan(_shard(cfg, index))
+        num_shards = cfg[SECTIONS[cfg.task.name]].num_shards
+        for index in range(num_shards):
+            found.stages[f"shard/{index}"] = plan(shard_config(cfg, index))
     if kind in _STUDIES:
         for name, overrides in cfg.study.variants.items():
             for seed in cfg.study.seeds:
@@ -93,6 +94,8 @@ class _Needs:
 
     def add_attempts(self, role: str, *sides: str) -> None:
         """Attempts on some sides of the split, of the policy that the verifier sits on."""
+        if self.cfg.mining.shard is not None:
+            raise ConfigError("mining.shard mines only a part: leave it out, or merge with mining.num_shards")
         mining = copy.deepcopy(self.cfg.mining)
         mining.sides = list(sides)
         self.add(role, ["+experiment=mine_attempts"], policy=self.cfg.policy, mining=mining)
@@ -131,10 +134,7 @@ def _check_early(cfg: DictConfig, kind: str) -> None:
         instantiate(cfg.reward)
     if kind == "evaluate":
         priority_weights(cfg.search)
-    if cfg.evaluation.shard is not None:
-        Shard.parse(cfg.evaluation.shard)
-    if kind == "merge" and (cfg.evaluation.num_shards < 1 or cfg.evaluation.shard is not None):
-        raise ConfigError("evaluation.num_shards merges at least 1 part: give it without evaluation.shard")
+    check_shards(cfg)
     if kind == "retrieval_eval" and cfg.retrieval.name != "dense":
         raise ConfigError("retrieval_eval measures BM25 and the dense retriever: leave retrieval=dense")
     if cfg.retrieval.corpus is not None and (kind == "retrieval_eval" or cfg.data.source == "coq"):
@@ -171,14 +171,6 @@ def _benchmark(folder: str) -> DictConfig:
     data = copy.deepcopy(_composed(("+experiment=extract_lean", "data=leandojo"))).data
     data.path = folder
     return data
-
-
-def _shard(cfg: DictConfig, index: int) -> DictConfig:
-    """The config of one part of an evaluation: what `evaluation.shard=i/n` on the command line makes."""
-    other = copy.deepcopy(cfg)
-    other.evaluation.shard = f"{index}/{cfg.evaluation.num_shards}"
-    other.evaluation.num_shards = None
-    return other
 
 
 def _variant(cfg: DictConfig, overrides: Sequence[str], seed: int) -> DictConfig:

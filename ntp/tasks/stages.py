@@ -17,6 +17,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.tasks.shards import SECTIONS, is_merge, shard_key
 from ntp.tasks.sources import path_digest, plain, source_key
 from ntp.tracking.run_dir import is_complete
 
@@ -37,7 +38,7 @@ READS = {
     "verifier": (*_LEARNING, "loss"),
     "retriever": (*_LEARNING, "loss"),
     "evaluate": ("data.split", "seed", "model", "env", "search", "evaluation"),
-    "merge": ("data.split", "evaluation"),
+    "merge": ("data.split",),
     "verifier_eval": ("seed", "study"),
     "retrieval_eval": ("data.split",),
     "overoptimisation": ("study",),
@@ -65,7 +66,7 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        """The task's name; for training the module's, and `merge` for an evaluation in parts."""
+        """The task's name; for training the module's, and `merge` for shards that become one."""
         return kind_of(self.cfg)
 
     @cached_property
@@ -76,7 +77,15 @@ class Stage:
             paths.append("aggregation")
         if self.kind in RETRIEVING and self.cfg.retrieval.name != "none":
             paths += _RETRIEVAL
+        section = SECTIONS.get(self.cfg.task.name)
+        if self.kind == "merge" and section is not None:
+            paths.append(section)
         reads = {path: plain(OmegaConf.select(self.cfg, path)) for path in paths}
+        if section is not None:
+            # A result is the same whatever its shards are and will be.
+            for name in ("shard", "num_shards", "costs"):
+                del reads[section][name]
+            reads |= shard_key(self.cfg[section])
         if self.kind == "extract":
             reads |= source_key(self.cfg)
         reads["weights"] = {
@@ -84,7 +93,7 @@ class Stage:
         }
         for name in PLACEMENT:
             reads.get("trainer", {}).pop(name, None)
-        if self.kind == "mine":
+        if section == "mining":
             # How many theorems of the other sides would be mined is no matter here.
             wanted = reads["mining"]["num_theorems"]
             reads["mining"]["num_theorems"] = {side: wanted.get(side) for side in self.cfg.mining.sides}
@@ -113,6 +122,6 @@ def _names(cfg: DictConfig, paths: list[str]) -> list[tuple[str, str]]:
 
 def kind_of(cfg: DictConfig) -> str:
     """The kind of the stage that a config asks for."""
-    if cfg.task.name == "evaluate" and cfg.evaluation.num_shards is not None:
+    if is_merge(cfg):
         return "merge"
     return cfg.module.name if cfg.task.name == "train" else cfg.task.name

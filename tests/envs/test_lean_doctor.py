@@ -1,9 +1,7 @@
 import sys
 from pathlib import Path
 
-import pytest
-
-from ntp.envs.lean_doctor import lean_findings, project_finding, version_of
+from ntp.envs.lean_doctor import lean_findings, project_finding
 from ntp.envs.lean_factory import LeanReplFactory
 
 STANDIN = [sys.executable, "-S", "-E", str(Path(__file__).parents[1] / "standin")]
@@ -32,20 +30,6 @@ def test_a_repl_that_does_not_answer_is_not():
     broken = LeanReplFactory(command=[*STANDIN, "--stderr", "error: incompatible header"])
     (repl,) = [f for f in lean_findings(broken) if f.name == "Lean REPL"]
     assert not repl.ok and "different Lean toolchains" in repl.detail
-
-
-@pytest.mark.parametrize(
-    ("text", "found", "detail"),
-    [
-        ("echo Lake version 5.0.0", "Lake version 5.0.0", ""),
-        ("echo no default toolchain >&2; exit 1", "", "no default toolchain"),
-        ("exit 3", "", "exit status 3"),
-    ],
-)
-def test_versions(tmp_path, text, found, detail):
-    finding = version_of("lake", [script(tmp_path / "lake", text)], "make lean")
-    assert (finding.found, finding.detail) == (found, detail)
-    assert finding.ok == bool(found)
 
 
 def test_projects(tmp_path):

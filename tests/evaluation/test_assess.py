@@ -18,7 +18,7 @@ from ntp.types import (
 
 @pytest.fixture
 def run_of(state_of):
-    def make(theorem, *attempts, elapsed_s=1.0):
+    def make(theorem, *attempts, cost_s=1.0):
         """Attempts are (tactics, status); every tactic but the last reaches a new state."""
         last = {
             Status.PROVED: Proved(),
@@ -36,7 +36,7 @@ def run_of(state_of):
             ]
             trajectories.append(Trajectory(theorem, tuple(steps), status))
         steps = tuple(step for t in trajectories for step in t.transitions)
-        return TheoremRun(theorem, tuple(trajectories), steps, len(attempts), len(steps), elapsed_s)
+        return TheoremRun(theorem, tuple(trajectories), steps, len(attempts), len(steps), cost_s)
 
     return make
 

@@ -30,7 +30,7 @@ def test_padding_is_dropped_and_false_proofs_are_refused_by_the_kernel(tmp_path)
         ["intros n H.", "exact H."],
         ["admit."],
     ]
-    run = TheoremRun(theorem, tuple(trajectory(theorem, claim) for claim in claims), elapsed_s=1.0)
+    run = TheoremRun(theorem, tuple(trajectory(theorem, claim) for claim in claims), cost_s=1.0)
     with EnvPool(CoqEnvFactory(root=str(tmp_path)), num_workers=2) as pool:
         [result] = assess("sft", [run], pool.verify_many, wall_s=1.0, independent=True)
     assert [proof.verified for proof in result.proofs] == [True, True, True, False, False]

@@ -5,14 +5,10 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
-
-from ntp.data.jsonl import read_jsonl
-from ntp.evaluation.results import TheoremResult
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 
@@ -91,39 +87,6 @@ def test_evaluation_counts_every_theorem(evaluated):
     assert numbers["one_shot/num_solved"] <= numbers["one_shot/num_distinct_proofs"]
     for name in ("report.md", "report.html", "results-one_shot.jsonl", "results-policy.jsonl"):
         assert (directory / name).stat().st_size > 0
-
-
-def test_shards_merge_to_what_one_run_finds(cli, search_eval, evaluated):
-    first = cli.succeed(*search_eval, "evaluation.shard=0/2")
-    stale = (first / "COMPLETE").stat().st_mtime_ns
-    merged = cli.succeed(*search_eval, "evaluation.num_shards=2")
-    assert (first / "COMPLETE").stat().st_mtime_ns == stale, "a shard that is there is not made again"
-
-    def results(directory, method):
-        """Everything but times; log-probabilities, which rounding in other batches changes, beside it."""
-        found = read_jsonl(directory / f"results-{method}.jsonl", TheoremResult)
-        whole = [replace(result, wall_s=0.0) for result in found]
-        log_probs: list[float] = []
-        return without_log_probs([asdict(result) for result in whole], log_probs), log_probs
-
-    for method in ("one_shot", "policy", "policy_best_first"):
-        ours, theirs = results(merged, method), results(evaluated, method)
-        assert ours[0] == theirs[0]
-        assert ours[1] == pytest.approx(theirs[1], abs=1e-4)
-    times = {name for name in summary(merged) if "wall_s" in name}
-    assert times
-    for name, value in summary(evaluated).items():
-        assert name in times or summary(merged)[name] == value, name
-
-
-def without_log_probs(value, log_probs):
-    """A nested value without its log-probabilities, which are appended to a list."""
-    if isinstance(value, dict):
-        log_probs += [value["log_prob"]] if "log_prob" in value else []
-        return {k: without_log_probs(v, log_probs) for k, v in value.items() if k != "log_prob"}
-    if isinstance(value, list | tuple):
-        return [without_log_probs(item, log_probs) for item in value]
-    return value
 
 
 def begin(cli, directory, *arguments):

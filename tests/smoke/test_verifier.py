@@ -64,6 +64,17 @@ def test_mining_that_was_interrupted_keeps_its_parts(cli, overrides, mined):
     assert {part: part.stat().st_mtime_ns for part in kept} == kept
 
 
+def test_shards_mine_what_one_run_mines(cli, overrides, mined):
+    shards = [*overrides, "mining.num_shards=3"]
+    cli.succeed("-m", "+experiment=mine_attempts", "+sweep=mining_shards", *shards)
+    merged = cli.succeed("+experiment=mine_attempts", *shards)
+    assert merged != mined
+    for side in ("train", "val"):
+        for name in (f"attempts-{side}.jsonl", f"preferences-{side}.jsonl"):
+            assert (merged / name).read_bytes() == (mined / name).read_bytes()
+    assert (merged / "summary.json").read_bytes() == (mined / "summary.json").read_bytes()
+
+
 @pytest.mark.parametrize("experiment", ["verifier_dpo", "verifier_mle"])
 def test_an_ensemble_is_trained_and_saved_as_adapters(cli, overrides, mined, experiment):
     run = cli.succeed(

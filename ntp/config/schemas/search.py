@@ -44,6 +44,11 @@ class SearchConfig:
 
 @dataclass
 class MiningConfig:
+    """Which theorems are mined and how; `shard`, `num_shards` and `costs` as of an evaluation."""
+
+    shard: str | None = None
+    num_shards: int | None = None
+    costs: str | None = None
     sides: list[str] = field(default_factory=lambda: ["train", "val"])
     num_theorems: dict[str, int] = field(
         default_factory=lambda: {"train": 300, "verifier": 300, "val": 120, "test": 800}
@@ -59,10 +64,15 @@ class MiningConfig:
 
 @dataclass
 class EvaluationConfig:
-    """What is asked of policies; `shard` is the part `i/n` to do, `num_shards` asks for all parts, merged."""
+    """What is asked of policies.
+
+    `shard` is the one `i/n` to make, `num_shards` asks for all of them, merged; `costs` is the directory of
+    an earlier run, whose times say how shards are made even.
+    """
 
     shard: str | None = None
     num_shards: int | None = None
+    costs: str | None = None
     split: str = "test"
     max_theorems: int | None = None
     one_shot_tactics: list[str] | None = None

@@ -1,0 +1,85 @@
+"""Asking programs about themselves: what is there, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ANSWER_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked for.
+
+    Attributes:
+        name: What.
+        found: Its version or place; empty when it is missing.
+        mend: The command that mends it; empty when there is nothing to mend.
+        detail: What else to know, in one line.
+        needed: Whether nothing works without it.
+    """
+
+    name: str
+    found: str
+    mend: str = ""
+    detail: str = ""
+    needed: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is there and works."""
+        return bool(self.found) and not self.mend
+
+
+def version_of(name: str, command: Sequence[str], mend: str) -> Finding:
+    """The first line that a program says about its version, or why it says none."""
+    answer = ask(command)
+    if isinstance(answer, str):
+        return Finding(name, answer.splitlines()[0])
+    return Finding(name, "", mend, answer.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why a program did not answer, in one line."""
+
+    reason: str
+
+
+def ask(command: Sequence[str], timeout_s: float = ANSWER_TIMEOUT_S) -> str | NoAnswer:
+    """What a program says, stripped, and if it says nothing else what it says on its standard error.
+
+    A program that does not end in time is killed with its children: one of them that lives on would keep the
+    pipes open, and the caller waiting.
+    """
+    if shutil.which(command[0]) is None:
+        return NoAnswer("not on PATH")
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        return NoAnswer(f"does not start: {error.strerror}")
+    try:
+        output, errors = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return NoAnswer(f"no answer within {timeout_s:g} s")
+    said = output.strip() or errors.strip()
+    if process.returncode != 0 or not said:
+        return NoAnswer(" ".join(said.splitlines())[-200:] or f"exit status {process.returncode}")
+    return said

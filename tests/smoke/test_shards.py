@@ -1,0 +1,142 @@
+"""An evaluation in shards, made by a sweep and merged, against the same in one run, with the real Coq."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from ntp.data.jsonl import read_jsonl, write_jsonl
+from ntp.evaluation.results import TheoremResult
+
+pytestmark = [pytest.mark.coq, pytest.mark.slow]
+
+METHODS = ("one_shot", "policy", "policy_best_first")
+
+
+@pytest.fixture(scope="module")
+def search_eval(small, sft_policy):
+    return [
+        "+experiment=search_eval",
+        *small,
+        f"policy.checkpoint={sft_policy}",
+        "evaluation.max_theorems=12",
+        "search.sampling.num_samples=4",
+        "search.best_first.max_expansions=3",
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(cli, search_eval):
+    return cli.succeed(*search_eval)
+
+
+def directories(done: subprocess.CompletedProcess[str]) -> list[Path]:
+    """The output directories of a sweep's jobs, in order."""
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [Path(line) for line in done.stdout.splitlines() if Path(line).is_absolute()]
+
+
+@pytest.fixture(scope="module")
+def shards(cli, search_eval):
+    """Both shards, after the second was killed in mid-work and the sweep sent again."""
+    sweep = ["-m", *search_eval, "+sweep=shards", "evaluation.num_shards=2"]
+    first = cli.succeed(*search_eval, "evaluation.shard=0/2")
+    process = subprocess.Popen(
+        cli.command(*sweep),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 200
+    begun: list[Path] = []
+    while not begun and time.monotonic() < deadline:
+        begun = [
+            p.parent for p in cli.outputs.glob("search_eval-*/results-one_shot.jsonl") if p.parent != first
+        ]
+        begun = [path for path in begun if not (path / "COMPLETE").exists()]
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    (second,) = begun
+    assert not (second / "COMPLETE").exists(), "the shard was over before it could be killed"
+    before = (first / "COMPLETE").stat().st_mtime_ns, (second / "results-one_shot.jsonl").stat().st_mtime_ns
+    assert directories(cli(*sweep, "resume=true")) == [first, second]
+    after = (first / "COMPLETE").stat().st_mtime_ns, (second / "results-one_shot.jsonl").stat().st_mtime_ns
+    assert after == before, "only what is missing is made"
+    return first, second
+
+
+def results(directory, method):
+    """Everything but times; log-probabilities, which rounding in other batches changes, beside it."""
+    found = read_jsonl(directory / f"results-{method}.jsonl", TheoremResult)
+    timeless = [replace(result, wall_s=0.0) for result in found]
+    log_probs: list[float] = []
+    return without_log_probs([asdict(result) for result in timeless], log_probs), log_probs
+
+
+def without_log_probs(value, log_probs):
+    """A nested value without its log-probabilities, which are appended to a list."""
+    if isinstance(value, dict):
+        log_probs += [value["log_prob"]] if "log_prob" in value else []
+        return {k: without_log_probs(v, log_probs) for k, v in value.items() if k != "log_prob"}
+    if isinstance(value, list | tuple):
+        return [without_log_probs(item, log_probs) for item in value]
+    return value
+
+
+def assert_same(merged, whole):
+    for method in METHODS:
+        ours, theirs = results(merged, method), results(whole, method)
+        assert ours[0] == theirs[0]
+        assert ours[1] == pytest.approx(theirs[1], abs=1e-4)
+    ours, theirs = (json.loads((path / "summary.json").read_text()) for path in (merged, whole))
+    assert any("wall_s" in name for name in theirs)
+    for name, value in theirs.items():
+        assert "wall_s" in name or ours[name] == value, name
+
+
+def test_shards_merge_to_what_one_run_finds(cli, search_eval, whole, shards):
+    merged = cli.succeed(*search_eval, "evaluation.num_shards=2")
+    assert merged != whole
+    assert_same(merged, whole)
+
+
+def test_a_lost_shard_is_named_and_made_again(cli, search_eval, whole, shards):
+    _, lost = shards
+    for path in lost.iterdir():
+        path.unlink()
+    lost.rmdir()
+    done = cli(*search_eval, "evaluation.num_shards=2", "force=true")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "needs search_eval (shard/1), which is made first" in done.stderr
+    assert "(shard/0)" not in done.stderr
+    assert_same(Path(done.stdout.splitlines()[-1]), whole)
+
+
+def test_shards_that_make_no_whole_are_refused(cli, search_eval, shards):
+    _, second = shards
+    file = second / "results-policy.jsonl"
+    kept = file.read_text()
+    file.write_text("".join(kept.splitlines(keepends=True)[1:]))
+    try:
+        line = cli.fail(*search_eval, "evaluation.num_shards=2", "force=true")
+    finally:
+        file.write_text(kept)
+    assert "1 theorems missing" in line
+
+
+def test_shards_follow_the_times_of_an_earlier_run(cli, search_eval, whole):
+    """The costliest theorem of an earlier run is alone in a shard if its record says so."""
+    found = list(read_jsonl(whole / "results-policy.jsonl", TheoremResult))
+    earlier = cli.outputs / "earlier"
+    earlier.mkdir()
+    costly = [replace(r, wall_s=100.0 if i == 0 else 1.0) for i, r in enumerate(found)]
+    write_jsonl(earlier / "results-policy.jsonl", costly)
+    shard = cli.succeed(*search_eval, "evaluation.shard=0/2", f"evaluation.costs={earlier}")
+    names = [r.theorem for r in read_jsonl(shard / "results-policy.jsonl", TheoremResult)]
+    assert names == [found[0].theorem]
