@@ -18,6 +18,10 @@ from rich.table import Table
 from ntp.config.register import compose_config
 from ntp.envs.coq_project import INSTALL_COMMAND
 from ntp.envs.lean_doctor import Finding, lean_findings, version_of
+from ntp.envs.limits import Limits
+from ntp.envs.sandbox import AUTO, description, trouble_of
+from ntp.envs.sandbox import INSTALL_COMMAND as INSTALL_BUBBLEWRAP
+from ntp.errors import NtpError
 
 _MIN_FREE_GB = 10
 
@@ -71,6 +75,15 @@ def _lean(cfg: DictConfig) -> list[Finding]:
     return lean_findings(instantiate(chosen))
 
 
+def _isolation(cfg: DictConfig) -> list[Finding]:
+    try:
+        found = description(Limits(isolation=cfg.env.get("isolation", AUTO)))
+    except NtpError as error:
+        return [Finding("isolation", "", INSTALL_BUBBLEWRAP, str(error))]
+    trouble = trouble_of("bubblewrap")
+    return [Finding("isolation", found, INSTALL_BUBBLEWRAP if trouble else "", trouble)]
+
+
 def _disk(cfg: DictConfig) -> list[Finding]:
     outputs = Path(cfg.paths.outputs)
     there = next(path for path in (outputs, *outputs.parents) if path.exists())
@@ -83,4 +96,11 @@ def _disk(cfg: DictConfig) -> list[Finding]:
 
 
 # To look for something more, add a function of the config that returns findings.
-CHECKS: tuple[Callable[[DictConfig], list[Finding]], ...] = (_python, _devices, _coq, _lean, _disk)
+CHECKS: tuple[Callable[[DictConfig], list[Finding]], ...] = (
+    _python,
+    _devices,
+    _coq,
+    _lean,
+    _isolation,
+    _disk,
+)
