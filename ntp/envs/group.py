@@ -29,6 +29,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def num_threads_of(uid: int) -> int:
+    """Threads that a user has at the moment."""
+    num_threads = 0
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and process.stat().st_uid == uid:
+                num_threads += sum(1 for _ in (process / "task").iterdir())
+    return num_threads
+
+
 def resident_mb(pids: Iterable[int]) -> float:
     """Sum of their resident memory in MiB; what they share is counted for each of them."""
     num_pages = 0

@@ -8,6 +8,8 @@ and the number of processes.
 from __future__ import annotations
 
 import functools
+import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ntp.envs.group import num_threads_of
 from ntp.envs.limits import Limits
 from ntp.errors import ConfigError, EnvError
 
@@ -26,8 +29,13 @@ SCRATCH = Path("/tmp")
 # Emptied: what others leave in /tmp, and the sockets of the machine's services.
 _HIDDEN = (SCRATCH, Path("/run"))
 _TRIAL_TIMEOUT_S = 10.0
-# A namespace has its own count of its user's threads, but only watching binds root: it comes first.
+# The kernel's limit counts threads, and is there in case that the watch is late.
 _THREADS_PER_PROCESS = 8
+_UNPRIVILEGED = ("--unshare-user", "--cap-drop", "ALL")
+# Ids that no system gives to anybody.
+_FIRST_FREE_UID, _NUM_FREE_UIDS = 1 << 30, 1 << 29
+# The first process of a namespace is deaf to signals from inside, and has to reap: no prover knows of that.
+_FIRST_PROCESS = ("sh", "-c", '"$@"; exit $?', "sh")
 _announcing = threading.Lock()
 _announced: set[Limits] = set()
 
@@ -72,22 +80,23 @@ class Sandbox:
         """
         program = shutil.which(argv[0]) or argv[0]
         named = [Path(word) for word in (program, *argv) if word.startswith("/")]
+        num_threads = limits.processes * _THREADS_PER_PROCESS
+        if not self.num_wrappers and not _can_change_user():
+            num_threads += num_threads_of(os.getuid())
         rlimits = [
             f"--as={limits.memory_mb << 20}",
             f"--fsize={limits.file_mb << 20}",
             "--core=0",
+            f"--nproc={num_threads}",
         ]
-        if self.num_wrappers:
-            rlimits.append(f"--nproc={limits.processes * _THREADS_PER_PROCESS}")
         wrapped = self.wrap(limits, [directory or SCRATCH, *named], writable)
         return [*wrapped, "prlimit", *rlimits, "--", *argv]
 
 
 def _in_bubblewrap(limits: Limits, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:
-    # The prover is the first process of its namespace: nobody stands between it and its end. For root,
-    # bubblewrap would leave capabilities and the kernel's settings in /proc/sys.
-    command = ["bwrap", "--die-with-parent", "--unshare-user", "--unshare-pid", "--as-pid-1"]
-    command += ["--unshare-ipc", "--unshare-uts", "--unshare-net", "--cap-drop", "ALL"]
+    # For root, bubblewrap would leave the kernel's settings in /proc/sys writable.
+    command = ["bwrap", "--die-with-parent", *([] if _can_change_user() else _UNPRIVILEGED)]
+    command += ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
     command += ["--ro-bind", "/", "/", "--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--proc", "/proc", "--remount-ro", "/proc"]
     for hidden in _HIDDEN:
@@ -98,7 +107,7 @@ def _in_bubblewrap(limits: Limits, readable: Sequence[Path], writable: Sequence[
         command += ["--remount-ro", str(hidden)]
     for path in writable:
         command += ["--bind", str(path), str(path)]
-    return [*command, "--chdir", str(readable[0]), "--"]
+    return [*command, "--chdir", str(readable[0]), "--", *_FIRST_PROCESS, *_own_user()]
 
 
 def _hidden_entries(paths: Sequence[Path]) -> list[Path]:
@@ -112,13 +121,32 @@ def _hidden_entries(paths: Sequence[Path]) -> list[Path]:
 
 
 def _in_unshare(limits: Limits, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:  # noqa: ARG001
-    command = [*_die_with_parent(), "unshare", "--user", "--map-current-user", "--net", "--ipc", "--pid"]
-    # The shell says which signal ended the prover; unshare would not.
-    return [*command, "--fork", "--kill-child=KILL", "--", "sh", "-c", '"$@"; exit $?', "sh"]
+    user = [] if _can_change_user() else ["--user", "--map-current-user"]
+    command = [*_die_with_parent(), "unshare", *user, "--ipc", "--pid"]
+    command += ["--fork", "--kill-child=KILL", "--"]
+    return [*command, *_FIRST_PROCESS, *_own_user()]
 
 
 def _in_the_open(limits: Limits, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:  # noqa: ARG001
-    return _die_with_parent()
+    # In this order: a change of user forgets who has to die with whom.
+    return [*_own_user(), *_die_with_parent()]
+
+
+def _own_user() -> list[str]:
+    """For root, whom no limit on processes binds: an id of its own, which may read and write all the same."""
+    return _as_user(_FIRST_FREE_UID + secrets.randbelow(_NUM_FREE_UIDS)) if _can_change_user() else []
+
+
+def _as_user(uid: int) -> list[str]:
+    command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs"]
+    command += [f"--{kind}=-all,+dac_override" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    return [*command, "--"]
+
+
+@functools.cache
+def _can_change_user() -> bool:
+    """Whether this is root, with the capabilities that containers may take from it."""
+    return os.geteuid() == 0 and not _trouble([*_as_user(_FIRST_FREE_UID), "true"])
 
 
 def _die_with_parent() -> list[str]:
@@ -129,7 +157,7 @@ def _die_with_parent() -> list[str]:
 SANDBOXES = {
     sandbox.name: sandbox
     for sandbox in (
-        Sandbox("bubblewrap", "no network, read-only files, {scratch_mb} MB scratch", 1, _in_bubblewrap),
+        Sandbox("bubblewrap", "no network, read-only files, {scratch_mb} MB scratch", 2, _in_bubblewrap),
         Sandbox("unshare", "no network, a process namespace; files are open to it", 2, _in_unshare),
         Sandbox("limits", "network and files are open to it", 0, _in_the_open),
     )
@@ -158,9 +186,11 @@ def find_sandbox(asked: str) -> Sandbox:
 @functools.cache
 def trouble_of(name: str) -> str:
     """Why a sandbox does not work on this machine, in one line; empty when it does."""
-    if name == "limits":
-        return ""
-    command = SANDBOXES[name].command(["true"], Limits())
+    return "" if name == "limits" else _trouble(SANDBOXES[name].command(["true"], Limits()))
+
+
+def _trouble(command: Sequence[str]) -> str:
+    """Why a command that does nothing fails, in one line; empty when it does not."""
     try:
         done = subprocess.run(
             command,

@@ -1,6 +1,7 @@
 """One thread that looks at all children now and then.
 
-The kernel has no limit on what several processes use together that needs no privilege and binds root too.
+The kernel has no limit on the memory of several processes together that needs no privilege; and its limit on
+their number does not end them, it lets them go on to use the machine.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from ntp.envs.process import (
     ProcessDiedError,
 )
 from ntp.envs.sandbox import SANDBOXES
+from ntp.envs.watch import WATCH
 
 ECHO = [sys.executable, "-uc", "import sys\nfor line in sys.stdin: sys.stdout.write(line)"]
 
@@ -149,7 +150,7 @@ def test_interrupt_reaches_the_program_and_what_it_started(limits):
         assert wait_until(lambda: len(descendants(child.pid)) == 2)
         time.sleep(0.3)
         child.interrupt()
-        assert child.resume(b";", 2, 10) == b"begun;\nbelow\nabove;\n"
+        assert child.resume(b"above;", 1, 10) == b"begun;\nbelow\nabove;"
         assert child.alive
 
 
@@ -170,6 +171,29 @@ def test_child_dies_with_a_parent_that_was_killed(limits):
     parent.kill()
     parent.wait()
     assert wait_until(lambda: not alive(child))
+
+
+def test_the_kernel_refuses_processes_before_the_watch_looks(limits):
+    code = """
+        import os, time
+        input()
+        num_forks = 0
+        try:
+            for _ in range(120):
+                if os.fork() == 0:
+                    time.sleep(60)
+                    os._exit(0)
+                num_forks += 1
+        except OSError as error:
+            print(num_forks, error.strerror, end=";", flush=True)
+        time.sleep(60)
+    """
+    with ChildProcess(python(code), replace(limits, processes=5)) as child:
+        WATCH.remove(child)
+        answer = child.exchange(b"go\n", b";", 1, 20).decode()
+        num_forks, error = answer.split(" ", 1)
+        assert error == "Resource temporarily unavailable;"
+        assert int(num_forks) <= 40
 
 
 @pytest.mark.parametrize("by", ["SEGV", "XFSZ", "ABRT"])

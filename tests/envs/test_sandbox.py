@@ -4,6 +4,7 @@ program around it, for Coq itself does nothing of the kind.
 
 import functools
 import json
+import os
 import shutil
 import socket
 import sys
@@ -39,11 +40,12 @@ def connect():
     socket.create_connection(("127.0.0.1", {port}), 5).sendall(b"was here")
 
 def fork():
-    while True:
-        try:
-            os.fork()
-        except OSError:
-            pass
+    # More than any limit here, and no bomb: if nothing stops it, it ends by itself.
+    for _ in range(200):
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+    time.sleep(60)
 
 def fill():
     try:
@@ -227,7 +229,9 @@ def test_bubblewrap_leaves_what_a_prover_needs_and_nothing_else(tmp_path):
     assert found["writable"] == found["scratch"] == found["dev"] == "done"
     assert (writable / "written").exists() and not (named / "written").exists()
     assert found["remote"] == "Network is unreachable" and found["read"] == "text"
-    assert not found["run"] and found["processes"] == ["1"] and set(found["capabilities"]) == {"0" * 16}
+    # Reading and writing as root would is all that is left to root.
+    allowed = [f"{2 * (os.geteuid() == 0):016x}"] * 5
+    assert not found["run"] and found["processes"] == ["1"] and found["capabilities"] <= allowed
 
 
 def test_a_project_may_lie_in_what_is_hidden_and_be_worked_in(tmp_path):
@@ -255,6 +259,7 @@ def without(monkeypatch, tmp_path):
     def forget():
         sandbox.find_sandbox.cache_clear()
         sandbox.trouble_of.cache_clear()
+        sandbox._can_change_user.cache_clear()
 
     yield take
     monkeypatch.undo()
