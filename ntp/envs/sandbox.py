@@ -122,7 +122,7 @@ def _hidden_entries(paths: Sequence[Path]) -> list[Path]:
 
 def _in_unshare(limits: Limits, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:  # noqa: ARG001
     user = [] if _can_change_user() else ["--user", "--map-current-user"]
-    command = [*_die_with_parent(), "unshare", *user, "--ipc", "--pid"]
+    command = [*_die_with_parent(), "unshare", *user, "--net", "--ipc", "--pid"]
     command += ["--fork", "--kill-child=KILL", "--"]
     return [*command, *_FIRST_PROCESS, *_own_user()]
 
