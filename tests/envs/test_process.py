@@ -132,25 +132,23 @@ def test_kill_takes_grandchildren_along_and_close_removes_the_directory(limits):
 
 def test_interrupt_reaches_the_program_and_what_it_started(limits):
     code = """
-        import subprocess, sys
-        wait = "import time\\ntry: time.sleep(60)\\nexcept KeyboardInterrupt: print('below', flush=True)"
-        below = subprocess.Popen([sys.executable, "-c", wait])
+        import subprocess, sys, time
+        wait = "import time\\ntry: print('ready;'); time.sleep(60)\\nexcept KeyboardInterrupt: print('below;')"
         input()
+        below = subprocess.Popen([sys.executable, "-uc", wait])
         try:
-            print("begun;", flush=True)
-            below.wait()
+            print("begun;")
+            time.sleep(60)
         except KeyboardInterrupt:
             below.wait()
-            print("above;", flush=True)
+            print("above;")
         input()
     """
     with ChildProcess(python(code), limits) as child:
-        child.exchange(b"go\n", b";", 1, 10)
-        # The process below needs a while until it can catch the signal.
-        assert wait_until(lambda: len(descendants(child.pid)) == 2)
-        time.sleep(0.3)
+        child.exchange(b"go\n", b";", 2, 60)
         child.interrupt()
-        assert child.resume(b"above;", 1, 10) == b"begun;\nbelow\nabove;"
+        answer = child.resume(b";", 4, 60)
+        assert sorted(answer.split()) == [b"above;", b"begun;", b"below;", b"ready;"]
         assert child.alive
 
 

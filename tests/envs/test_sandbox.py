@@ -5,6 +5,7 @@ program around it, for Coq itself does nothing of the kind.
 import functools
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -22,9 +23,7 @@ from ntp.envs.limits import Limits
 from ntp.envs.pool import EnvPool
 from ntp.envs.process import ChildProcess
 from ntp.errors import ConfigError, EnvError
-from ntp.modules.gfn_metrics import rollout_metrics
-from ntp.modules.rollout import Behaviour, sample_groups
-from ntp.types import Status, Tactic
+from ntp.types import Crashed, Exceeded, Proved
 
 SOURCE = "Lemma one : True.\nProof. exact I. Qed.\nLemma two : True.\nProof. exact I. Qed.\n"
 
@@ -80,22 +79,22 @@ while request := os.read(0, 65536):
 """
 
 LIMITS = {"memory_mb": 400, "scratch_mb": 8, "answer_mb": 4, "processes": 32}
-REFUSED, STOPPED = Status.CRASHED, Status.EXCEEDED
+REFUSALS = re.compile("Read-only file system|Connection refused|Network is unreachable")
 CASES = [
-    ("bubblewrap", "write", REFUSED),
-    ("bubblewrap", "connect", REFUSED),
-    ("bubblewrap", "fork", STOPPED),
-    ("bubblewrap", "fill", STOPPED),
-    ("bubblewrap", "eat", STOPPED),
-    ("bubblewrap", "eat_together", STOPPED),
-    ("bubblewrap", "flood", STOPPED),
-    ("unshare", "connect", REFUSED),
-    ("unshare", "fork", STOPPED),
-    ("limits", "fork", STOPPED),
-    ("limits", "fill", STOPPED),
-    ("limits", "eat", STOPPED),
-    ("limits", "eat_together", STOPPED),
-    ("limits", "flood", STOPPED),
+    ("bubblewrap", "write", None),
+    ("bubblewrap", "connect", None),
+    ("bubblewrap", "fork", "processes"),
+    ("bubblewrap", "fill", "scratch"),
+    ("bubblewrap", "eat", "memory"),
+    ("bubblewrap", "eat_together", "memory"),
+    ("bubblewrap", "flood", "answer"),
+    ("unshare", "connect", None),
+    ("unshare", "fork", "processes"),
+    ("limits", "fork", "processes"),
+    ("limits", "fill", "scratch"),
+    ("limits", "eat", "memory"),
+    ("limits", "eat_together", "memory"),
+    ("limits", "flood", "answer"),
 ]
 
 
@@ -124,24 +123,6 @@ def listener():
         yield server.getsockname()[1], told
 
 
-class Told:
-    """Proposes the misdeed for the first theorem, and a proof for the second."""
-
-    def __init__(self, misdeed):
-        self.misdeed = misdeed
-
-    def sample(self, requests):
-        texts = [
-            f'idtac "misdeed_{self.misdeed}".'
-            if request.theorem.statement.startswith("Lemma one")
-            else "exact I."
-            for request in requests
-        ]
-        return [
-            [Tactic(text, (1,)) for _ in request.draws] for text, request in zip(texts, requests, strict=True)
-        ]
-
-
 def alive_with(word: str) -> list[int]:
     """Processes, wherever they hang, whose command line names something."""
     found = psutil.process_iter(["cmdline", "status"])
@@ -153,8 +134,10 @@ def alive_with(word: str) -> list[int]:
 
 
 @pytest.mark.coq
-@pytest.mark.parametrize(("isolation", "misdeed", "status"), CASES, ids=lambda value: str(value))
-def test_a_hostile_prover_is_stopped_and_counted(tmp_path, proofs, listener, isolation, misdeed, status):
+@pytest.mark.parametrize(("isolation", "misdeed", "limit"), CASES, ids=lambda value: str(value))
+def test_a_hostile_prover_is_stopped_and_the_next_theorem_proved(
+    tmp_path, proofs, listener, isolation, misdeed, limit
+):
     require(isolation)
     port, told = listener
     outside = tmp_path / "outside"
@@ -170,14 +153,18 @@ def test_a_hostile_prover_is_stopped_and_counted(tmp_path, proofs, listener, iso
     project = CoqProject(tmp_path, coqidetop=str(program))
     # Time enough that no deadline ends what a limit should.
     make_env = functools.partial(CoqEnv, project, 60, Limits(**LIMITS, isolation=isolation))
-    behaviour = Behaviour(num_on_policy=1, num_replay=0, max_depth=1)
+    outcomes = []
     with EnvPool(make_env, 1) as pool:
-        groups = sample_groups(theorems, Told(misdeed), pool, behaviour, seed=0)
-    statuses = {group.theorem.statement: attempt.status for group in groups for attempt in group.attempts}
-    assert statuses == {"Lemma one : True.": status, "Lemma two : True.": Status.PROVED}
-    metrics = rollout_metrics(groups)
-    assert metrics["rollout/num_stopped_by_limits"] == (status is STOPPED)
-    assert metrics["rollout/num_crashed"] == (status is REFUSED)
+        for theorem, tactic in zip(theorems, (f'idtac "misdeed_{misdeed}".', "exact I."), strict=True):
+            (session,) = pool.open_many([theorem])
+            outcomes += pool.step_many([(session, session.root, tactic)])
+            session.close()
+    stopped, proved = outcomes
+    if limit is None:
+        assert isinstance(stopped, Crashed) and REFUSALS.search(stopped.message)
+    else:
+        assert isinstance(stopped, Exceeded) and stopped.limit == limit
+    assert proved == Proved()
     assert not outside.exists() and not told
     assert not alive_with(str(program))
 
