@@ -47,7 +47,7 @@ class Stepper:
 
     def __init__(self, root: Path, isolation: str) -> None:
         theorem = Theorem("bench", "B.v", STATEMENT, Span(0, len(STATEMENT)), Span(len(STATEMENT), 0))
-        self.env = CoqEnv(CoqProject(root), limits=Limits(isolation=isolation))
+        self.env = CoqEnv(CoqProject(root), 60, Limits(isolation=isolation))
         self.session = self.env.open(theorem)
         self.state = self.session.root
         self.num_steps = 0

@@ -133,7 +133,7 @@ def test_kill_takes_grandchildren_along_and_close_removes_the_directory(limits):
 def test_interrupt_reaches_the_program_and_what_it_started(limits):
     code = """
         import subprocess, sys, time
-        wait = "import time\\ntry: print('ready;'); time.sleep(60)\\nexcept KeyboardInterrupt: print('below;')"
+        wait = "import time\\ntry: print('set;'); time.sleep(60)\\nexcept KeyboardInterrupt: print('below;')"
         input()
         below = subprocess.Popen([sys.executable, "-uc", wait])
         try:
@@ -148,7 +148,7 @@ def test_interrupt_reaches_the_program_and_what_it_started(limits):
         child.exchange(b"go\n", b";", 2, 60)
         child.interrupt()
         answer = child.resume(b";", 4, 60)
-        assert sorted(answer.split()) == [b"above;", b"begun;", b"below;", b"ready;"]
+        assert sorted(answer.split()) == [b"above;", b"begun;", b"below;", b"set;"]
         assert child.alive
 
 

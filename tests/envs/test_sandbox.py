@@ -134,7 +134,7 @@ def alive_with(word: str) -> list[int]:
 
 
 @pytest.mark.coq
-@pytest.mark.parametrize(("isolation", "misdeed", "limit"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("isolation", "misdeed", "limit"), CASES, ids=str)
 def test_a_hostile_prover_is_stopped_and_the_next_theorem_proved(
     tmp_path, proofs, listener, isolation, misdeed, limit
 ):
