@@ -27,3 +27,15 @@ class EnvError(NtpError):
 
 class InitError(EnvError):
     """A theorem that could not be opened: unknown, or its file does not replay up to it."""
+
+
+class PreemptedError(Exception):
+    """The system asked the run to end, and it did, after a checkpoint: nobody's mistake.
+
+    Attributes:
+        signum: Number of the signal that asked.
+    """
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.signum = signum

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -16,7 +17,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from ntp.config.register import CONFIG_DIR, register
-from ntp.errors import NtpError
+from ntp.errors import NtpError, PreemptedError
 
 register()
 
@@ -34,6 +35,15 @@ def main(cfg: DictConfig) -> float | None:
         if not isinstance(error.__cause__, NtpError):
             raise
         _fail(f"error: {error.__cause__}", 1)
+    except PreemptedError as stop:
+        from ntp.tracking.processes import is_main
+
+        if not is_main():  # the main process says how the run ended
+            sys.exit(0)
+        print(f"{stop}; the same command with resume=true continues", file=sys.stderr, flush=True)
+        # Whoever waits for the signal hears of it now: submitit puts the job back into the queue.
+        signal.raise_signal(stop.signum)
+        sys.exit(128 + stop.signum)
     except KeyboardInterrupt:
         _fail("interrupted: what was written is kept, the same command with resume=true continues", 130)
 

@@ -57,7 +57,8 @@ class TheoremDataModule(lightning.LightningDataModule):
     Args:
         theorems: What to practise on.
         make_env: Starts one prover.
-        num_workers: Provers, and theorems in a training step.
+        num_workers: Provers, and theorems in a training step; shared out among the processes of a distributed
+            run.
         seed: Of the order of theorems.
     """
 
@@ -79,7 +80,8 @@ class TheoremDataModule(lightning.LightningDataModule):
     def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
         """Start the provers."""
         if self._pool is None:
-            self._pool = EnvPool(self._make_env, self._num_workers)
+            world_size = self.trainer.world_size if self.trainer else 1
+            self._pool = EnvPool(self._make_env, -(-self._num_workers // world_size))
 
     def teardown(self, stage: str | None = None) -> None:  # noqa: ARG002 - Lightning's signature
         """End the provers."""

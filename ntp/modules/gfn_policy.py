@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from ntp.losses.trajectory_balance import group_deviation
 from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.log_z import LogZ
-from ntp.modules.rng_state import restore_rng_state, rng_state
 from ntp.modules.rollout import Behaviour, Group, Origin, Scorer, sample_groups, score_paths, with_replay
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents
@@ -39,8 +39,10 @@ class GFNPolicyModule(Learner):
     """Trains a policy on its own judged trajectories; needs a DataModule that has an `EnvPool` as `pool`.
 
     Everything random in a step is a function of (seed, global step, theorem), so a resumed run goes on as if
-    it had not stopped. Crashed trajectories and theorems that cannot be opened are counted and left out; when
-    the first eight theorems cannot be opened, `EnvError` says why.
+    it had not stopped. In a distributed run every process attempts its share of the theorems with provers of
+    its own, and all know all attempts and keep the same buffer.
+    Crashed trajectories and theorems that cannot be opened are counted and left out; when the first eight
+    theorems cannot be opened, `EnvError` says why.
     Gradients are clipped per parameter group: a log Z far off must not shrink the policy's step.
 
     Args:
@@ -87,7 +89,6 @@ class GFNPolicyModule(Learner):
         self._log_z_lr = log_z_lr
         self._keep_unsolved = keep_unsolved
         self._seed = seed
-        self._saved_rng: Mapping[str, Any] | None = None
         self._opened_any = False
         self._num_unopened = 0
 
@@ -96,10 +97,11 @@ class GFNPolicyModule(Learner):
         """The provers, owned by the DataModule."""
         return self.trainer.datamodule.pool  # type: ignore[attr-defined]
 
-    def training_step(self, batch: Sequence[Theorem]) -> Tensor | None:
-        """The objective on one group of trajectories per theorem; None if nothing is left to learn from."""
+    def training_step(self, batch: Sequence[Theorem]) -> Tensor:
+        """The objective on one group of trajectories per theorem; 0 if nothing is left to learn from."""
         seed = derive_seed(self._seed, self.trainer.global_step)
-        sampled = sample_groups(batch, self.policy, self.pool, self._behaviour, seed)
+        mine = sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
+        sampled = self.gather(mine, len(batch))
         self._log(rollout_metrics(sampled))
         self._require_opened(sampled)
         groups = self._groups_to_train_on(sampled, seed)
@@ -112,7 +114,8 @@ class GFNPolicyModule(Learner):
             }
         )
         if not groups:
-            return None
+            # Of all parameters, since every process of a distributed run has to take part.
+            return 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
         trajectories = self._collate(groups)
         loss = self._objective(trajectories)
         on_policy = [attempt.origin is Origin.ON_POLICY for group in groups for attempt in group.attempts]
@@ -161,7 +164,8 @@ class GFNPolicyModule(Learner):
         """Score all attempts that are new under the reference."""
         new = [attempt for group in groups for attempt in group.attempts if attempt.log_ref is None]
         with torch.no_grad():
-            log_ref = iter(score_paths(self._reference[0], new).tolist() if new else [])
+            log_ref_N = self.score_together(new, partial(score_paths, self._reference[0])) if new else None
+            log_ref = iter([] if log_ref_N is None else log_ref_N.tolist())
         return [
             replace(
                 group,
@@ -178,8 +182,11 @@ class GFNPolicyModule(Learner):
         if not asked:
             return list(groups)
         assert self._verifiers is not None, "this reward needs verifiers"
-        log_odds_KN = self._verifiers.judge([(a.states[-1], a.tactics[-1]) for a in asked]).log_odds_KN
-        opinions = map(tuple, log_odds_KN.T.tolist())
+        judge = self._verifiers.judge
+        log_odds_NK = self.score_together(
+            [(a.states[-1], a.tactics[-1]) for a in asked], lambda tactics: judge(tactics).log_odds_KN.T
+        )
+        opinions = map(tuple, log_odds_NK.tolist())
         return [
             replace(
                 group,
@@ -193,7 +200,7 @@ class GFNPolicyModule(Learner):
 
     def _collate(self, groups: Sequence[Group]) -> TrajectoryBatch:
         attempts = [attempt for group in groups for attempt in group.attempts]
-        log_pf_N = score_paths(self.policy, attempts)
+        log_pf_N = self.score_together(attempts, partial(score_paths, self.policy))
         device = log_pf_N.device
         step = self.trainer.global_step
         log_reward, log_reward_std = [], []
@@ -227,9 +234,11 @@ class GFNPolicyModule(Learner):
             )
         return groups
 
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:  # noqa: ARG002 - Lightning's signature
-        """Log the policy's gradient norm, unclipped."""
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Log the policy's gradient norm, unclipped; without gradients nothing moves, momentum included."""
         self._log({"train/grad_norm": float(gradient_norm(list(self.policy.parameters())))})
+        if not gradient_norm(list(self.parameters())):
+            optimizer.zero_grad(set_to_none=True)
 
     def configure_gradient_clipping(
         self,
@@ -249,27 +258,19 @@ class GFNPolicyModule(Learner):
         if self._verifiers is not None:
             self._verifiers.model.to(self.device)
 
-    def on_train_batch_start(self, batch: Sequence[Theorem], batch_idx: int) -> None:  # noqa: ARG002
-        """After a resume, put back the random state of the last step."""
-        if self._saved_rng is not None:
-            restore_rng_state(self._saved_rng)
-            self._saved_rng = None
-
     def save(self, directory: Path) -> None:
         """Write the policy to `directory/policy`."""
         self.policy.save(directory / "policy")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep trainables, the replay buffer and the random state."""
+        """Keep trainables, the replay buffer and random states."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["replay_buffer"] = self.buffer.state_dict()
-        checkpoint["rng_state"] = rng_state()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Raise `CheckpointError` unless everything that is missing is frozen."""
         super().on_load_checkpoint(checkpoint)
         self.buffer.load_state_dict(checkpoint["replay_buffer"])
-        self._saved_rng = checkpoint["rng_state"]
 
     def _log(self, metrics: Mapping[str, float]) -> None:
         self.log_dict(dict(metrics), batch_size=1)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
-from torch import nn
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F  # noqa: N812
 from torch.optim import Optimizer
 
+from ntp.modules.rng_state import restore_rng_state, rng_state
 from ntp.modules.schedule import warmup_then_cosine
 from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
+T = TypeVar("T")
 
 
 class Learner(lightning.LightningModule):
     """A module whose batches are text and whose checkpoints hold trainable parameters only.
 
     A frozen backbone is not written again and again: it is loaded from where it came.
+
+    In a distributed run every process is given the whole batch, scores its share of it, and computes the loss
+    of the whole from everybody's scores. So normalisers, groups and logged numbers are those of one process,
+    however many there are: the loss is the same to rounding.
 
     Args:
         optimizer: Builds the optimizer from parameters or their groups.
@@ -34,6 +41,7 @@ class Learner(lightning.LightningModule):
         self._optimizer = optimizer
         self._warmup_steps = warmup_steps
         self._decay_steps = decay_steps
+        self._saved_rng: Mapping[str, Any] | None = None
 
     def optimized(self) -> Iterable[Any]:
         """The parameters to train, or groups of them with options of their own."""
@@ -50,17 +58,63 @@ class Learner(lightning.LightningModule):
         schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's part of what all have: a slice, since neighbours have states or files in common."""
+        size = -(-len(items) // self._num_processes)
+        return items[size * self.global_rank :][:size]
+
+    def gather(self, mine: Sequence[T], num_items: int) -> list[T]:
+        """Everybody's parts of `num_items` in order; values are pickled."""
+        if self._num_processes == 1:
+            return list(mine)
+        parts: list[Any] = [None] * self._num_processes
+        distributed.all_gather_object(parts, list(mine))
+        items = [item for part in parts for item in part]
+        assert len(items) == num_items, "processes disagree about what they share"
+        return items
+
+    def score_together(self, items: Sequence[T], score: Callable[[Sequence[T]], Tensor]) -> Tensor:
+        """`score(items)`, one row per item, with every process scoring its share; differentiable.
+
+        The gradient of a loss that every process computes from it is, averaged over processes, that of one
+        process.
+        """
+        if self._num_processes == 1 or not items:
+            return score(items)
+        mine = self.share(items)
+        # All must take part in the backward pass: who has no share scores an item and leaves its row out.
+        rows = score(mine or items[:1])[: len(mine)]
+        missing = -(-len(items) // self._num_processes) - len(mine)
+        padded = F.pad(rows, (0, 0) * (rows.ndim - 1) + (0, missing)).to(self.device)
+        everybodys = self.all_gather(padded, sync_grads=rows.requires_grad)
+        assert isinstance(everybodys, Tensor)
+        return everybodys.flatten(0, 1)[: len(items)]
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep trainable parameters only."""
+        """Keep trainable parameters only, and every process's random state."""
         checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
+        checkpoint["rng_states"] = self.gather([rng_state()], self._num_processes)
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Raise `CheckpointError` unless everything that is missing is frozen."""
         require_only_frozen_missing(self, checkpoint["state_dict"])
+        states = checkpoint["rng_states"]
+        # With another number of processes the run goes on, as good and not the same.
+        self._saved_rng = states[self.global_rank % len(states)]
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """After a resume, put back the random state of the last step."""
+        if self._saved_rng is not None:
+            restore_rng_state(self._saved_rng)
+            self._saved_rng = None
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
         """Batches are text; the models place their own tensors."""
         return batch
+
+    @property
+    def _num_processes(self) -> int:
+        return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def require_each_once(module: nn.Module, optimizer: Optimizer) -> None:

@@ -55,8 +55,10 @@ class RetrieverModule(Learner):
         """The loss of all states against all premises of the batch."""
         numbers = list(dict.fromkeys(n for drawn in batch for n in (drawn.positive, *drawn.negatives)))
         column = {number: i for i, number in enumerate(numbers)}
-        state_BD = self.encoder.encode_states([drawn.example.state for drawn in batch])
-        premise_MD = self.encoder.encode_premises([self._corpus.documents[n] for n in numbers])
+        states = [drawn.example.state for drawn in batch]
+        state_BD = self.score_together(states, self.encoder.encode_states)
+        documents = [self._corpus.documents[n] for n in numbers]
+        premise_MD = self.score_together(documents, self.encoder.encode_premises)
         similarity_BM = state_BD @ premise_MD.T
         positive_BM = torch.zeros(similarity_BM.shape, dtype=torch.bool)
         for row, drawn in enumerate(batch):
@@ -76,8 +78,13 @@ class RetrieverModule(Learner):
         examples, self._val = self._val, []
         if not examples:
             return
-        vectors = encode_all(self.encoder.encode_premises, self._corpus.documents, self._encode_batch_size)
-        retriever = DenseRetriever(self.encoder, self._corpus, vectors, self._encode_batch_size)
+        vectors = self.score_together(
+            self._corpus.documents,
+            lambda part: torch.from_numpy(
+                encode_all(self.encoder.encode_premises, part, self._encode_batch_size)
+            ),
+        )
+        retriever = DenseRetriever(self.encoder, self._corpus, vectors.cpu().numpy(), self._encode_batch_size)
         for name, value in assess(retriever, examples).items():
             if name != "num_steps":
                 self.log(f"val/{name}", value, prog_bar=name == "recall_at_10")

@@ -44,26 +44,28 @@ class SFTModule(Learner):
 
     def training_step(self, batch: Sequence[TacticPair]) -> Tensor:
         """Mean negative log-likelihood per token of the tactics, in nats, plus the states' weighted."""
-        states, tactics, num_tokens_N = self._encode(batch)
+        score = self._score_with_prompts if self._prompt_weight else self._score
+        scores_NC = self.score_together(batch, score)
+        num_tokens_N = scores_NC[:, 1]
+        nll = -scores_NC[:, 0].sum() / num_tokens_N.sum()
+        prompt_nll = 0.0
         if self._prompt_weight:
-            scores = self.policy.score_texts(states, tactics)
-            log_p_N = scores.tactic_N
-            prompt_nll = -scores.prompt_N.sum() / scores.num_prompt_tokens_N.sum().clamp_min(1)
+            prompt_nll = -scores_NC[:, 2].sum() / scores_NC[:, 3].sum().clamp_min(1)
             self.log("train/prompt_nll", prompt_nll, batch_size=len(batch))
-        else:
-            log_p_N, prompt_nll = self._score(states, tactics), 0.0
-        nll = -log_p_N.sum() / num_tokens_N.sum()
         self.log("train/nll", nll, prog_bar=True, batch_size=len(batch))
-        self.log("train/tokens", num_tokens_N.sum().float(), reduce_fx="sum", batch_size=len(batch))
+        self.log("train/tokens", num_tokens_N.sum(), reduce_fx="sum", batch_size=len(batch))
         return nll + self._prompt_weight * prompt_nll
 
     def validation_step(self, batch: Sequence[TacticPair]) -> None:
         """Collect the negative log-likelihood per token of the tactics, and which the policy would choose."""
-        states, tactics, num_tokens_N = self._encode(batch)
-        self._val_nll.update(-self._score(states, tactics) / num_tokens_N, num_tokens_N)
-        chosen = self.policy.greedy(states)
-        exact = [_same(pair.tactic, tactic.text) for pair, tactic in zip(batch, chosen, strict=True)]
-        self._val_exact.update(num_tokens_N.new_tensor(exact).float())
+        mine = self.share(batch)
+        if not mine:
+            return
+        log_p_N, num_tokens_N = self._score(mine).unbind(1)
+        self._val_nll.update(-log_p_N / num_tokens_N, num_tokens_N)
+        chosen = self.policy.greedy([pair.state for pair in mine])
+        exact = [_same(pair.tactic, tactic.text) for pair, tactic in zip(mine, chosen, strict=True)]
+        self._val_exact.update(num_tokens_N.new_tensor(exact))
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/nll` (nats per token, stop tokens included), `val/perplexity` and `val/exact_match`.
@@ -81,16 +83,24 @@ class SFTModule(Learner):
         """Write the policy to `directory/policy`."""
         self.policy.save(directory / "policy")
 
-    def _encode(self, batch: Sequence[TacticPair]) -> tuple[list[str], list[tuple[int, ...]], Tensor]:
-        """States, token ids of tactics, and how many tokens each tactic has with its stop token."""
-        tactics = [self.policy.encode_tactic(pair.tactic) for pair in batch]
-        num_tokens_N = torch.tensor([len(ids) + 1 for ids in tactics], device=self.policy.device)
-        return [pair.state for pair in batch], tactics, num_tokens_N
+    def _score(self, pairs: Sequence[TacticPair]) -> Tensor:
+        """Log-probability of each tactic and how many tokens it has, stop token included: (N, 2)."""
+        tactics = [self.policy.encode_tactic(pair.tactic) for pair in pairs]
+        requests = [ScoreRequest(pair.state, (ids,)) for pair, ids in zip(pairs, tactics, strict=True)]
+        log_p_N = self.policy.score(requests)
+        return torch.stack([log_p_N, _num_tokens(tactics, log_p_N)], dim=1)
 
-    def _score(self, states: Sequence[str], tactics: Sequence[tuple[int, ...]]) -> Tensor:
-        return self.policy.score(
-            [ScoreRequest(state, (ids,)) for state, ids in zip(states, tactics, strict=True)]
-        )
+    def _score_with_prompts(self, pairs: Sequence[TacticPair]) -> Tensor:
+        """What `_score` gives, and the same of the states: (N, 4)."""
+        tactics = [self.policy.encode_tactic(pair.tactic) for pair in pairs]
+        scores = self.policy.score_texts([pair.state for pair in pairs], tactics)
+        num_prompt_tokens_N = scores.num_prompt_tokens_N.to(scores.prompt_N)
+        columns = (scores.tactic_N, _num_tokens(tactics, scores.tactic_N))
+        return torch.stack([*columns, scores.prompt_N, num_prompt_tokens_N], dim=1)
+
+
+def _num_tokens(tactics: Sequence[tuple[int, ...]], like: Tensor) -> Tensor:
+    return like.new_tensor([len(ids) + 1 for ids in tactics])
 
 
 def _same(human: str, chosen: str) -> bool:

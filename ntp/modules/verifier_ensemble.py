@@ -97,7 +97,12 @@ class VerifierEnsembleModule(Learner):
         encode = self.verifier.backbone.encode_tactic
         ids_KSP = [[[encode(text) for text in pair] for pair in row] for row in texts_KSP]
         states = [state.state for state in batch]
-        log_p_KSP = self.verifier.log_probs(states, ids_KSP)
+
+        def score(part: Sequence[int]) -> Tensor:
+            ids = [[row[s] for s in part] for row in ids_KSP]
+            return self.verifier.log_probs([states[s] for s in part], ids).transpose(0, 1)
+
+        log_p_KSP = self.score_together(range(len(batch)), score).transpose(0, 1)
         reference = [
             [[self._reference[state, text] for text in pair] for state, pair in zip(states, row, strict=True)]
             for row in texts_KSP

@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ntp.data.jsonl import atomic_write
-from ntp.tracking.mlflow import MlflowRun
+from ntp.tracking.mlflow import Run
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Context:
         cfg: The whole config.
         directory: Where to write. What an interrupted run of the same task left there may be continued.
         inputs: Directories of the stages and checkpoints it needs, by role.
-        mlflow: Its MLflow run.
+        mlflow: Its MLflow run; other processes than the main one log to nothing.
     """
 
     cfg: DictConfig
     directory: Path
     inputs: Mapping[str, Path]
-    mlflow: MlflowRun
+    mlflow: Run
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write text files into the directory, and log them as artifacts."""

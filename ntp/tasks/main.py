@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -21,10 +23,13 @@ from ntp.tasks import (
     verifier_eval,
 )
 from ntp.tasks.context import Context
+from ntp.tasks.placement import require_placement
 from ntp.tasks.plan import plan
+from ntp.tasks.record import describe, keep
 from ntp.tasks.stages import Stage
-from ntp.tracking.mlflow import MlflowRun
-from ntp.tracking.run_dir import RunDir, git_commit, set_aside
+from ntp.tracking.mlflow import MlflowRun, Run
+from ntp.tracking.processes import await_main, is_main
+from ntp.tracking.run_dir import RunDir, set_aside
 
 # By the kind of the stage; each returns its summary.
 TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
@@ -42,7 +47,10 @@ TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
     "overoptimisation": overoptimisation.run,
 }
 
-console = Console(stderr=True)
+# What all processes of a distributed run work on; the main one does the rest alone.
+_DISTRIBUTED = train.run
+
+console = Console(stderr=True, quiet=not is_main())
 
 
 def run_task(cfg: DictConfig) -> float | None:
@@ -62,9 +70,13 @@ def run_task(cfg: DictConfig) -> float | None:
         return None
     require_experiment(cfg)
     reject_unknown_keys(cfg)
+    require_placement(cfg)
     stage = plan(cfg)
-    summary = make(stage, resume=cfg.resume, force=cfg.force)
-    print(stage.directory, flush=True)
+    # A job that SLURM has put back into its queue goes on where it was.
+    restarted = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
+    summary = make(stage, resume=cfg.resume or restarted, force=cfg.force)
+    if is_main():
+        print(stage.directory, flush=True)
     return summary.get(cfg.objective) if cfg.objective else None
 
 
@@ -89,6 +101,8 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
             console.print(f"{name} needs {need.cfg.name}, which is made first", highlight=False)
         make(need, resume=True)
         inputs[role] = need.directory
+    if not is_main():
+        return _help(stage, inputs)
     if not resume or stage.is_complete:
         set_aside(directory)
     console.print(f"[bold]{name}[/] → {directory}", highlight=False)
@@ -96,12 +110,22 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
     config = OmegaConf.to_container(stage.cfg, resolve=True)
     assert isinstance(config, dict)
     run_dir.write_inputs({str(key): value for key, value in config.items()}, seed=stage.cfg.seed)
-    with MlflowRun(stage.cfg.tracking.uri, stage.cfg.tracking.experiment, directory, directory.name) as run:
-        run.set_tags({"git_commit": git_commit(), "stage": stage.key})
-        run.log_params({"task": stage.kind, "seed": stage.cfg.seed, "model": stage.cfg.model._target_})
+    tracking = stage.cfg.tracking
+    with MlflowRun(
+        tracking.uri, tracking.experiment, directory, directory.name, tracking.parent_run_id
+    ) as run:
+        describe(run, stage, inputs)
         summary = TASKS[stage.kind](Context(stage.cfg, directory, inputs, run))
         run_dir.write_summary(summary)
-        run.log_metrics(summary)
-        run.log_artifact(directory / "config.yaml")
+        keep(run, stage, summary)
     run_dir.mark_complete()
     return summary
+
+
+def _help(stage: Stage, inputs: Mapping[str, Path]) -> dict[str, float]:
+    """Take part in what the main process makes, as far as others can, and wait for the rest."""
+    task = TASKS[stage.kind]
+    if task is _DISTRIBUTED:
+        task(Context(stage.cfg, stage.directory, inputs, Run()))
+    await_main(stage.directory)
+    return RunDir(stage.directory).read_summary()

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ntp.evaluation.overoptimisation import METRICS, Curve, flat, gaps, markdown, plot
 from ntp.tasks.context import Context
+from ntp.tracking.runs import metric_history
 
 
 def run(context: Context) -> dict[str, float]:
@@ -17,7 +18,7 @@ def run(context: Context) -> dict[str, float]:
     curves = {
         str(name): [
             {
-                metric: Curve(*context.mlflow.history(context.inputs[f"{name}/{seed}"], metric))
+                metric: Curve(*metric_history(cfg.tracking.uri, context.inputs[f"{name}/{seed}"], metric))
                 for metric in METRICS
             }
             for seed in cfg.study.seeds

@@ -17,10 +17,14 @@ from ntp.evaluation.shards import Shard
 from ntp.tasks.data import verifier_side
 from ntp.tasks.searches import priority_weights
 from ntp.tasks.sources import extraction, require_prover
-from ntp.tasks.stages import RETRIEVING, Stage, kind_of
+from ntp.tasks.stages import PLACEMENT, RETRIEVING, Stage, kind_of
 
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
-_SHARED = ("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining", "tracking.uri")
+_SHARED = (
+    *("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining"),
+    *("tracking.uri", "tracking.experiment", "tracking.max_adapter_mb"),
+    *(f"trainer.{name}" for name in PLACEMENT),
+)
 _STUDIES = ("verifier_eval", "overoptimisation")
 
 

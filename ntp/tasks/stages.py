@@ -23,9 +23,12 @@ from ntp.tracking.run_dir import is_complete
 # Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
 FORMAT = 4
 
+# Where a trainer computes, which changes its results by rounding at most.
+PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
+
 # What the result of a task depends on.
 _LEARNING = ("data.split", "seed", "model", "module", "optimizer", "trainer")
-_READS = {
+READS = {
     "extract": (),
     "statistics": ("data.split",),
     "sft": _LEARNING,
@@ -68,7 +71,7 @@ class Stage:
     @cached_property
     def key(self) -> str:
         """Hash of everything the result depends on."""
-        paths = list(_READS[self.kind])
+        paths = list(READS[self.kind])
         if self.kind == "evaluate" and "verifier" in (*self.needs, *self.checkpoints):
             paths.append("aggregation")
         if self.kind in RETRIEVING and self.cfg.retrieval.name != "none":
@@ -79,6 +82,8 @@ class Stage:
         reads["weights"] = {
             path: path_digest(Path(name)) for path, name in _names(self.cfg, paths) if Path(name).is_dir()
         }
+        for name in PLACEMENT:
+            reads.get("trainer", {}).pop(name, None)
         if self.kind == "mine":
             # How many theorems of the other sides would be mined is no matter here.
             wanted = reads["mining"]["num_theorems"]

@@ -1,4 +1,4 @@
-"""Train a policy: supervised on human proofs, or as a GFlowNet against a prover."""
+"""Train what the config's module trains, on every device and node that the trainer is given."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import warnings
 
 import lightning
 from hydra.utils import instantiate
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ntp.data.dataset import Dataset
 from ntp.tasks.context import Context
 from ntp.tasks.learners import LEARNERS
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
+from ntp.tracking.processes import is_main
 from ntp.tracking.training_progress import TrainingProgress
 
 
@@ -30,6 +32,9 @@ def run(context: Context) -> dict[str, float]:
     dataset = Dataset.load(context.inputs["dataset"])
     context.mlflow.set_tags({"dataset": dataset.metadata.content_hash})
     module, datamodule = LEARNERS[cfg.module.name](cfg, dataset, context.inputs)
+    plugins: list[object] = [AtomicCheckpointIO()]
+    if SLURMEnvironment.detect():
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # two who put a job back into the queue fight
     trainer = instantiate(
         cfg.trainer,
         logger=context.mlflow.lightning_logger(),
@@ -38,14 +43,17 @@ def run(context: Context) -> dict[str, float]:
             TrainingProgress(cfg.name),
         ],
         default_root_dir=directory,
-        plugins=[AtomicCheckpointIO()],
+        plugins=plugins,
         enable_progress_bar=False,
+        # Every process is given the whole batch and takes its share (`ntp.modules.learner`).
+        use_distributed_sampler=False,
     )
     try:
         trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory), weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         raise KeyboardInterrupt from None
-    module.save(directory)
+    if is_main():
+        module.save(directory)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if is_overridden("validation_step", module):
         # As trained at the end, which need not be when it was last validated.
@@ -60,6 +68,13 @@ def run(context: Context) -> dict[str, float]:
 
 def _quieten_lightning() -> None:
     """Silence what says nothing about the run: advertisements, absent devices, its own deprecations."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in (".*isinstance.treespec, LeafSpec.*", ".*overridden `transfer_batch_to_device`.*"):
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*overridden `transfer_batch_to_device`.*",
+        ".*all_gather is deprecated.*",
+        ".*sync_dist=True.*",  # what is logged is of the whole batch in every process
+        ".*`srun` command is available.*",  # on a login node, or in a job of one process
+    ):
         warnings.filterwarnings("ignore", message)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
 
 from rich.console import Console
 
 from ntp.data.preferences import LabelledState
+from ntp.evaluation.inspection import RELIABILITY_FILE
 from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, WorstCase
@@ -15,8 +18,8 @@ from ntp.tasks.context import Context
 from ntp.tasks.data import load_policy
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
-from ntp.verifier.assessment import Labels, assess
-from ntp.verifier.calibration import calibrate
+from ntp.verifier.assessment import Labels, assess, reliability_curve
+from ntp.verifier.calibration import Calibration, calibrate
 from ntp.verifier.ensemble import VerifierEnsemble
 from ntp.verifier.evidence import Evidence
 from ntp.verifier.scoring import TacticScores, backbone_scores, score_tactics
@@ -28,23 +31,25 @@ AGGREGATIONS: Mapping[str, Aggregation] = {
 }
 
 
+# A name in tables, with what it says about tactics and how that is listened to.
+Judge = tuple[str, TacticScores, Calibration, Aggregation]
+
+
 def run(context: Context) -> dict[str, float]:
-    """Score the test side's attempts with every verifier of the study, write tables and a plot."""
+    """Score the test side's attempts with every verifier of the study, write tables, curves and a plot."""
     cfg, inputs = context.cfg, context.inputs
     test = labelled_side(inputs["test_attempts"], "test")
     labels = Labels.of(test)
     backbone = load_policy(cfg, inputs["policy"])
     val = labelled_side(inputs["attempts"], "val")
-    runs = _assess_backbone(backbone, val, test)
-    for name in cfg.study.variants:
-        for seed in cfg.study.seeds:
-            roles = {"backbone": inputs["policy"], "verifier": inputs[f"{name}/{seed}"]}
-            ensemble = load_verifiers(cfg, roles)
-            scores = _score(f"{name}/{seed}", ensemble, test)
-            chosen = AGGREGATIONS if ensemble.num_heads > 1 else {"": Mean()}
-            for key, aggregation in chosen.items():
-                metrics = assess(scores, ensemble.calibration, aggregation, labels)
-                runs.setdefault(f"{name} {key}".strip(), []).append(metrics)
+    runs: dict[str, list[dict[str, float]]] = {}
+    curves: dict[str, list[list[dict[str, float]]]] = {}
+    for name, scores, calibration, aggregation in chain(
+        _backbone(backbone, val, test), _verifiers(context, test)
+    ):
+        runs.setdefault(name, []).append(assess(scores, calibration, aggregation, labels))
+        bins = reliability_curve(scores, calibration, aggregation, labels)
+        curves.setdefault(name, []).append([asdict(bin_) for bin_ in bins])
     num_theorems = len({state.theorem_id for state in test})
     title = (
         f"{cfg.name}: {len(labels.label_N)} tactics in {len(test)} states of {num_theorems} held-out theorems"
@@ -52,11 +57,25 @@ def run(context: Context) -> dict[str, float]:
     texts = {
         "report.md": markdown(title, runs),
         "metrics.json": json.dumps(runs, indent=2) + "\n",
+        RELIABILITY_FILE: json.dumps(curves, indent=2) + "\n",
         "best_of_k.svg": best_of_k_plot(runs) + "\n",
     }
     context.write(texts)
     Console().print(texts["report.md"], highlight=False, soft_wrap=True)
     return flat(runs)
+
+
+def _verifiers(context: Context, test: Sequence[LabelledState]) -> Iterator[Judge]:
+    """Every verifier with every seed; an ensemble in each way of listening to it."""
+    cfg, inputs = context.cfg, context.inputs
+    for name in cfg.study.variants:
+        for seed in cfg.study.seeds:
+            roles = {"backbone": inputs["policy"], "verifier": inputs[f"{name}/{seed}"]}
+            ensemble = load_verifiers(cfg, roles)
+            scores = _score(f"{name}/{seed}", ensemble, test)
+            chosen = AGGREGATIONS if ensemble.num_heads > 1 else {"": Mean()}
+            for key, aggregation in chosen.items():
+                yield f"{name} {key}".strip(), scores, ensemble.calibration, aggregation
 
 
 def _score(name: str, ensemble: VerifierEnsemble, states: Sequence[LabelledState]) -> TacticScores:
@@ -65,15 +84,12 @@ def _score(name: str, ensemble: VerifierEnsemble, states: Sequence[LabelledState
         return score_tactics(ensemble.model, [s.state for s in states], tactics, progress.advance)
 
 
-def _assess_backbone(
+def _backbone(
     backbone: TacticPolicy, val: Sequence[LabelledState], test: Sequence[LabelledState]
-) -> dict[str, list[dict[str, float]]]:
+) -> Iterator[Judge]:
     """The policy's own likelihood as the score, whole and per token, calibrated like a verifier's."""
-    known, labels = Labels.of(val), Labels.of(test)
+    known = Labels.of(val)
     scores_val, scores_test = backbone_scores(backbone, val), backbone_scores(backbone, test)
-    runs = {}
     for name, length_exponent in (("backbone", 0.0), ("backbone per token", 1.0)):
         evidence = Evidence("likelihood", length_exponent)
-        calibration = calibrate(scores_val, known.label_N, known.num_tried_N, evidence)
-        runs[name] = [assess(scores_test, calibration, Mean(), labels)]
-    return runs
+        yield name, scores_test, calibrate(scores_val, known.label_N, known.num_tried_N, evidence), Mean()

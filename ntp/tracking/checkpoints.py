@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+
+from ntp.errors import PreemptedError
+from ntp.tracking.preemption import StopSignals
 
 LAST_CHECKPOINT = "last.ckpt"
 
@@ -40,7 +44,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt` at most `every_n_steps` optimizer steps old, and saves it when training ends.
 
-    Nothing is saved on an exception: in the middle of a step, buffers and random states are ahead of the
+    A signal that asks the run to end, in any process of a distributed run, is obeyed after the step: all save
+    and raise `PreemptedError`.
+    Nothing is saved on another exception: in the middle of a step, buffers and random states are ahead of the
     weights, and a run resumed from there would not be the run that was interrupted.
 
     Args:
@@ -52,20 +58,34 @@ class LastCheckpoint(Checkpoint):
         self.path = directory / LAST_CHECKPOINT
         self.every_n_steps = every_n_steps
         self._saved_step = 0
+        self._signals = StopSignals()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """A resumed run counts from the step that it resumed at."""
         self._saved_step = trainer.global_step
+        self._signals.open()
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Save when the last save is old enough."""
-        if trainer.global_step - self._saved_step >= self.every_n_steps:
+        stop = trainer.strategy.reduce_boolean_decision(self._signals.received is not None, all=False)
+        if stop or trainer.global_step - self._saved_step >= self.every_n_steps:
             self._save(trainer)
+        if stop:
+            # Who was not told itself ends as the others do.
+            signum = self._signals.obey() or signal.SIGTERM
+            raise PreemptedError(
+                signum, f"stopped by {signum.name} after step {trainer.global_step}, which is kept"
+            )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Save the final state."""
         if trainer.global_step > self._saved_step:
             self._save(trainer)
+        self._signals.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        """Give signals back to whoever handled them."""
+        self._signals.close()
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)

@@ -8,6 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from ntp.tracking.processes import is_main
+
 
 class ProgressReporter:
     """A progress bar on a terminal, and a plain line every few seconds where there is none.
@@ -16,7 +18,7 @@ class ProgressReporter:
         title: What is being done.
         total: Number of items.
         unit: Name of an item, in the plural.
-        console: Where to report; standard error by default.
+        console: Where to report; by default standard error, where the main process alone does.
         line_every_s: Seconds between plain lines.
         num_before: Items that were done before, which say nothing about the rate.
     """
@@ -33,7 +35,7 @@ class ProgressReporter:
         self.title = title
         self.total = total
         self.unit = unit
-        self._console = console or Console(stderr=True)
+        self._console = console or Console(stderr=True, quiet=not is_main())
         self._line_every_s = line_every_s
         self._done = self._num_before = num_before
         self._note = ""

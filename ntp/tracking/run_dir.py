@@ -73,6 +73,17 @@ def is_complete(path: Path) -> bool:
     return (path / COMPLETE).exists()
 
 
+def complete_runs(outputs: Path, file: str) -> list[Path]:
+    """Directories of runs that have finished and hold a file, the newest first.
+
+    Args:
+        outputs: Where the directories lie.
+        file: Name of the file, with wildcards.
+    """
+    finished = {path.parent for path in outputs.glob(f"*/{file}") if is_complete(path.parent)}
+    return sorted(finished, key=lambda path: (path / COMPLETE).stat().st_mtime_ns, reverse=True)
+
+
 def set_aside(path: Path) -> Path | None:
     """Move an earlier run, if there is one, out of the way to `PATH.1`, `PATH.2`, ...; where it went."""
     if not path.exists():

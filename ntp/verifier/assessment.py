@@ -12,6 +12,7 @@ from ntp.data.preferences import LabelledState
 from ntp.rewards.aggregation import Aggregation, disagreement
 from ntp.verifier.calibration import Calibration
 from ntp.verifier.metrics import (
+    ReliabilityBin,
     auprc,
     auroc,
     brier,
@@ -19,6 +20,7 @@ from ntp.verifier.metrics import (
     disagreement_auroc,
     head_correlation,
     pairwise_accuracy,
+    reliability,
     verifier_at_k,
 )
 from ntp.verifier.scoring import TacticScores
@@ -98,3 +100,12 @@ def assess(
         metrics["disagreement_auroc"] = disagreement_auroc(p_N, disagreement(log_odds_KN), label_N)
         metrics["head_correlation"] = head_correlation(log_odds_KN)
     return {name: value for name, value in metrics.items() if value is not None}
+
+
+def reliability_curve(
+    scores: TacticScores, calibration: Calibration, aggregation: Aggregation, labels: Labels
+) -> list[ReliabilityBin]:
+    """Calibrated probability beside share of correct tactics, over draws: what `ece` is the distance of."""
+    p_N = aggregation(calibration.log_odds(scores).double()).sigmoid()
+    num_tried_N = labels.num_tried_N
+    return reliability(p_N.repeat_interleave(num_tried_N), labels.label_N.repeat_interleave(num_tried_N))

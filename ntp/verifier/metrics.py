@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from statistics import fmean
 
 import torch
@@ -19,6 +20,24 @@ from torchmetrics.functional.classification import (
     binary_average_precision,
     binary_calibration_error,
 )
+
+# Of probabilities, in [0, 1).
+NUM_BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Tactics whose probabilities lie close together.
+
+    Attributes:
+        probability: Their mean probability of being correct.
+        share_correct: Share of them that are.
+        num_tactics: How many they are.
+    """
+
+    probability: float
+    share_correct: float
+    num_tactics: int
 
 
 def auroc(score_N: Tensor, label_N: Tensor) -> float:
@@ -62,7 +81,7 @@ def pairwise_accuracy(score_N: Tensor, label_N: Tensor, state_N: Tensor) -> floa
         ValueError: No state has both kinds.
     """
     shares = []
-    for score_M, correct_M in _by_state(state_N, score_N, label_N.bool()):
+    for score_M, correct_M in _grouped(state_N, score_N, label_N.bool()):
         if correct_M.any() and not correct_M.all():
             chosen_P1, rejected_Q = score_M[correct_M][:, None], score_M[~correct_M]
             won_PQ, tied_PQ = chosen_P1 > rejected_Q, chosen_P1 == rejected_Q
@@ -72,7 +91,7 @@ def pairwise_accuracy(score_N: Tensor, label_N: Tensor, state_N: Tensor) -> floa
     return fmean(shares)
 
 
-def calibration_error(p_N: Tensor, label_N: Tensor, num_bins: int = 15) -> float:
+def calibration_error(p_N: Tensor, label_N: Tensor, num_bins: int = NUM_BINS) -> float:
     """Expected calibration error (Guo et al. 2017, eq. 3) of the probability that a tactic is correct.
 
     The distance between mean probability and share of correct tactics, averaged over bins [a, b) of equal
@@ -90,6 +109,21 @@ def calibration_error(p_N: Tensor, label_N: Tensor, num_bins: int = 15) -> float
     if not ((p_N >= 0) & (p_N <= 1)).all():
         raise ValueError("probabilities outside [0, 1] have no calibration error")
     return binary_calibration_error(p_N.double(), label_N.long(), n_bins=num_bins, norm="l1").item()
+
+
+def reliability(p_N: Tensor, label_N: Tensor, num_bins: int = NUM_BINS) -> list[ReliabilityBin]:
+    """The reliability curve: the bins of `calibration_error` that hold any tactics, in ascending order.
+
+    Args:
+        p_N: Probabilities, in [0, 1].
+        label_N: As for `auroc`.
+        num_bins: Of [0, 1).
+    """
+    p_N, label_N = p_N.double(), label_N.double()
+    return [
+        ReliabilityBin(p_M.mean().item(), label_M.mean().item(), len(p_M))
+        for p_M, label_M in _grouped((p_N * num_bins).long(), p_N, label_N)
+    ]
 
 
 def brier(p_N: Tensor, label_N: Tensor) -> float:
@@ -126,7 +160,7 @@ def verifier_at_k(score_N: Tensor, label_N: Tensor, state_N: Tensor, k: int) -> 
         raise ValueError(f"the best of a sample needs k >= 1, got {k}")
     chances = [
         _best_of_k(score_M, label_M, k)
-        for score_M, label_M in _by_state(state_N, score_N, label_N)
+        for score_M, label_M in _grouped(state_N, score_N, label_N)
         if len(score_M) >= k
     ]
     return fmean(chances) if chances else None
@@ -178,11 +212,11 @@ def _ranked(score_N: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor]:
     return rank_N.double() / len(rank_N), label_N.long()
 
 
-def _by_state(state_N: Tensor, *columns_N: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The columns' entries for each state, states in ascending order."""
-    order_N = state_N.argsort(stable=True)
-    _, size_S = torch.unique(state_N, return_counts=True)
-    sizes = size_S.tolist()
+def _grouped(group_N: Tensor, *columns_N: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The columns' entries for each group, such as a state, groups in ascending order."""
+    order_N = group_N.argsort(stable=True)
+    _, size_G = torch.unique(group_N, return_counts=True)
+    sizes = size_G.tolist()
     return zip(*(column_N[order_N].split(sizes) for column_N in columns_N), strict=True)
 
 

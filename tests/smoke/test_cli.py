@@ -126,9 +126,27 @@ def without_log_probs(value, log_probs):
     return value
 
 
-@pytest.mark.parametrize("experiment", ["sft", "gfn_tb"])
-def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experiment, tmp_path):
-    """SIGKILL in mid-training, then the same command with resume=true, against the undisturbed run."""
+def begin(cli, directory, *arguments):
+    """A training run in the background, once its first checkpoint is there."""
+    process = subprocess.Popen(
+        cli.command(*arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 200
+    while not (directory / "last.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("experiment", "signum"),
+    [("sft", signal.SIGKILL), ("gfn_tb", signal.SIGKILL), ("gfn_tb", signal.SIGTERM)],
+)
+def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experiment, signum, tmp_path):
+    """A signal in mid-training, then the same command with resume=true, against the undisturbed run."""
     if experiment == "sft":
         undisturbed, arguments = sft, ["+experiment=sft", *small, *SFT]
     else:
@@ -136,20 +154,16 @@ def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experime
         arguments = ["+experiment=gfn_tb", *small, *GFN, f"policy.checkpoint={sft}"]
     directory = Path(str(undisturbed).replace(str(cli.outputs), str(tmp_path)))
     arguments.append(f"paths.outputs={tmp_path}")
-    process = subprocess.Popen(
-        cli.command(*arguments),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.monotonic() + 200
-    while not (directory / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process = begin(cli, directory, *arguments)
+    os.kill(process.pid, signum)
+    _, said = process.communicate()
     assert not (directory / "COMPLETE").exists(), "the run was over before it could be killed"
     killed_at = torch.load(directory / "last.ckpt", weights_only=True)["global_step"]
     assert 0 < killed_at < summary(undisturbed)["num_steps"]
+    if signum == signal.SIGTERM:
+        assert process.returncode == -signal.SIGTERM
+        assert f"stopped by SIGTERM after step {killed_at}" in said
+        assert "Traceback" not in said
 
     assert cli.succeed(*arguments, "resume=true") == directory
     ours, theirs = weights(directory), weights(undisturbed)
@@ -159,3 +173,21 @@ def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experime
     assert {k: v for k, v in summary(directory).items() if k not in clocks} == {
         k: v for k, v in summary(undisturbed).items() if k not in clocks
     }
+
+
+def test_two_processes_train_as_one_and_end_together_when_asked_to(cli, small, sft, gfn, tmp_path):
+    """Which processes there are is not part of the key, so the run is the same in everything but rounding."""
+    arguments = ["+experiment=gfn_tb", *small, *GFN, "trainer.accelerator=cpu", "trainer.devices=2"]
+    arguments += [f"policy.checkpoint={sft}", f"paths.outputs={tmp_path}"]
+    directory = Path(str(gfn).replace(str(cli.outputs), str(tmp_path)))
+    process = begin(cli, directory, *arguments)
+    os.kill(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM, said
+    assert said.count("stopped by SIGTERM after step") == 1
+    assert cli.succeed(*arguments, "resume=true") == directory
+    ours, theirs = weights(directory), weights(gfn)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=0)
+    assert summary(directory)["num_steps"] == summary(gfn)["num_steps"]
+    assert summary(directory)["train/loss"] == pytest.approx(summary(gfn)["train/loss"], rel=1e-3)

@@ -138,6 +138,12 @@ def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
     assert all(0 <= seeds[0]["auroc"] <= 1 for seeds in metrics.values())
     assert "| backbone |" in (run / "report.md").read_text()
     assert (run / "best_of_k.svg").read_text().startswith("<svg")
+    curves = json.loads((run / "reliability.json").read_text())
+    assert list(curves) == list(metrics)
+    for name, (bins,) in curves.items():
+        total = sum(b["num_tactics"] for b in bins)
+        error = sum(b["num_tactics"] / total * abs(b["probability"] - b["share_correct"]) for b in bins)
+        assert error == pytest.approx(metrics[name][0]["ece"], abs=1e-5)
 
 
 def test_over_optimisation_is_shown_along_training(cli, overrides, mined):

@@ -7,7 +7,7 @@ import yaml
 
 import ntp
 from ntp.errors import ConfigError
-from ntp.tracking.run_dir import RunDir, git_commit, is_complete, set_aside
+from ntp.tracking.run_dir import RunDir, complete_runs, git_commit, is_complete, set_aside
 
 
 def test_a_run_leaves_its_inputs_and_its_summary(tmp_path):
@@ -98,3 +98,14 @@ def test_an_earlier_run_is_set_aside_under_the_next_free_number(tmp_path):
         assert set_aside(path) == tmp_path / f"run.{number}"
         assert RunDir(tmp_path / f"run.{number}").read_summary() == {"number": number}
     assert not path.exists()
+
+
+def test_complete_runs_that_hold_a_file_are_found_the_newest_first(tmp_path):
+    for age, name in enumerate(["demo-new", "demo-old", "sft-1", "demo-killed"]):
+        run_dir = RunDir(tmp_path / name)
+        run_dir.mark_complete()
+        os.utime(tmp_path / name / "COMPLETE", (1000 - age, 1000 - age))
+        (tmp_path / name / ("results-sft.jsonl" if name.startswith("demo") else "last.ckpt")).touch()
+    (tmp_path / "demo-killed" / "COMPLETE").unlink()
+    assert [path.name for path in complete_runs(tmp_path, "results-*.jsonl")] == ["demo-new", "demo-old"]
+    assert complete_runs(tmp_path / "nowhere", "results-*.jsonl") == []

@@ -15,6 +15,7 @@ from ntp.verifier.metrics import (
     disagreement_auroc,
     head_correlation,
     pairwise_accuracy,
+    reliability,
     verifier_at_k,
 )
 
@@ -111,6 +112,20 @@ def test_calibration_error_counted_by_hand():
     assert calibration_error(p, labels, num_bins=2) == pytest.approx(2 / 5 * 0.3, abs=1e-6)
     # Alone in its bin, each is as wrong as it is far from its label.
     assert calibration_error(p, labels) == pytest.approx((0.1 + 0.7 + 0.4 + 0.1 + 0.5) / 5, abs=1e-6)
+
+
+def test_the_reliability_curve_is_what_the_calibration_error_is_the_distance_of():
+    p = torch.tensor([0.9, 0.1, 0.3, 0.6, 0.5, 1.0])
+    labels = torch.tensor([1, 0, 1, 1, 0, 1])
+    curve = reliability(p, labels, num_bins=2)
+    assert [(round(b.probability, 4), round(b.share_correct, 4), b.num_tactics) for b in curve] == [
+        (0.2, 0.5, 2), (0.6667, 0.6667, 3), (1.0, 1.0, 1)
+    ]  # fmt: skip
+    for num_bins in (2, 15):
+        distances = [
+            b.num_tactics / 6 * abs(b.probability - b.share_correct) for b in reliability(p, labels, num_bins)
+        ]
+        assert sum(distances) == pytest.approx(calibration_error(p, labels, num_bins), abs=1e-6)
 
 
 def test_certain_and_right_is_calibrated():

@@ -31,6 +31,8 @@ class TrainerConfig:
     _target_: str = "lightning.Trainer"
     accelerator: str = "auto"
     devices: Any = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
     precision: Any = "32-true"
     max_steps: int = MISSING
     max_time: str | None = None

@@ -21,8 +21,20 @@ class PathsConfig:
 
 @dataclass
 class TrackingConfig:
+    """Where runs are recorded.
+
+    Attributes:
+        uri: Of the MLflow tracking store.
+        experiment: Of MLflow.
+        parent_run_id: MLflow run of the sweep that this is a job of, set by the sweep.
+        max_adapter_mb: Trained weights up to this size are kept with the run, as artifacts.
+        checkpoint_every_n_steps: How much training a kill may lose.
+    """
+
     uri: str = MISSING
     experiment: str = MISSING
+    parent_run_id: str | None = None
+    max_adapter_mb: float = 200.0
     checkpoint_every_n_steps: int = 100
 
 

@@ -1,0 +1,95 @@
+"""Writes to a store that may be away for a while, so that what is worth more than its records goes on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+from ntp.tracking.store import reason
+
+_log = logging.getLogger(__name__)
+
+# Of MLflow: what another try cannot mend. Everything else is the store's or the network's fault.
+_REFUSED = (
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "PERMISSION_DENIED",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+    "UNAUTHENTICATED",
+)
+
+
+class Outbox:
+    """Makes writes in order, at once. When the store is away, they wait in memory and are tried again.
+
+    A store that is away is tried only every so often, since each try may block for seconds. What it does not
+    take is dropped. Either is said once.
+
+    Args:
+        name: Of the store, in warnings.
+        wait_s: Seconds until the first new try; each further wait is twice as long.
+        max_wait_s: The longest wait.
+        max_waiting: Writes kept; past that the oldest are lost.
+    """
+
+    def __init__(
+        self, name: str, wait_s: float = 30.0, max_wait_s: float = 600.0, max_waiting: int = 20_000
+    ) -> None:
+        self._name = name
+        self._first_wait_s = self._wait_s = wait_s
+        self._max_wait_s = max_wait_s
+        self._max_waiting = max_waiting
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._away = self._refuses = False
+        self._next_try = 0.0
+        self._num_lost = 0
+
+    def put(self, write: Callable[[], object]) -> None:
+        """Make a write now, or when the store is back."""
+        if len(self._waiting) >= self._max_waiting:
+            self._waiting.popleft()
+            self._num_lost += 1
+        self._waiting.append(write)
+        if time.monotonic() >= self._next_try:
+            self._empty()
+
+    def close(self) -> None:
+        """Try a last time, and say what was lost."""
+        self._empty()
+        if lost := self._num_lost + len(self._waiting):
+            _log.warning("%s: %d writes were lost; the run's directory is whole", self._name, lost)
+        self._waiting.clear()
+        self._num_lost = 0
+
+    def _empty(self) -> None:
+        from mlflow.exceptions import MlflowException
+
+        while self._waiting:
+            try:
+                self._waiting[0]()
+            except (MlflowException, OSError) as error:  # those of requests are OSErrors
+                gone = isinstance(error, FileNotFoundError)  # an artifact that was deleted while it waited
+                if not gone and getattr(error, "error_code", None) not in _REFUSED:
+                    self._wait(error)
+                    return
+                self._drop(error)
+            self._waiting.popleft()
+        if self._away:
+            _log.warning("%s is back", self._name)
+        self._away, self._wait_s, self._next_try = False, self._first_wait_s, 0.0
+
+    def _drop(self, error: Exception) -> None:
+        if not self._refuses:
+            _log.warning("%s does not take what the run writes (%s)", self._name, reason(error))
+        self._refuses = True
+        self._num_lost += 1
+
+    def _wait(self, error: Exception) -> None:
+        if not self._away:
+            _log.warning("%s is away (%s); the run goes on and tries again later", self._name, reason(error))
+        else:
+            self._wait_s = min(2 * self._wait_s, self._max_wait_s)
+        self._away, self._next_try = True, time.monotonic() + self._wait_s

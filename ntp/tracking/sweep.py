@@ -1,0 +1,53 @@
+"""The MLflow run of a sweep, the parent of its jobs' runs. To be opened before any job starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from ntp.errors import ConfigError
+from ntp.tracking.outbox import Outbox
+from ntp.tracking.store import open_client, open_store, reason
+
+
+def open_sweep(uri: str, experiment: str, name: str) -> str:
+    """Create what concurrent jobs need: the database, the experiment, and the run that is their parent.
+
+    Args:
+        uri: Tracking URI of the jobs.
+        experiment: Their experiment: MLflow shows children of one experiment only.
+        name: Of the sweep.
+
+    Returns:
+        Its run id, which jobs take as `tracking.parent_run_id`.
+
+    Raises:
+        ConfigError: As for `ntp.tracking.store.open_store`.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client, experiment_id = open_store(uri, experiment)
+    try:
+        return client.create_run(experiment_id, run_name=name, tags={"stage": "sweep"}).info.run_id
+    except MlflowException as error:
+        raise ConfigError(f"tracking.uri={uri} takes no run: {reason(error)}") from error
+
+
+def close_sweep(uri: str, run_id: str, succeeded: bool, files: Sequence[Path] = ()) -> None:
+    """End a sweep's run. A store that is away by now is said in a warning: the jobs are done.
+
+    Args:
+        uri: As for `open_sweep`.
+        run_id: What `open_sweep` returned.
+        succeeded: Whether all jobs did.
+        files: To be kept with the run, such as a table of the jobs.
+
+    Raises:
+        ConfigError: The store cannot be opened.
+    """
+    client, outbox = open_client(uri), Outbox(f"MLflow at {uri}")
+    for path in files:
+        outbox.put(partial(client.log_artifact, run_id, str(path)))
+    outbox.put(partial(client.set_terminated, run_id, "FINISHED" if succeeded else "FAILED"))
+    outbox.close()

@@ -1,0 +1,137 @@
+"""Trains one module on some processes and writes what was logged: `KIND NUM_PROCESSES OUTPUT`.
+
+A script, because Lightning starts the other processes by running the command line again.
+"""
+
+import importlib.util
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import lightning
+import torch
+
+from ntp.buffers.replay import ReplayBuffer
+from ntp.data.labelled import LabelledStateDataModule
+from ntp.data.preferences import LabelledState
+from ntp.data.tactics import TacticDataModule, TacticPair
+from ntp.data.theorems import TheoremDataModule
+from ntp.losses.objectives import TrajectoryBalance, VarGrad
+from ntp.losses.verifier_objectives import DirectPreference
+from ntp.models.heads import HeadSettings
+from ntp.modules.gfn_policy import GFNPolicyModule
+from ntp.modules.rollout import Behaviour
+from ntp.modules.sft import SFTModule
+from ntp.modules.verifier_ensemble import VerifierEnsembleModule
+from ntp.policy.factory import TinyPolicyFactory
+from ntp.rewards.kernel import KernelReward
+from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint
+from ntp.verifier.model import VerifierModel
+from ntp.verifier.scoring import reference_log_probs
+
+NUM_STEPS = 6
+ADAM = partial(torch.optim.AdamW, lr=5e-3)
+# Of very different lengths, so that a mean over processes is not the mean over tokens.
+PAIRS = [
+    TacticPair("n : nat\n⊢ n + 0 = n", "induction n; simpl; auto."),
+    TacticPair("⊢ True", "exact I."),
+    TacticPair("P : Prop\nh : P\n⊢ P", "assumption."),
+    TacticPair("P Q : Prop\nh : P\nh0 : Q\n⊢ P /\\ Q", "split; assumption || auto."),
+    TacticPair("⊢ 1 = 1", "auto."),
+]
+STATES = [
+    LabelledState(name, pair.state, (pair.tactic, "trivial."), ("left.", "exact n."), (1, 1, 1, 1))
+    for name, pair in zip("abcde", PAIRS, strict=True)
+]
+
+
+def make_policy():
+    sizes = {"vocab_size": 300, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "intermediate_size": 48}
+    factory = TinyPolicyFactory(**sizes, max_state_tokens=64, max_tactic_tokens=24)
+    return factory.create(text for pair in PAIRS for text in (pair.state, pair.tactic))
+
+
+def make_sft():
+    module = SFTModule(make_policy(), ADAM, prompt_weight=0.5, warmup_steps=0, decay_steps=0)
+    return module, TacticDataModule(PAIRS, PAIRS, batch_size=5, seed=0)
+
+
+def make_verifier():
+    verifier = VerifierModel(make_policy(), HeadSettings(3, r=4, alpha=8, seed=0))
+    reference = reference_log_probs(verifier, STATES)
+    module = VerifierEnsembleModule(verifier, DirectPreference(0.5), reference, ADAM, seed=0)
+    return module, LabelledStateDataModule(STATES, STATES, batch_size=5, seed=0)
+
+
+def make_gfn(objective):
+    """Three theorems for two processes; some steps have groups without any proof, which are dropped."""
+    oracle = _oracle()
+    module = GFNPolicyModule(
+        oracle.make_policy(seed=0),
+        oracle.PRIOR,
+        objective,
+        KernelReward(),
+        Behaviour(num_on_policy=5, num_tempered=2, num_replay=2, max_depth=3),
+        ReplayBuffer(),
+        ADAM,
+        keep_unsolved=0.3,
+        seed=1,
+    )
+    return module, TheoremDataModule(oracle.THEOREMS, oracle.make_env, len(oracle.THEOREMS), seed=0)
+
+
+def _oracle():
+    path = Path(__file__).parents[2] / "experiments/bench/oracle.py"
+    spec = importlib.util.spec_from_file_location("oracle_bench", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+KINDS = {
+    "sft": make_sft,
+    "verifier": make_verifier,
+    "gfn": partial(make_gfn, VarGrad()),
+    "gfn_tb": partial(make_gfn, TrajectoryBalance()),
+}
+
+
+class Recorder(lightning.Callback):
+    def __init__(self):
+        self.steps = []
+
+    def on_train_batch_end(self, trainer, *args):
+        self.steps.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+
+
+def main(kind, num_processes, output):
+    torch.set_num_threads(1)
+    lightning.seed_everything(0, verbose=False)
+    module, datamodule = KINDS[kind]()
+    recorder = Recorder()
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        devices=num_processes,
+        max_steps=NUM_STEPS,
+        callbacks=[recorder, LastCheckpoint(output, every_n_steps=1000)],
+        plugins=[AtomicCheckpointIO()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        gradient_clip_val=1.0,
+        use_distributed_sampler=False,
+        limit_val_batches=0,
+    )
+    trainer.fit(module, datamodule)
+    last = {}
+    if kind == "sft":
+        trainer.limit_val_batches = 1.0
+        (last,) = trainer.validate(module, datamodule, verbose=False)
+    if trainer.is_global_zero:
+        (output / "logged.json").write_text(json.dumps({"steps": recorder.steps, "last": last}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,121 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ntp.errors import ConfigError
+from ntp.tracking.mlflow import MlflowRun
+from ntp.tracking.store import open_client, open_store, reason
+
+WRITE_A_RUN = """
+import sys
+from pathlib import Path
+from ntp.tracking.mlflow import MlflowRun
+
+uri, directory, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+print("ready", flush=True)
+sys.stdin.readline()  # all of them begin at once
+with MlflowRun(uri, "study", directory, f"run-{number}") as run:
+    run.log_params({"seed": number, "model": "tiny"})
+    for step in range(200):
+        run.log_metrics({"train/loss": number + 1 / (step + 1), "train/grad_norm": step}, step=step)
+    (directory / "report.md").write_text(f"report of {number}")
+    run.log_artifact(directory / "report.md")
+"""
+
+
+def spawn(*arguments, code):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_eight_processes_on_a_fresh_database_leave_eight_complete_runs(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    processes = []
+    for number in range(8):
+        (tmp_path / str(number)).mkdir()
+        processes.append(spawn(uri, tmp_path / str(number), number, code=WRITE_A_RUN))
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 8
+    assert not (tmp_path / "mlflow.db").exists()
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    ends = [process.communicate(timeout=250) for process in processes]
+    assert [(p.returncode, *end) for p, end in zip(processes, ends, strict=True)] == [(0, "", "")] * 8
+
+    client = open_client(uri)
+    [experiment] = [e for e in client.search_experiments() if e.name == "study"]
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert sorted(runs) == [f"run-{number}" for number in range(8)]
+    for number in range(8):
+        run = runs[f"run-{number}"]
+        assert run.info.status == "FINISHED"
+        assert run.data.params == {"seed": str(number), "model": "tiny"}
+        losses = {step: number + 1 / (step + 1) for step in range(200)}
+        norms = {step: float(step) for step in range(200)}
+        for metric, expected in (("train/loss", losses), ("train/grad_norm", norms)):
+            history = client.get_metric_history(run.info.run_id, metric)
+            assert {point.step: point.value for point in history} == expected
+        [artifact] = (tmp_path / "mlartifacts" / run.info.run_id).rglob("report.md")
+        assert artifact.read_text() == f"report of {number}"
+
+
+def test_a_kill_while_the_database_is_made_leaves_none(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    code = "import sys; from ntp.tracking.store import open_store; open_store(sys.argv[1], 'study')"
+    process = spawn(uri, code=code)
+    part = tmp_path / "mlflow.db.new"
+    while not (part.exists() and part.stat().st_size > 0):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "mlflow.db").exists()
+    client, experiment_id = open_store(uri, "study")
+    assert client.get_experiment(experiment_id).name == "study"
+    assert not part.exists()
+
+
+def test_reading_makes_no_database(tmp_path):
+    with pytest.raises(ConfigError, match="no MLflow database here"):
+        open_client(f"sqlite:///{tmp_path}/mlflow.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns"])
+def test_file_stores_are_refused(tmp_path, uri):
+    with pytest.raises(ConfigError, match="sqlite:///PATH"):
+        MlflowRun(uri, "demo", tmp_path, "run")
+
+
+def test_a_server_without_an_address_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="set MLFLOW_TRACKING_URI"):
+        MlflowRun("", "demo", tmp_path, "run")
+
+
+def test_a_file_that_is_no_database_is_one_clear_line(tmp_path):
+    (tmp_path / "mlflow.db").write_text("this is not a database" * 100)
+    with pytest.raises(ConfigError, match=r"mlflow\.db cannot be opened") as caught:
+        MlflowRun(f"sqlite:///{tmp_path}/mlflow.db", "demo", tmp_path, "run")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("file is not a database\n[SQL: SELECT 1]", "file is not a database"),
+        (
+            "API request failed with exception HTTPConnectionPool(host='h', port=9): Max retries exceeded "
+            "(Caused by NewConnectionError(\"HTTPConnection(host='h', port=9): Failed to establish a new "
+            'connection: [Errno 111] Connection refused"))',
+            "Failed to establish a new connection: [Errno 111] Connection refused",
+        ),
+        ("", "ValueError"),
+    ],
+)
+def test_the_reason_is_one_line(text, expected):
+    assert reason(ValueError(text)) == expected

@@ -1,0 +1,31 @@
+import shutil
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from ntp.tracking.mlflow import MlflowRun
+from ntp.tracking.runs import runs_table
+from ntp.tracking.sweep import close_sweep, open_sweep
+
+
+@pytest.mark.parametrize(("succeeded", "status"), [(True, "FINISHED"), (False, "FAILED")])
+def test_jobs_are_children_of_the_sweep(tmp_path, empty_database, succeeded, status):
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    sweep = open_sweep(uri, "study", "seeds")
+    for seed in range(2):
+        (tmp_path / str(seed)).mkdir()
+        with MlflowRun(uri, "study", tmp_path / str(seed), f"run-{seed}", sweep) as run:
+            run.log_params({"seed": seed})
+    (tmp_path / "jobs.md").write_text("| job |")
+    close_sweep(uri, sweep, succeeded, [tmp_path / "jobs.md"])
+    client = MlflowClient(uri)
+    experiment = client.get_run(sweep).info.experiment_id
+    children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{sweep}'")
+    assert sorted(child.data.params["seed"] for child in children) == ["0", "1"]
+    assert client.get_run(sweep).info.status == status
+    assert [file.path for file in client.list_artifacts(sweep)] == ["jobs.md"]
+    table = runs_table(uri).set_index("run")
+    assert list(table.loc[["run-0", "run-1"], "sweep"]) == ["seeds", "seeds"]
+    assert table.loc["run-1", "seed"] == "1"
+    assert table.loc["seeds", "status"] == status
