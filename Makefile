@@ -24,7 +24,7 @@ export PATH := $(PATH):$(HOME)/.elan/bin
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
 
-setup: .venv/.installed coq ## Install Coq and the Python environment in .venv
+setup: .venv/.installed coq bubblewrap ## Install Coq and the Python environment in .venv
 
 demo: setup ## Learn from the Coq library, tune with trajectory balance, prove held-out theorems
 	$(BIN)/python -m ntp.run +experiment=demo resume=true
@@ -64,6 +64,11 @@ slurm:
 	@command -v sbatch > /dev/null \
 	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends slurm-wlm munge; } \
 	  || echo "SLURM could not be installed, its tests will be skipped; run: sudo apt-get install slurm-wlm munge" >&2
+
+.PHONY: bubblewrap
+bubblewrap:
+	@command -v bwrap > /dev/null || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends bubblewrap; } \
+	  || echo "no bubblewrap: provers will be kept apart less well; run: sudo apt-get install bubblewrap" >&2
 
 # Debian ships Python without ensurepip; everything else comes from the lock file.
 .venv/.installed: requirements.lock pyproject.toml

@@ -137,13 +137,26 @@ class Crashed:
 
 
 @dataclass(frozen=True, slots=True)
+class Exceeded:
+    """The prover was stopped at this tactic because it used more than it may, also when tried again.
+
+    Attributes:
+        limit: Which limit: "processes", "memory", "scratch", "file" or "answer".
+        message: How.
+    """
+
+    limit: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Refused by us: the guard before the prover saw it, or the kernel check after the last goal."""
 
     reason: str
 
 
-Outcome = Reached | Proved | TacticError | Timeout | Crashed | Rejected
+Outcome = Reached | Proved | TacticError | Timeout | Exceeded | Crashed | Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +169,13 @@ class Transition:
 
 
 class Status(StrEnum):
-    """How a trajectory ended. TIMEOUT and CRASHED are never merged with STUCK."""
+    """How a trajectory ended. TIMEOUT, EXCEEDED and CRASHED are never merged with STUCK."""
 
     PROVED = "proved"
     STUCK = "stuck"
     TRUNCATED = "truncated"
     TIMEOUT = "timeout"
+    EXCEEDED = "exceeded"
     CRASHED = "crashed"
 
 

@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ntp.types import Crashed, ProofState, Proved, Reached, Theorem, Timeout, Transition
+from ntp.types import Crashed, Exceeded, ProofState, Proved, Reached, Theorem, Timeout, Transition
 
 PROVED = "proved"
 DEAD_END = "dead_end"
@@ -93,7 +93,7 @@ def label_attempts(
     for step in steps:
         edge = (step.state.key, step.tactic.text)
         # A tactic near its time limit runs past it in one search and not in another.
-        if edge not in first or isinstance(first[edge].outcome, Timeout):
+        if edge not in first or isinstance(first[edge].outcome, Timeout | Exceeded):
             first[edge] = step
         num_tried[edge] += 1
     distances = _distances(steps)
@@ -130,7 +130,7 @@ def _label(
             return PROVED, distances[state.key] + 1
         case Reached(state):
             return (DEAD_END if tries[state.key] >= min_tries else OPEN), None
-        case Timeout():
+        case Timeout() | Exceeded():
             return TIMEOUT, None
         case _:
             return ERROR, None

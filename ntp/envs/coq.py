@@ -11,10 +11,12 @@ from ntp.envs.coq_guard import guard
 from ntp.envs.coq_project import CoqProject
 from ntp.envs.coq_proof import CoqProof
 from ntp.envs.coq_xml import Goals
-from ntp.envs.process import Limits, Patience, ProcessDiedError
+from ntp.envs.limits import Limits
+from ntp.envs.process import Patience, ProcessDiedError
 from ntp.envs.session import ROOT, SearchSession
 from ntp.errors import ConfigError
 from ntp.types import (
+    Exceeded,
     Outcome,
     ProofState,
     Proved,
@@ -33,19 +35,19 @@ class CoqEnv:
     Args:
         project: The sources.
         tactic_timeout_s: Whole seconds for one tactic (Coq's `Timeout` knows no fractions).
-        max_memory_mb: Address space of the process in MiB. A process whose resident memory is past half of it
-            is replaced before the next theorem.
+        limits: Of the process. One whose resident memory is past half of what it may have is replaced before
+            the next theorem.
 
     Raises:
         ConfigError: The timeout is not a positive whole number.
     """
 
-    def __init__(self, project: CoqProject, tactic_timeout_s: int = 2, max_memory_mb: int = 4096) -> None:
+    def __init__(self, project: CoqProject, tactic_timeout_s: int = 2, limits: Limits | None = None) -> None:
         if tactic_timeout_s != int(tactic_timeout_s) or tactic_timeout_s < 1:
             raise ConfigError(f"tactic_timeout_s={tactic_timeout_s}: must be a whole number, at least 1")
         self.project = project
         self._timeout_s = int(tactic_timeout_s)
-        self._limits = Limits(memory_mb=max_memory_mb)
+        self._limits = limits or Limits()
         self._document: CoqDocument | None = None
         self._session: CoqSession | None = None
         self._references: dict[Theorem, frozenset[str]] = {}
@@ -219,9 +221,9 @@ def _proof_state(handle: int, goals: Goals) -> ProofState:
     return ProofState(handle, visible[0], tuple(str(goal) for goal in visible[1:]))
 
 
-def _reason(result: TacticError | Timeout | Rejected) -> str:
+def _reason(result: TacticError | Timeout | Exceeded | Rejected) -> str:
     match result:
-        case TacticError(message):
+        case TacticError(message) | Exceeded(_, message):
             return " ".join(message.split())
         case Rejected(reason):
             return reason

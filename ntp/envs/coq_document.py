@@ -9,7 +9,8 @@ from ntp.envs.coq_project import CoqProject
 from ntp.envs.coq_syntax import CoqSyntaxError, Sentence, position_of, sentences
 from ntp.envs.coq_top import ROOT, CoqTop
 from ntp.envs.coq_xml import Failure
-from ntp.envs.process import DeadlineExceededError, Limits, Patience, ProcessDiedError
+from ntp.envs.limits import Limits
+from ntp.envs.process import DeadlineExceededError, Patience, ProcessDiedError
 from ntp.errors import InitError
 from ntp.types import Span
 

@@ -10,6 +10,8 @@ from typing import ClassVar
 
 from ntp.envs.coq import CoqEnv
 from ntp.envs.coq_project import CoqProject, LoadPath, standard_library
+from ntp.envs.limits import Limits
+from ntp.envs.sandbox import AUTO
 from ntp.errors import ConfigError, EnvError
 
 
@@ -22,7 +24,10 @@ class CoqEnvFactory:
         load_paths: Mappings with `flag` (-R or -Q), `directory` relative to the root, and logical `name`.
         coqidetop: The program.
         tactic_timeout_s: Whole seconds for one tactic.
-        max_memory_mb: Address space of one prover in MiB.
+        max_memory_mb: Memory of one prover in MiB, and address space of each of its processes.
+        max_processes: Most processes of one prover.
+        scratch_mb: Size of a prover's temporary directory in MiB.
+        isolation: How provers are kept apart, see `ntp.envs.sandbox`.
         num_workers: Provers to run at the same time.
     """
 
@@ -33,6 +38,9 @@ class CoqEnvFactory:
     coqidetop: str = "coqidetop.opt"
     tactic_timeout_s: int = 2
     max_memory_mb: int = 4096
+    max_processes: int = 64
+    scratch_mb: int = 64
+    isolation: str = AUTO
     num_workers: int = 8
 
     @cached_property
@@ -54,4 +62,10 @@ class CoqEnvFactory:
 
     def __call__(self) -> CoqEnv:
         """A new environment; its process starts when first needed."""
-        return CoqEnv(self.project, self.tactic_timeout_s, self.max_memory_mb)
+        limits = Limits(
+            memory_mb=self.max_memory_mb,
+            processes=self.max_processes,
+            scratch_mb=self.scratch_mb,
+            isolation=self.isolation,
+        )
+        return CoqEnv(self.project, self.tactic_timeout_s, limits)

@@ -11,7 +11,7 @@ from ntp.envs.coq_document import CoqDocument
 from ntp.envs.coq_xml import Failure, Goals
 from ntp.envs.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.errors import InitError
-from ntp.types import Rejected, TacticError, Theorem, Timeout
+from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
 
 _STRUCTURE_TIMEOUT_S = 60.0
 # Coq's own `Timeout` comes first, SIGINT this much later, SIGKILL after as much again.
@@ -64,7 +64,7 @@ class CoqProof:
         self._path, self._name = path, name
         return goals
 
-    def execute(self, command: str) -> Goals | TacticError | Timeout | Rejected:
+    def execute(self, command: str) -> Goals | TacticError | Timeout | Exceeded | Rejected:
         """Run one guarded tactic under the time limit."""
         top = self.document.top
         try:
@@ -75,7 +75,7 @@ class CoqProof:
             return Timeout("interrupted")
         except AnswerTooLongError as error:
             self.document.stop()
-            return TacticError(str(error))
+            return Exceeded(error.limit, str(error))
         if isinstance(result, Failure):
             return Timeout() if result.message == _TIMED_OUT else TacticError(result.message)
         if result is None:

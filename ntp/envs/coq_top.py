@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from ntp.envs import coq_xml
 from ntp.envs.coq_project import INSTALL_COMMAND, SUPPORTED, CoqProject, check_version
 from ntp.envs.coq_xml import Failure, Goals
-from ntp.envs.process import ChildProcess, DeadlineExceededError, Limits, ProcessDiedError
+from ntp.envs.limits import Limits
+from ntp.envs.process import ChildProcess, DeadlineExceededError, ProcessDiedError
 from ntp.errors import EnvError
 
 # A minor heap of 8 MB instead of 2 MB: fewer collections, measurably faster.

@@ -18,7 +18,8 @@ import msgspec
 from ntp.envs.lean_guard import assemble
 from ntp.envs.lean_replies import is_out_of_time, parse_axioms
 from ntp.envs.lean_session import Goals
-from ntp.envs.process import ChildProcess, DeadlineExceededError, Limits, ProcessDiedError
+from ntp.envs.limits import Limits
+from ntp.envs.process import ChildProcess, DeadlineExceededError, ProcessDiedError
 from ntp.errors import EnvError, InitError
 from ntp.types import Rejected, TacticError, Theorem, Timeout
 

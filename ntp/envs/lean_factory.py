@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,14 @@ from ntp.envs.lean_dojo import WORKER_COMMAND, DojoBackend
 from ntp.envs.lean_project import LeanProject
 from ntp.envs.lean_repl import STANDARD_AXIOMS, ReplBackend
 from ntp.envs.lean_session import LeanEnv
-from ntp.envs.process import Limits
+from ntp.envs.limits import Limits
+from ntp.envs.sandbox import AUTO
 from ntp.errors import ConfigError
+
+# lean-dojo clones, builds and traces in its worker: it needs the network and writes gigabytes to its cache.
+_DOJO_LIMITS = functools.partial(
+    Limits, file_mb=1 << 14, processes=1024, scratch_mb=1 << 16, isolation="limits"
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +34,11 @@ class LeanReplFactory:
         axioms: What a proof may rest on.
         tactic_timeout_s: Seconds for one tactic; four times that for a statement.
         header_timeout_s: Seconds to load a header, imports included.
-        max_memory_mb: Address space of one process in MiB. Lean maps its libraries: Mathlib alone takes 6
-            GiB of it.
+        max_memory_mb: Memory of one prover in MiB, and address space of each of its processes. Lean maps its
+            libraries: Mathlib alone takes 6 GiB of it.
+        max_processes: Most processes of one prover.
+        scratch_mb: Size of a prover's temporary directory in MiB.
+        isolation: How provers are kept apart, see `ntp.envs.sandbox`.
         max_commands: A process is replaced after so many requests, between two theorems.
         pickle_directory: Where loaded headers are kept between processes; None not to.
         num_workers: Processes to run at the same time.
@@ -44,6 +54,9 @@ class LeanReplFactory:
     tactic_timeout_s: float = 10.0
     header_timeout_s: float = 300.0
     max_memory_mb: int = 16384
+    max_processes: int = 64
+    scratch_mb: int = 64
+    isolation: str = AUTO
     max_commands: int = 20_000
     pickle_directory: str | None = None
     num_workers: int = 4
@@ -67,7 +80,13 @@ class LeanReplFactory:
             else Path(self.pickle_directory).absolute(),
         )
         # A pickled header of Mathlib's larger files is tens of megabytes.
-        limits = Limits(memory_mb=self.max_memory_mb, file_mb=512 if self.pickle_directory else 16)
+        limits = Limits(
+            memory_mb=self.max_memory_mb,
+            file_mb=512 if self.pickle_directory else 16,
+            processes=self.max_processes,
+            scratch_mb=self.scratch_mb,
+            isolation=self.isolation,
+        )
         return LeanEnv(
             ReplBackend(
                 project,
@@ -83,6 +102,8 @@ class LeanReplFactory:
 @dataclass(frozen=True)
 class LeanDojoFactory:
     """Starts Dojos for one repository: `factory()` is a new environment.
+
+    Workers are under limits only: the network and the user's files are open to them.
 
     Attributes:
         url: Repository that the theorems stand in.
@@ -114,8 +135,7 @@ class LeanDojoFactory:
                 self.commit,
                 self.tactic_timeout_s,
                 self.open_timeout_s,
-                # Tracing writes large files.
-                Limits(memory_mb=self.max_memory_mb, file_mb=1 << 14),
+                _DOJO_LIMITS(memory_mb=self.max_memory_mb),
                 self.axioms,
                 WORKER_COMMAND if self.command is None else tuple(self.command),
             )

@@ -15,9 +15,10 @@ from ntp.envs.lean_project import LeanProject
 from ntp.envs.lean_replies import Message, Reply, is_out_of_time, parse_axioms
 from ntp.envs.lean_server import LeanServer
 from ntp.envs.lean_session import Goals
-from ntp.envs.process import AnswerTooLongError, DeadlineExceededError, Limits, ProcessDiedError
+from ntp.envs.limits import Limits
+from ntp.envs.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.errors import InitError
-from ntp.types import Rejected, TacticError, Theorem, Timeout
+from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
 
 # Lean's own three; not `sorryAx`, nor `Lean.ofReduceBool` and `Lean.trustCompiler`, which trust compiled
 # code.
@@ -104,7 +105,7 @@ class ReplProof:
         assert left.proof_state is not None
         return Goals(left.proof_state, (left.goal,))
 
-    def execute(self, tactic: str, state: int) -> Goals | TacticError | Timeout | Rejected:
+    def execute(self, tactic: str, state: int) -> Goals | TacticError | Timeout | Exceeded | Rejected:
         """See `LeanProof.execute`."""
         try:
             reply = self._server.tactic(held(tactic), state, self._timeout_s)
@@ -112,7 +113,7 @@ class ReplProof:
             return Timeout("killed")
         except AnswerTooLongError as error:
             self._server.stop()
-            return TacticError(str(error))
+            return Exceeded(error.limit, str(error))
         if reply.error:
             return Timeout(reply.error) if is_out_of_time(reply.error) else TacticError(reply.error)
         if reply.uses_sorry:

@@ -14,7 +14,8 @@ import msgspec
 from ntp.envs.lean_project import LeanProject
 from ntp.envs.lean_replies import END, Reply, UnreadableReplyError, parse_reply
 from ntp.envs.lean_syntax import split_imports
-from ntp.envs.process import ChildProcess, DeadlineExceededError, Limits, ProcessDiedError
+from ntp.envs.limits import Limits
+from ntp.envs.process import ChildProcess, DeadlineExceededError, ProcessDiedError
 from ntp.errors import EnvError, InitError
 
 SETUP_COMMAND = "make lean"
@@ -38,6 +39,10 @@ _TROUBLES = (
         r"unknown executable|unknown target|no such file or directory.*bin/repl|unknown command 'repl'",
         "the project has no REPL: `make lean` builds one; then "
         "env.command=[lake,env,/path/to/repl/.lake/build/bin/repl]",
+    ),
+    (
+        r"read-only file system",
+        "Lake wants to write, which a prover may not: `cd {project} && lake build`, or env.isolation=limits",
     ),
     (
         r"no configuration file|lakefile|manifest",
@@ -188,8 +193,14 @@ class LeanServer:
         directory = self._project.directory
         if directory is not None and not directory.is_dir():
             raise EnvError(f"env.project={directory} is no directory: give the directory of a Lake project")
+        pickles = self._project.pickle_directory
+        if pickles is not None:
+            pickles.mkdir(parents=True, exist_ok=True)
+        writable = () if pickles is None else (pickles,)
         try:
-            self._child = ChildProcess(self._project.command, self._limits, directory=directory)
+            self._child = ChildProcess(
+                self._project.command, self._limits, directory=directory, writable=writable
+            )
         except OSError as error:
             raise EnvError(
                 f"{self._project.command[0]} cannot be started ({error}): `{SETUP_COMMAND}`"
@@ -227,7 +238,6 @@ class LeanServer:
         return directory / f"{hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:16]}.olean"
 
     def _pickle(self, env: int, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # Under a name of its own first: another process may be reading, or writing the same.
         draft = path.with_suffix(f".{self.pid}")
         reply = self._request({"pickleTo": str(draft), "env": env}, self._header_timeout_s)

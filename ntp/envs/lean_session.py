@@ -16,6 +16,7 @@ from ntp.envs.lean_guard import guard
 from ntp.envs.process import Patience, ProcessDiedError
 from ntp.envs.session import ROOT, SearchSession
 from ntp.types import (
+    Exceeded,
     Goal,
     LeanState,
     Outcome,
@@ -56,7 +57,7 @@ class LeanProof(Protocol):
         """State the theorem; raises `InitError` when that is not possible and `EnvError` when nothing is."""
         ...
 
-    def execute(self, tactic: str, state: int) -> Goals | TacticError | Timeout | Rejected:
+    def execute(self, tactic: str, state: int) -> Goals | TacticError | Timeout | Exceeded | Rejected:
         """Run one guarded tactic under the time limit."""
         ...
 

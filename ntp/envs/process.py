@@ -1,4 +1,4 @@
-"""One child process over pipes: deadlines, bounded answers, resource limits, nothing left behind.
+"""One child process over pipes: deadlines, bounded answers, a sandbox, nothing left behind.
 
 Nothing here knows which prover runs. A request is bytes, an answer ends with a known terminator.
 """
@@ -8,21 +8,29 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import resource
+import re
 import select
-import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ntp.envs.group import children, descendants, proportional_mb, resident_mb, used_mb
+from ntp.envs.limits import Limits
+from ntp.envs.sandbox import SCRATCH, announce, find_sandbox
+from ntp.envs.watch import WATCH
+
 # A larger buffer is mapped anew for every read, which costs more than the few reads it saves.
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
+_END_TIMEOUT_S = 30.0
+# Last words of a process whose memory was refused.
+_OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|MemoryError", re.IGNORECASE)
 
 
 class ProcessDiedError(Exception):
@@ -30,11 +38,13 @@ class ProcessDiedError(Exception):
 
     Attributes:
         killed: Whether somebody else killed it (SIGKILL), so that another child may well fare better.
+        limit: Which limit it broke: "processes", "memory", "scratch", "file" or "answer"; empty for none.
     """
 
-    def __init__(self, message: str, killed: bool = False) -> None:
+    def __init__(self, message: str, killed: bool = False, limit: str = "") -> None:
         super().__init__(message)
         self.killed = killed
+        self.limit = limit
 
 
 class AnswerTooLongError(ProcessDiedError):
@@ -43,21 +53,6 @@ class AnswerTooLongError(ProcessDiedError):
 
 class DeadlineExceededError(Exception):
     """No complete answer yet. The child still runs: interrupt it and `resume`, or kill it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one child may use.
-
-    Attributes:
-        memory_mb: Address space (RLIMIT_AS) in MiB.
-        file_mb: Largest file that may be written (RLIMIT_FSIZE) in MiB.
-        answer_mb: Largest answer that is read in MiB; a longer one kills the child.
-    """
-
-    memory_mb: int = 4096
-    file_mb: int = 16
-    answer_mb: int = 64
 
 
 @dataclass(slots=True)
@@ -82,21 +77,24 @@ class Patience:
 
 
 class ChildProcess:
-    """A child in its own process group and its own temporary working directory.
+    """A child in a sandbox, in its own process group and its own temporary working directory.
 
     On Linux the child also dies with the thread that started it, so a killed parent leaves no orphan.
 
     Args:
         argv: Program and arguments.
-        limits: Resource limits, set before the first request.
+        limits: What it may use, and the sandbox.
         env: Variables added to the parent's environment.
         directory: Where it works, for programs that read their project there; None for its own temporary one.
+        writable: Existing directories that it may write to, in every sandbox.
 
     Attributes:
-        cwd: Its own temporary directory; gone after `close`.
+        cwd: Its own temporary directory on this machine; gone after `close`. A sandbox may give the child
+            another one in its place.
 
     Raises:
         OSError: The program cannot be started.
+        EnvError: The sandbox does not work here.
     """
 
     def __init__(
@@ -105,29 +103,35 @@ class ChildProcess:
         limits: Limits | None = None,
         env: Mapping[str, str] | None = None,
         directory: Path | None = None,
+        writable: Sequence[Path] = (),
     ) -> None:
         self._limits = limits or Limits()
+        self._sandbox = find_sandbox(self._limits.isolation)
+        announce(self._limits)
         self._max_answer = self._limits.answer_mb << 20
         self._directory = tempfile.TemporaryDirectory(prefix="ntp-", ignore_cleanup_errors=True)
         self.cwd = Path(self._directory.name)
+        scratch = SCRATCH if self._sandbox.has_own_scratch else self.cwd
         try:
             with (self.cwd / _STDERR_NAME).open("wb") as stderr:
                 self._child = subprocess.Popen(
-                    [*_die_with_parent(), *argv],
+                    self._sandbox.command(argv, self._limits, directory, writable),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     cwd=directory or self.cwd,
-                    env={**os.environ, "TMPDIR": str(self.cwd), **(env or {})},
+                    env={**os.environ, "TMPDIR": str(scratch), **(env or {})},
                     start_new_session=True,
                     bufsize=0,
                 )
         except BaseException:
             self._directory.cleanup()
             raise
+        # Held while the child may be reaped: before that its id cannot be a stranger's.
+        self._ending = threading.Lock()
+        self._broken: tuple[str, str] | None = None
         assert self._child.stdin is not None and self._child.stdout is not None
         self._stdin, self._stdout = self._child.stdin.fileno(), self._child.stdout.fileno()
-        self._set_limits()
         for fd in (self._stdin, self._stdout):
             os.set_blocking(fd, False)
             _widen_pipe(fd)
@@ -139,27 +143,26 @@ class ChildProcess:
         self._unsent = memoryview(b"")
         self._answer = bytearray()
         self._found = self._searched = 0
+        WATCH.add(self)
 
     @property
     def pid(self) -> int:
-        """Process id, which is also the process group's."""
-        return self._child.pid
+        """Id of the program's process, below those that make its sandbox."""
+        pid = self._child.pid
+        for _ in range(self._sandbox.num_wrappers):
+            pid = next(iter(children(pid)), pid)
+        return pid
 
     @property
     def alive(self) -> bool:
         """Whether the child still runs."""
-        return self._child.poll() is None
+        with self._ending:
+            return self._child.poll() is None
 
     @property
     def memory_mb(self) -> float:
         """Resident memory of the child and of what it has started, in MiB; 0 when it has ended."""
-        num_pages, processes = 0, [str(self.pid)]
-        while processes:
-            process = processes.pop()
-            with contextlib.suppress(OSError, IndexError):
-                num_pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
-                processes += Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        return num_pages * resource.getpagesize() / 2**20
+        return resident_mb(descendants(self.pid))
 
     @property
     def stderr(self) -> str:
@@ -214,24 +217,41 @@ class ChildProcess:
             return True
         if len(answer) > self._max_answer:
             self.kill()
-            raise AnswerTooLongError(f"the answer passed {self._limits.answer_mb} MiB")
+            raise AnswerTooLongError(f"the answer passed {self._limits.answer_mb} MiB", limit="answer")
         return False
 
     def interrupt(self) -> None:
-        """Send SIGINT to the group."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGINT)
+        """Send SIGINT to the program and to all that it has started."""
+        for pid in descendants(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+
+    def inspect(self) -> None:
+        """End a child that, with all that it has started, uses more than it may; the watch calls this."""
+        # Whoever holds it is ending the child already.
+        if self._ending.acquire(blocking=False):
+            try:
+                if self._child.returncode is None and self._broken is None:
+                    self._broken = self._broken_limit()
+                    if self._broken is not None:
+                        self._send_kill()
+            finally:
+                self._ending.release()
 
     def kill(self) -> None:
-        """End the group at once. Safe to call twice."""
-        # While the child is not reaped its id cannot be reused, so this never hits a stranger.
-        if self._child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-            self._child.wait()
+        """End the child and all that it has started, at once. Safe to call twice."""
+        with self._ending:
+            if self._child.returncode is None:
+                self._send_kill()
+                try:
+                    self._child.wait(_END_TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    os.killpg(self._child.pid, signal.SIGKILL)
+                    self._child.wait()
 
     def close(self) -> None:
         """Kill the group, close the pipes and remove the working directory. Safe to call twice."""
+        WATCH.remove(self)
         self.kill()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
@@ -244,29 +264,51 @@ class ChildProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _set_limits(self) -> None:
-        limits = {
-            resource.RLIMIT_AS: self._limits.memory_mb << 20,
-            resource.RLIMIT_FSIZE: self._limits.file_mb << 20,
-            resource.RLIMIT_CORE: 0,
-        }
-        # From outside: a preexec_fn may deadlock when other threads hold locks at the fork.
-        for kind, value in limits.items():
-            with contextlib.suppress(ProcessLookupError):
-                resource.prlimit(self.pid, kind, (value, value))
+    def _send_kill(self) -> None:
+        first = children(self._child.pid) if self._sandbox.num_wrappers else []
+        with contextlib.suppress(ProcessLookupError):
+            if first:
+                # It takes its namespace along, and what made that then ends by itself and leaves no orphan.
+                os.kill(first[0], signal.SIGKILL)
+            else:
+                os.killpg(self._child.pid, signal.SIGKILL)
+
+    def _broken_limit(self) -> tuple[str, str] | None:
+        """The limit that the child and all that it has started break together, and how."""
+        limits, program = self._limits, self.pid
+        group = descendants(program)
+        if len(group) > limits.processes:
+            return "processes", f"more than {limits.processes} processes"
+        # What forked processes share is counted often: only when that is too much is it looked at closely.
+        if resident_mb(group) > limits.memory_mb < proportional_mb(group):
+            return "memory", f"more than {limits.memory_mb} MiB of memory"
+        if self._scratch_is_full(program):
+            return "scratch", f"more than {limits.scratch_mb} MiB in its temporary directory"
+        return None
+
+    def _scratch_is_full(self, program: int) -> bool:
+        if not self._sandbox.has_own_scratch:
+            return used_mb(self.cwd) > self._limits.scratch_mb
+        try:
+            return os.statvfs(f"/proc/{program}/root{SCRATCH}").f_bavail == 0
+        except OSError:
+            return False
 
     def _death(self) -> ProcessDiedError:
         self.kill()
         code = self._child.returncode
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        message = ": ".join([f"the process ended ({how})", *self.stderr.splitlines()[-1:]])
-        # A program that starts the prover (lake, a shell) says by its status which signal ended it.
-        return ProcessDiedError(message, killed=code in (-signal.SIGKILL, 128 + signal.SIGKILL))
-
-
-def _die_with_parent() -> list[str]:
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+        # What starts the prover (a sandbox, lake, a shell) says by its status which signal ended it.
+        number = -code if code < 0 else code - 128
+        said = self.stderr
+        if self._broken is not None:
+            limit, how = self._broken
+        else:
+            known = number in set(signal.Signals)
+            how = f"signal {signal.Signals(number).name}" if known else f"exit status {code}"
+            limit = "file" if number == signal.SIGXFSZ else "memory" if _OUT_OF_MEMORY.search(said) else ""
+        message = ": ".join([f"the process ended ({how})", *said.splitlines()[-1:]])
+        killed = number == signal.SIGKILL and not limit
+        return ProcessDiedError(message, killed, limit)
 
 
 def _widen_pipe(fd: int) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ntp.envs.process import Patience, ProcessDiedError
 from ntp.errors import InitError
-from ntp.types import Crashed, Outcome, ProofState, Rejected, Theorem
+from ntp.types import Crashed, Exceeded, Outcome, ProofState, Rejected, Theorem
 
 ROOT = 0
 
@@ -78,7 +78,7 @@ class SearchSession(ABC):
             except ProcessDiedError as death:
                 self._stop()
                 if not patience.tolerates(death):
-                    return Crashed(str(death))
+                    return Exceeded(death.limit, str(death)) if death.limit else Crashed(str(death))
             except InitError as error:
                 return Crashed(str(error))
 

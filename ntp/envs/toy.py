@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ntp.errors import InitError
 from ntp.types import (
     Crashed,
+    Exceeded,
     Goal,
     Outcome,
     ProofState,
@@ -136,6 +137,8 @@ def enumerate_trajectories(
                     status = Status.PROVED
                 case Timeout():
                     status = Status.TIMEOUT
+                case Exceeded():
+                    status = Status.EXCEEDED
                 case Crashed():
                     status = Status.CRASHED
                 case _:

@@ -10,7 +10,7 @@ from ntp.errors import InitError
 from ntp.evaluation.minimize import Candidate, Script, minimize
 from ntp.evaluation.results import Attempt, Proof, TheoremOutcome, TheoremResult
 from ntp.evaluation.tree import proof_tree
-from ntp.types import Crashed, Status, Theorem, Timeout, Trajectory, Transition, Verdict
+from ntp.types import Crashed, Exceeded, Status, Theorem, Timeout, Trajectory, Transition, Verdict
 
 VerifyMany = Callable[[list[tuple[Theorem, Sequence[str]]]], list[Verdict | InitError]]
 
@@ -120,6 +120,7 @@ def _result(
         wall_s=wall_s,
         message="" if run.error is None else str(run.error),
         tree=proof_tree(run.transitions),
+        num_stopped_by_limits=sum(isinstance(step.outcome, Exceeded) for step in run.transitions),
     )
 
 
@@ -132,6 +133,8 @@ def _outcome(run: TheoremRun, proofs: Sequence[Proof]) -> TheoremOutcome:
         return TheoremOutcome.REJECTED
     if any(isinstance(step.outcome, Crashed) for step in run.transitions):
         return TheoremOutcome.CRASHED
+    if any(isinstance(step.outcome, Exceeded) for step in run.transitions):
+        return TheoremOutcome.EXCEEDED
     if any(isinstance(step.outcome, Timeout) for step in run.transitions):
         return TheoremOutcome.TIMEOUT
     return TheoremOutcome.FAILED

@@ -29,9 +29,9 @@ DEFINITIONS = (
     "theorems asked for. Intervals are 95 % percentile bootstrap intervals over theorems. Distinct "
     "proofs are counted as irredundant scripts, from which no run of tactics can be dropped; raw counts "
     "every script as it was found, and modulo states counts scripts with one sequence of proof states "
-    "once. A theorem that was not proved is 'crashed' or 'timeout' when any tactic tried on it crashed "
-    "the prover or ran past its limit, 'rejected' when a proof was found and refused in the replay, and "
-    "'failed' otherwise."
+    "once. A theorem that was not proved is 'crashed', 'exceeded' or 'timeout' when any tactic tried on it "
+    "crashed the prover, was stopped by a limit on what a prover may use, or ran past its time, 'rejected' "
+    "when a proof was found and refused in the replay, and 'failed' otherwise."
 )
 
 

@@ -16,14 +16,15 @@ class TheoremOutcome(StrEnum):
     """What became of a theorem that was asked for. Exactly one holds.
 
     PROVED: the kernel accepted a proof in a fresh replay. REJECTED: proofs were found and none of them
-    survived that replay. INIT_ERROR: the theorem could not be opened. CRASHED, TIMEOUT: unproved, and
-    at least one tactic crashed the prover, or else ran past its limit, so more resources might prove it.
-    FAILED: the rest.
+    survived that replay. INIT_ERROR: the theorem could not be opened. CRASHED, EXCEEDED, TIMEOUT: unproved,
+    and at least one tactic crashed the prover, or else was stopped by a limit on what the prover may use, or
+    else ran past its time, so more resources might prove it. FAILED: the rest.
     """
 
     PROVED = "proved"
     FAILED = "failed"
     TIMEOUT = "timeout"
+    EXCEEDED = "exceeded"
     CRASHED = "crashed"
     INIT_ERROR = "init_error"
     REJECTED = "rejected"
@@ -88,6 +89,7 @@ class TheoremResult:
             charged with what is due to it (`ntp.search.charges`), and the shares sum to the wall time.
         message: Why the theorem could not be opened; empty otherwise.
         tree: What was tried.
+        num_stopped_by_limits: Tactics at which the prover was stopped because it used more than it may.
     """
 
     theorem: str
@@ -103,6 +105,7 @@ class TheoremResult:
     wall_s: float
     message: str = ""
     tree: ProofTree = field(default_factory=ProofTree)
+    num_stopped_by_limits: int = 0
 
     @property
     def verified_proofs(self) -> tuple[Proof, ...]:

@@ -37,6 +37,7 @@ class MethodSummary:
         attempts: Attempts by status, zeros included.
         num_env_steps: Tactics sent to the prover.
         num_samples: Tactics sampled.
+        num_stopped_by_limits: Tactics at which the prover was stopped because it used more than it may.
         wall_s: Wall time of the search, in seconds.
         entropy: First-tactic entropy in nats; None where it is not defined.
     """
@@ -50,6 +51,7 @@ class MethodSummary:
     attempts: dict[Status, int]
     num_env_steps: int
     num_samples: int
+    num_stopped_by_limits: int
     wall_s: float
     entropy: float | None
 
@@ -92,6 +94,7 @@ def summarize(
         attempts={status: attempts[status] for status in Status},
         num_env_steps=sum(result.num_env_steps for result in results),
         num_samples=sum(result.num_samples for result in results),
+        num_stopped_by_limits=sum(result.num_stopped_by_limits for result in results),
         wall_s=sum(result.wall_s for result in results),
         entropy=first_tactic_entropy(results),
     )
@@ -111,6 +114,7 @@ def flat_summary(summaries: Sequence[MethodSummary]) -> dict[str, float]:
             "num_distinct_modulo_states": summary.distinct.modulo_states,
             "env_steps": summary.num_env_steps,
             "num_samples": summary.num_samples,
+            "num_stopped_by_limits": summary.num_stopped_by_limits,
             "wall_s": round(summary.wall_s, 3),
             "first_tactic_entropy": summary.entropy,
         }
@@ -138,9 +142,14 @@ def theorem_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[li
 
 def attempt_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of attempts by status, before proofs are verified again."""
-    header = ["method", "attempts", *(str(status) for status in Status)]
+    header = ["method", "attempts", *(str(status) for status in Status), "tactics stopped by limits"]
     return header, [
-        [s.method, str(sum(s.attempts.values())), *(str(count) for count in s.attempts.values())]
+        [
+            s.method,
+            str(sum(s.attempts.values())),
+            *(str(count) for count in s.attempts.values()),
+            str(s.num_stopped_by_limits),
+        ]
         for s in summaries
     ]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ntp.types import Crashed, Outcome, Proved, Reached, Rejected, TacticError, Timeout, Transition
+from ntp.types import Crashed, Exceeded, Outcome, Proved, Reached, Rejected, TacticError, Timeout, Transition
 
 _OUTCOME_NAMES: dict[type, str] = {
     Reached: "reached",
     Proved: "proved",
     TacticError: "error",
     Timeout: "timeout",
+    Exceeded: "exceeded",
     Crashed: "crashed",
     Rejected: "rejected",
 }
@@ -25,7 +26,7 @@ class TreeNode:
         parent: Index of the parent in `ProofTree.nodes`; -1 for the root.
         tactic: The tactic text; empty for the root.
         log_prob: log P_F(tactic | state), in nats.
-        outcome: "reached", "proved", "error", "timeout", "crashed" or "rejected".
+        outcome: "reached", "proved", "error", "timeout", "exceeded", "crashed" or "rejected".
         text: All goals of the state reached, or the prover's message.
         merged_into: Index of the node that first reached the same state and holds its children; -1 otherwise.
         num_tries: How often the tactic was tried in that state with that outcome.
@@ -126,6 +127,8 @@ def _outcome_text(outcome: Outcome) -> str:
         case Reached(state):
             return state.key
         case TacticError(text) | Timeout(text) | Crashed(text) | Rejected(text):
+            return text
+        case Exceeded(_, text):
             return text
         case Proved():
             return ""

@@ -31,6 +31,7 @@ def rollout_metrics(groups: Sequence[Group | InitError]) -> dict[str, float]:
         "rollout/num_init_errors": len(groups) - len(opened),
         "rollout/num_crashed": status[Status.CRASHED],
         "rollout/num_timeouts": status[Status.TIMEOUT],
+        "rollout/num_stopped_by_limits": status[Status.EXCEEDED],
         "rollout/num_truncated": status[Status.TRUNCATED],
         "rollout/num_distinct_proofs": sum(
             len({a.token_ids for a in group.attempts if a.status is Status.PROVED}) for group in opened

@@ -17,7 +17,8 @@ class KernelReward:
 
     `alpha_success` below 1 flattens the prior over proofs, which rewards diversity. `alpha_fail` stays at 1:
     then all failures together weigh at most exp(log_reward_fail / T), which bounds their share of the target.
-    A TIMEOUT is a failure like any other. A CRASHED trajectory says nothing about its tactics: no reward.
+    A TIMEOUT or EXCEEDED is a failure like any other. A CRASHED trajectory says nothing about its tactics: no
+    reward.
 
     Args:
         alpha_success: Exponent of the prior on proofs.

@@ -10,6 +10,7 @@ from ntp.search.base import Attempt, Budget, Expansion, Usage
 from ntp.seeding import derive_seed
 from ntp.types import (
     Crashed,
+    Exceeded,
     ProofState,
     Proved,
     Reached,
@@ -103,6 +104,8 @@ class SamplingSearch:
                         walk.status = Status.PROVED
                     case Timeout():
                         walk.status = Status.TIMEOUT
+                    case Exceeded():
+                        walk.status = Status.EXCEEDED
                     case Crashed():
                         walk.status = Status.CRASHED
                     case _:

@@ -21,8 +21,11 @@ from packaging.requirements import Requirement
 from ntp.config.register import PROJECT_ROOT, compose_config
 from ntp.envs.coq_project import INSTALL_COMMAND, check_version
 from ntp.envs.lean_doctor import lean_findings
+from ntp.envs.limits import Limits
 from ntp.envs.probe import ANSWER_TIMEOUT_S, Finding, NoAnswer, ask, version_of
-from ntp.errors import EnvError
+from ntp.envs.sandbox import AUTO, description, trouble_of
+from ntp.envs.sandbox import INSTALL_COMMAND as INSTALL_BUBBLEWRAP
+from ntp.errors import EnvError, NtpError
 
 _MIN_FREE_GB = 10
 _SHOWN = ("torch", "lightning", "transformers", "peft", "mlflow", "hydra-core", "submitit")
@@ -105,6 +108,16 @@ def lean(cfg: DictConfig) -> list[Finding]:
     if "LeanReplFactory" not in chosen._target_:
         chosen = compose_config(["name=doctor", "env=lean_repl"]).env
     return lean_findings(instantiate(chosen))
+
+
+def isolation(cfg: DictConfig) -> list[Finding]:
+    """How provers would be kept apart from the machine."""
+    try:
+        found = description(Limits(isolation=cfg.env.get("isolation", AUTO)))
+    except NtpError as error:
+        return [Finding("isolation", "", INSTALL_BUBBLEWRAP, str(error))]
+    trouble = trouble_of("bubblewrap")
+    return [Finding("isolation", found, INSTALL_BUBBLEWRAP if trouble else "", trouble)]
 
 
 def slurm(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001

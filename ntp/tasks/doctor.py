@@ -26,6 +26,7 @@ CHECKS: dict[str, Callable[[DictConfig], list[Finding]]] = {
     "GPU": checks.devices,
     "Coq": checks.coq,
     "Lean REPL": checks.lean,
+    "isolation": checks.isolation,
     "SLURM": checks.slurm,
     "tracking": checks.tracking,
     "disk": checks.disk,

@@ -8,6 +8,8 @@ import pytest
 from ntp.envs.coq import CoqEnv
 from ntp.envs.coq_project import CoqProject, standard_library
 from ntp.envs.coq_syntax import is_structure, sentences
+from ntp.envs.limits import Limits
+from ntp.envs.sandbox import SANDBOXES, trouble_of
 from ntp.types import Span, Theorem
 
 OPENS = re.compile(r"Proof\s*(\.|using|with)")
@@ -56,13 +58,22 @@ def write_project(tmp_path: Path):
     return write
 
 
+@pytest.fixture(params=SANDBOXES)
+def isolation(request) -> str:
+    """Every way to keep a prover apart that works on this machine."""
+    trouble = trouble_of(request.param)
+    if trouble:
+        pytest.skip(f"{request.param}: {trouble}")
+    return request.param
+
+
 @pytest.fixture
 def open_env() -> Iterator:
     """Makes environments that are closed after the test."""
     made: list[CoqEnv] = []
 
-    def make(project: CoqProject, tactic_timeout_s: int = 2, max_memory_mb: int = 4096) -> CoqEnv:
-        made.append(CoqEnv(project, tactic_timeout_s, max_memory_mb))
+    def make(project: CoqProject, tactic_timeout_s: int = 2, limits: Limits | None = None) -> CoqEnv:
+        made.append(CoqEnv(project, tactic_timeout_s, limits))
         return made[-1]
 
     yield make

@@ -6,9 +6,10 @@ import pytest
 
 from ntp.envs.coq import CoqEnv
 from ntp.envs.coq_project import CoqProject, LoadPath
+from ntp.envs.limits import Limits
 from ntp.errors import ConfigError, EnvError, InitError
 from ntp.types import (
-    Crashed,
+    Exceeded,
     Proved,
     Reached,
     Rejected,
@@ -321,10 +322,10 @@ def test_a_killed_process_changes_nothing(stdlib, proofs, open_env):
 
 def test_a_tactic_that_kills_the_process_is_a_crash_and_the_session_goes_on(write_project, open_env, proofs):
     project = write_project({"A.v": CONJ})
-    env = open_env(project, tactic_timeout_s=20, max_memory_mb=300)
+    env = open_env(project, tactic_timeout_s=20, limits=Limits(memory_mb=300))
     session = env.open(by_name(proofs("A.v", CONJ))["conj"])
     outcome = session.step(session.root, "let x := eval vm_compute in (Nat.pow 2 30) in idtac.")
-    assert isinstance(outcome, Crashed | TacticError)
+    assert isinstance(outcome, Exceeded | TacticError)
     assert walk(session, ["now intros ->."]) == [Proved()]
 
 

@@ -8,6 +8,8 @@ import pytest
 from ntp.envs.coq import CoqEnv
 from ntp.envs.coq_project import CoqProject
 from ntp.envs.coq_syntax import sentences
+from ntp.envs.limits import Limits
+from ntp.envs.sandbox import SCRATCH
 from ntp.types import Proved, Reached, Span, Theorem, Timeout
 
 pytestmark = pytest.mark.coq
@@ -203,16 +205,19 @@ def target(tmp_path_factory):
     declaration = Span(begin, begin + len(STATEMENT))
     theorem = Theorem("H.wrong", "H.v", STATEMENT, declaration, Span(declaration.end, len(SOURCE)))
     assert any(sentence.span == declaration for sentence in sentences(SOURCE))
-    env = CoqEnv(CoqProject(root), tactic_timeout_s=1, max_memory_mb=2048)
+    env = CoqEnv(CoqProject(root), tactic_timeout_s=1, limits=Limits(memory_mb=2048))
     yield env, theorem
     env.close()
 
 
 def files_written(env: CoqEnv) -> set[str]:
     """Names of the files in the process's directory and the project's, but for those that belong there."""
-    directories = [Path(f"/proc/{env.pid}/cwd").resolve(), env.project.root]
-    found = {path.name for directory in directories for path in directory.rglob("*")}
-    return found - {"H.v", "stderr.log", ".lia.cache"}
+    own = Path(f"/proc/{env.pid}/cwd")
+    found = {path.relative_to(own) for path in own.rglob("*")}
+    # The project is put back below the scratch directory.
+    found = {path for path in found if not (SCRATCH / path).exists()}
+    found |= {path.relative_to(env.project.root) for path in env.project.root.rglob("*")}
+    return {path.name for path in found} - {"H.v", "stderr.log", ".lia.cache"}
 
 
 @pytest.mark.parametrize("text", COMMANDS + TACTICS + TRICKS, ids=lambda text: ascii(text)[1:50])

@@ -63,7 +63,7 @@ def test_errors_sorries_and_bogus_proofs(env):
 def test_going_back_and_dying(env):
     session = env.open(theorem("swap"))
     states = [session.root, *(o.state for o in walk(session, PROOF[:3]))]
-    os.killpg(env.pid, 9)
+    os.killpg(os.getpgid(env.pid), 9)
     assert session.step(states[2], "exact h.2").state.key == states[3].key
     assert isinstance(session.step(states[1], "standin_hang"), Timeout)
     assert session.step(states[3], "exact h.1") == Proved()

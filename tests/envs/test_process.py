@@ -4,20 +4,29 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from ntp.envs.group import descendants
+from ntp.envs.limits import Limits
 from ntp.envs.process import (
     AnswerTooLongError,
     ChildProcess,
     DeadlineExceededError,
-    Limits,
     ProcessDiedError,
 )
+from ntp.envs.sandbox import SANDBOXES
+from ntp.envs.watch import WATCH
 
 ECHO = [sys.executable, "-uc", "import sys\nfor line in sys.stdin: sys.stdout.write(line)"]
+
+
+@pytest.fixture
+def limits(isolation) -> Limits:
+    return Limits(isolation=isolation)
 
 
 def python(code: str) -> list[str]:
@@ -67,69 +76,138 @@ def test_deadline_leaves_the_child_and_resume_gets_the_answer():
 
 def test_too_long_an_answer_kills_the_child():
     with ChildProcess(python("input()\nwhile True: print('x' * 65536)"), Limits(answer_mb=1)) as child:
-        with pytest.raises(AnswerTooLongError, match="1 MiB"):
+        with pytest.raises(AnswerTooLongError, match="1 MiB") as caught:
             child.exchange(b"go\n", b";", 1, 20)
+        assert caught.value.limit == "answer"
         assert not child.alive
 
 
-def test_death_says_how_and_quotes_the_last_line_of_stderr():
-    with ChildProcess(python("import sys; input(); sys.exit('no such library')")) as child:
+def test_death_says_how_and_quotes_the_last_line_of_stderr(limits):
+    with ChildProcess(python("import sys; input(); sys.exit('no such library')"), limits) as child:
         with pytest.raises(ProcessDiedError, match=r"exit status 1\): no such library") as caught:
             child.exchange(b"go\n", b";", 1, 5)
         assert not caught.value.killed
-    with ChildProcess(ECHO) as child:
+    with ChildProcess(ECHO, limits) as child:
+        child.exchange(b"one;\n", b";\n", 1, 5)
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(ProcessDiedError, match="SIGKILL") as caught:
             child.exchange(b"go\n", b";", 1, 5)
         assert caught.value.killed
 
 
-def test_memory_is_limited():
+def test_memory_is_limited(limits):
     code = "input()\ntry:\n    x = bytearray(600 << 20)\nexcept MemoryError:\n    print('refused;')"
-    with ChildProcess(python(code), Limits(memory_mb=400)) as child:
+    with ChildProcess(python(code), replace(limits, memory_mb=400)) as child:
         assert child.exchange(b"go\n", b";", 1, 10).rstrip() == b"refused;"
 
 
-def test_file_size_is_limited():
+def test_file_size_is_limited(limits):
     code = "input(); print(open('big', 'wb', 0).write(b'x' * (2 << 20)), end=';', flush=True); input()"
-    with ChildProcess(python(code), Limits(file_mb=1)) as child:
+    with ChildProcess(python(code), replace(limits, file_mb=1)) as child:
         assert child.exchange(b"go\n", b";", 1, 10) == b"%d;" % (1 << 20)
-        assert (child.cwd / "big").stat().st_size == 1 << 20
+        assert Path(f"/proc/{child.pid}/cwd/big").stat().st_size == 1 << 20
 
 
-def test_kill_takes_grandchildren_along_and_close_removes_the_directory():
+def test_kill_takes_grandchildren_along_and_close_removes_the_directory(limits):
     code = """
         import subprocess
         input()
-        print(subprocess.Popen(["sleep", "1000"]).pid, end=";", flush=True)
+        subprocess.Popen(["sleep", "1000"])
+        subprocess.Popen(["setsid", "sleep", "1000"] if NAMESPACE else ["sleep", "1000"])
+        print(end=";", flush=True)
         input()
     """
-    child = ChildProcess(python(code))
-    grandchild = int(child.exchange(b"go\n", b";", 1, 10).rstrip(b";"))
-    assert psutil.pid_exists(grandchild)
+    namespace = SANDBOXES[limits.isolation].num_wrappers > 0
+    child = ChildProcess(python(code.replace("NAMESPACE", str(namespace))), limits)
+    child.exchange(b"go\n", b";", 1, 10)
+    below = descendants(child.pid)
+    assert len(below) == 3
     cwd = child.cwd
-    assert cwd.is_dir() and Path(f"/proc/{child.pid}/cwd").resolve() == cwd.resolve()
+    assert cwd.is_dir()
     child.close()
     child.close()
-    assert wait_until(lambda: not alive(grandchild))
+    assert wait_until(lambda: not any(map(alive, below)))
     assert not cwd.exists()
 
 
-def test_child_dies_with_a_parent_that_was_killed():
+def test_interrupt_reaches_the_program_and_what_it_started(limits):
     code = """
+        import subprocess, sys, time
+        wait = "import time\\ntry: print('set;'); time.sleep(60)\\nexcept KeyboardInterrupt: print('below;')"
+        input()
+        below = subprocess.Popen([sys.executable, "-uc", wait])
+        try:
+            print("begun;")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            below.wait()
+            print("above;")
+        input()
+    """
+    with ChildProcess(python(code), limits) as child:
+        child.exchange(b"go\n", b";", 2, 60)
+        child.interrupt()
+        answer = child.resume(b";", 4, 60)
+        assert sorted(answer.split()) == [b"above;", b"begun;", b"below;", b"set;"]
+        assert child.alive
+
+
+def test_child_dies_with_a_parent_that_was_killed(limits):
+    code = f"""
         import time
+        from ntp.envs.limits import Limits
         from ntp.envs.process import ChildProcess
-        child = ChildProcess(["sleep", "1000"])
+        child = ChildProcess(["cat"], {limits!r})
+        child.exchange(b"x", b"x", 1, 10)
         print(child.pid, flush=True)
         time.sleep(1000)
     """
     parent = subprocess.Popen(python(code), stdout=subprocess.PIPE)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    assert wait_until(lambda: alive(child) and psutil.Process(child).name() == "sleep")
+    assert psutil.Process(child).name() == "cat"
     parent.kill()
     parent.wait()
     assert wait_until(lambda: not alive(child))
+
+
+def test_the_kernel_refuses_processes_before_the_watch_looks(limits):
+    code = """
+        import os, time
+        input()
+        num_forks = 0
+        try:
+            for _ in range(120):
+                if os.fork() == 0:
+                    time.sleep(60)
+                    os._exit(0)
+                num_forks += 1
+        except OSError as error:
+            print(num_forks, error.strerror, end=";", flush=True)
+        time.sleep(60)
+    """
+    with ChildProcess(python(code), replace(limits, processes=5)) as child:
+        WATCH.remove(child)
+        answer = child.exchange(b"go\n", b";", 1, 20).decode()
+        num_forks, error = answer.split(" ", 1)
+        assert error == "Resource temporarily unavailable;"
+        assert int(num_forks) <= 40
+
+
+@pytest.mark.parametrize("by", ["SEGV", "XFSZ", "ABRT"])
+def test_the_signal_that_ended_it_is_told(limits, by):
+    # Below the program, since the first process of a namespace is deaf to its own signals.
+    code = f"""
+        import subprocess, sys
+        input()
+        end = "from signal import *; signal(SIG{by}, SIG_DFL); raise_signal(SIG{by})"
+        sys.exit(128 - subprocess.run([sys.executable, "-c", end]).returncode)
+    """
+    with ChildProcess(python(code), limits) as child:
+        with pytest.raises(ProcessDiedError, match=f"SIG{by}") as caught:
+            child.exchange(b"go\n", b";", 1, 10)
+        assert not caught.value.killed
+        assert caught.value.limit == ("file" if by == "XFSZ" else "")
 
 
 def alive(pid: int) -> bool:

@@ -2,8 +2,10 @@ import pytest
 
 from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
+from ntp.evaluation.table import flat_summary, summarize
 from ntp.types import (
     Crashed,
+    Exceeded,
     Proved,
     Reached,
     Status,
@@ -24,6 +26,7 @@ def run_of(state_of):
             Status.PROVED: Proved(),
             Status.STUCK: TacticError("no"),
             Status.TIMEOUT: Timeout(),
+            Status.EXCEEDED: Exceeded("memory", "more than 400 MiB of memory"),
             Status.CRASHED: Crashed("killed"),
         }
         trajectories = []
@@ -53,7 +56,7 @@ def verify_many(requests):
 
 
 def test_every_theorem_has_one_outcome(theorem_of, run_of):
-    names = ("proved", "failed", "timeout", "crashed", "rejected", "Gone", "unopened")
+    names = ("proved", "failed", "timeout", "crashed", "rejected", "Gone", "unopened", "exceeded")
     theorems = {name: theorem_of(name) for name in names}
     runs = [
         run_of(theorems["proved"], (["lia"], Status.STUCK), (["cbn", "auto"], Status.PROVED)),
@@ -63,6 +66,7 @@ def test_every_theorem_has_one_outcome(theorem_of, run_of):
         run_of(theorems["rejected"], (["fix"], Status.PROVED), (["loop"], Status.TIMEOUT)),
         run_of(theorems["Gone"], (["auto"], Status.PROVED)),
         TheoremRun(theorems["unopened"], error=InitError("unopened: no such theorem")),
+        run_of(theorems["exceeded"], *[(["grow"], Status.EXCEEDED)] * 2, (["loop"], Status.TIMEOUT)),
     ]
     results = assess("sft", runs, verify_many, wall_s=60.0, independent=True)
     assert [str(r.outcome) for r in results] == [
@@ -73,7 +77,10 @@ def test_every_theorem_has_one_outcome(theorem_of, run_of):
         "rejected",
         "rejected",
         "init_error",
+        "exceeded",
     ]
+    assert [r.num_stopped_by_limits for r in results] == [0] * 7 + [2]
+    assert flat_summary([summarize("sft", results)])["sft/num_stopped_by_limits"] == 2
     assert results[4].proofs[0].reason == "Qed refused"
     assert results[5].proofs[0].reason == "Gone: does not replay"
     assert results[6].message == "unopened: no such theorem"

@@ -45,8 +45,8 @@ def test_denominators_add_up(summaries):
         for row in rows:
             assert len(row) == len(header)
             assert sum(map(int, row[2:])) == int(row[1])
-    assert theorem_rows(summaries)[1][0] == ["sft", "3", "1", "1", "0", "0", "1", "0"]
-    assert attempt_rows(summaries)[1][0] == ["sft", "16", "4", "12", "0", "0", "0"]
+    assert theorem_rows(summaries)[1][0] == ["sft", "3", "1", "1", "0", "0", "0", "1", "0"]
+    assert attempt_rows(summaries)[1][0] == ["sft", "16", "4", "12", "0", "0", "0", "0", "0"]
 
 
 def test_tables_show_every_number(summaries):

@@ -231,7 +231,7 @@ def test_metrics_of_a_step(oracle, tmp_path):
         "train/loss", "train/log_z", "train/log_reward", "train/f_std", "train/failure_mass",
         "train/grad_norm", "train/num_trajectories", "rollout/success", "rollout/solved",
         "rollout/num_distinct_proofs", "rollout/num_crashed", "rollout/num_timeouts",
-        "rollout/num_init_errors", "buffer/num_proofs",
+        "rollout/num_init_errors", "rollout/num_stopped_by_limits", "buffer/num_proofs",
     } <= step.keys()  # fmt: skip
     assert 0 <= step["train/failure_mass"] <= 1
     assert all(value == value for value in step.values())

@@ -23,6 +23,9 @@ class CoqEnvConfig:
     coqidetop: str = "coqidetop.opt"
     tactic_timeout_s: int = 2
     max_memory_mb: int = 4096
+    max_processes: int = 64
+    scratch_mb: int = 64
+    isolation: str = "auto"
     num_workers: int = 12
 
 
@@ -37,6 +40,9 @@ class LeanReplEnvConfig:
     tactic_timeout_s: float = 10.0
     header_timeout_s: float = 300.0
     max_memory_mb: int = 16384
+    max_processes: int = 64
+    scratch_mb: int = 64
+    isolation: str = "auto"
     max_commands: int = 20000
     pickle_directory: str | None = None
     num_workers: int = 4

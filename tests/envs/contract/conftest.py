@@ -14,6 +14,7 @@ import pytest
 from ntp.envs.coq import CoqEnv
 from ntp.envs.coq_project import CoqProject
 from ntp.envs.lean_factory import LeanReplFactory
+from ntp.envs.limits import Limits
 from ntp.types import Span, Theorem
 
 HOSTILE = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
@@ -73,7 +74,7 @@ def coq(root: Path) -> Backend:
         theorems[name] = Theorem(name, f"{name}.v", text, span, Span(span.end, len(source) - 1))
     return Backend(
         "coq",
-        functools.partial(CoqEnv, CoqProject(root), TIMEOUT_S, 2048),
+        functools.partial(CoqEnv, CoqProject(root), TIMEOUT_S, Limits(memory_mb=2048)),
         theorems,
         ("intros p q H.", "split.", "apply H.", "apply H."),
         "intros p q [a b]; split; assumption.",

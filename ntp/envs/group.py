@@ -1,0 +1,68 @@
+"""A process and what it has started, as /proc shows them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+
+_PAGE_BYTES = resource.getpagesize()
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started and that have not been reaped; none when it has ended."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (thread / "children").read_bytes().split())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all below it. Complete where orphans come back to it: in a namespace of processes."""
+    found = [pid]
+    for process in found:
+        found += children(process)
+    return found
+
+
+def num_threads_of(uid: int) -> int:
+    """Threads that a user has at the moment."""
+    num_threads = 0
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and process.stat().st_uid == uid:
+                num_threads += sum(1 for _ in (process / "task").iterdir())
+    return num_threads
+
+
+def resident_mb(pids: Iterable[int]) -> float:
+    """Sum of their resident memory in MiB; what they share is counted for each of them."""
+    num_pages = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, IndexError):
+            num_pages += int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+    return num_pages * _PAGE_BYTES / 2**20
+
+
+def proportional_mb(pids: Iterable[int]) -> float:
+    """Sum of their memory in MiB, what they share counted once; slow, for the kernel walks all pages."""
+    num_kb = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            num_kb += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return num_kb / 2**10
+
+
+def used_mb(directory: Path) -> float:
+    """What the files below a directory take, in MiB."""
+    num_blocks = 0
+    for place, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                num_blocks += Path(place, name).lstat().st_blocks
+    return num_blocks / 2**11
