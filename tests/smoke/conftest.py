@@ -35,9 +35,8 @@ class Cli:
 
     def __call__(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
-        options = {"timeout": 280, **options}
         return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, env=environment, **options
+            self.command(*arguments), capture_output=True, text=True, timeout=280, env=environment, **options
         )
 
     def succeed(self, *arguments: str) -> Path:
