@@ -20,13 +20,14 @@ from __future__ import annotations
 import heapq
 import json
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
-from _costs import RecordedCost, Recording, read_recording
+from _costs import FIXTURE, RecordedCost, Recording, read_recording
 
 from ntp.evaluation.costs import Cost, expected_cost
 from ntp.evaluation.shards import cut
@@ -125,6 +126,8 @@ def efficiencies(recording: Recording, seed: int) -> dict[str, float]:
 
 
 def main() -> None:
+    if not FIXTURE.exists():
+        sys.exit(f"{FIXTURE} is missing: record_costs.py makes it")
     recording = read_recording()
     drawn = [efficiencies(recording, SEED + number) for number in range(NUM_LIBRARIES)]
     figures = {name: round(median(one[name] for one in drawn), 3) for name in drawn[0]}
