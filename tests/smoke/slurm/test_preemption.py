@@ -15,7 +15,11 @@ LAUNCHER = ["hydra/launcher=slurm_cpu", "hydra.launcher.cpus_per_task=1", "hydra
 
 @pytest.fixture(scope="module")
 def gfn(small, sft_policy):
-    options = ["trainer.max_steps=12", "tracking.checkpoint_every_n_steps=2", f"policy.checkpoint={sft_policy}"]
+    options = [
+        "trainer.max_steps=12",
+        "tracking.checkpoint_every_n_steps=2",
+        f"policy.checkpoint={sft_policy}",
+    ]
     return ["+experiment=gfn_tb", *small, *GFN, *options]
 
 
