@@ -36,9 +36,9 @@ def whole(cli, search_eval):
 
 
 def directories(done: subprocess.CompletedProcess[str]) -> list[Path]:
-    """The output directories of a sweep's jobs, in order."""
+    """The output directories of a sweep's jobs, in order; the last line is the sweep's own."""
     assert done.returncode == 0, done.stderr[-3000:]
-    return [Path(line) for line in done.stdout.splitlines() if Path(line).is_absolute()]
+    return [Path(line) for line in done.stdout.splitlines()[:-1] if Path(line).is_absolute()]
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,8 @@ def test_coq_is_found(script, monkeypatch):
     assert found["Coq library"].ok and found["Coq library"].found.endswith("theories")
 
 
-def test_coq_that_is_missing_ends_in_failure(script, tmp_path, capsys):
+def test_coq_that_is_missing_ends_in_failure(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # a narrow table folds commands
     cfg = config(f"paths.outputs={tmp_path}")
     assert all(f.mend == "apt-get install coq" for f in checks.coq(cfg))
     with pytest.raises(EnvError, match="needed here, and missing or broken: Coq, Coq library"):

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 import torch
@@ -65,10 +64,11 @@ def test_a_preempted_job_ends_as_the_undisturbed_run(slurm, cli, gfn, undisturbe
 
 
 def test_a_job_on_two_nodes_trains_as_one_process(slurm, cli, gfn, undisturbed, tmp_path):
-    launcher = [*LAUNCHER, "hydra.launcher.nodes=2", "trainer.num_nodes=2"]
-    began = time.monotonic()
+    # Names of nodes that are one machine mean nothing to its resolver.
+    address = 'hydra.launcher.setup=["export MASTER_ADDR=127.0.0.1"]'
+    launcher = [*LAUNCHER, "hydra.launcher.nodes=2", "trainer.num_nodes=2", address]
     done = cli("-m", f"paths.outputs={tmp_path}", *gfn, *launcher)
-    assert done.returncode == 0, (done.stderr[-3000:], time.monotonic() - began)
+    assert done.returncode == 0, done.stderr[-3000:]
     directory = tmp_path / undisturbed.name
     ours, theirs = weights(directory), weights(undisturbed)
     for name in theirs:
