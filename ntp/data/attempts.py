@@ -7,7 +7,7 @@ where it leads was proved. The labels are
     dead_end     accepted, but enough was tried from where it leads, and nothing came to a proof
     no_progress  accepted, but it leads back to the state it was tried in
     error        refused by the prover or by the guard
-    timeout      ran past its time limit
+    timeout      ran past its time limit, or past another limit on what a prover may use
     open         accepted, and too little was tried from there to say
 
 `proved` is correct; the others are incorrect, but for `open`, of which nothing is known.

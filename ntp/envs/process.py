@@ -31,6 +31,8 @@ _STDERR_NAME = "stderr.log"
 _END_TIMEOUT_S = 30.0
 # Last words of a process whose memory was refused.
 _OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|MemoryError", re.IGNORECASE)
+# Of `unshare` that wants to end by the signal which ended the first process of its namespace: SIGKILL.
+_COULD_NOT_FOLLOW = "unshare: sigprocmask unblock failed"
 
 
 class ProcessDiedError(Exception):
@@ -157,7 +159,7 @@ class ChildProcess:
     def alive(self) -> bool:
         """Whether the child still runs."""
         with self._ending:
-            return self._child.poll() is None
+            return self._child.returncode is None and not self._has_ended()
 
     @property
     def memory_mb(self) -> float:
@@ -227,13 +229,14 @@ class ChildProcess:
                 os.kill(pid, signal.SIGINT)
 
     def inspect(self) -> None:
-        """End a child that, with all that it has started, uses more than it may; the watch calls this."""
+        """End a child that uses more than it may, and what an ended one has left; the watch calls this."""
         # Whoever holds it is ending the child already.
         if self._ending.acquire(blocking=False):
             try:
                 if self._child.returncode is None and self._broken is None:
                     self._broken = self._broken_limit()
-                    if self._broken is not None:
+                    # Killed while it makes the sandbox, it leaves a process that waits for it for ever.
+                    if self._broken is not None or self._has_ended():
                         self._send_kill()
             finally:
                 self._ending.release()
@@ -264,12 +267,18 @@ class ChildProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _has_ended(self) -> bool:
+        # Not reaped by this, so that its group remains known.
+        return os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def _send_kill(self) -> None:
         first = children(self._child.pid) if self._sandbox.num_wrappers else []
         with contextlib.suppress(ProcessLookupError):
             if first:
-                # It takes its namespace along, and what made that then ends by itself and leaves no orphan.
+                # It takes its namespace along, and what made that then ends by itself, unless it is stopped,
+                # and leaves no orphan.
                 os.kill(first[0], signal.SIGKILL)
+                os.kill(self._child.pid, signal.SIGCONT)
             else:
                 os.killpg(self._child.pid, signal.SIGKILL)
 
@@ -298,8 +307,8 @@ class ChildProcess:
         self.kill()
         code = self._child.returncode
         # What starts the prover (a sandbox, lake, a shell) says by its status which signal ended it.
-        number = -code if code < 0 else code - 128
         said = self.stderr
+        number = signal.SIGKILL if _COULD_NOT_FOLLOW in said else -code if code < 0 else code - 128
         if self._broken is not None:
             limit, how = self._broken
         else:

@@ -1,6 +1,9 @@
+import pytest
+
 from ntp.data.attempts import label_attempts
 from ntp.types import (
     Crashed,
+    Exceeded,
     Goal,
     ProofState,
     Proved,
@@ -43,9 +46,11 @@ def test_every_kind_of_outcome_has_its_label():
             step("r", "fail2.", Rejected("admit")),
             step("p", "right.", "s"),
             step("s", "loop.", Timeout()),
+            step("s", "grow.", Exceeded("memory", "more than 400 MiB of memory")),
             step("p", "idtac.", "p"),
             step("p", "big.", Crashed("out of memory")),
             step("p", "split.", "q"),
+            step("p", "exists 0.", "t"),
         ]
     ) == {
         ("p", "split."): ("proved", 2, 0, 2),
@@ -53,9 +58,11 @@ def test_every_kind_of_outcome_has_its_label():
         ("p", "left."): ("dead_end", None, 0, 1),
         ("r", "fail1."): ("error", None, 1, 1),
         ("r", "fail2."): ("error", None, 1, 1),
-        ("p", "right."): ("open", None, 0, 1),
+        ("p", "right."): ("dead_end", None, 0, 1),
         ("s", "loop."): ("timeout", None, 1, 1),
+        ("s", "grow."): ("timeout", None, 1, 1),
         ("p", "idtac."): ("no_progress", None, 0, 1),
+        ("p", "exists 0."): ("open", None, 0, 1),
     }
 
 
@@ -95,6 +102,7 @@ def test_states_with_other_goals_left_are_told_apart():
     ]
 
 
-def test_a_tactic_that_timed_out_in_one_search_only_is_what_it_was_in_the_other():
-    found = labels([step("p", "slow.", Timeout()), step("p", "slow.", "q"), step("q", "auto.", Proved())])
+@pytest.mark.parametrize("outcome", [Timeout(), Exceeded("memory", "more than 400 MiB of memory")])
+def test_a_tactic_that_a_limit_stopped_in_one_search_only_is_what_it_was_in_the_other(outcome):
+    found = labels([step("p", "slow.", outcome), step("p", "slow.", "q"), step("q", "auto.", Proved())])
     assert found == {("p", "slow."): ("proved", 2, 0, 2), ("q", "auto."): ("proved", 1, 1, 1)}

@@ -78,7 +78,7 @@ def test_any_dialect_of_the_repl(make, options):
         ("badjson", Proved),
         ("partial", Proved),
         ("noise", Reached),
-        ("long", Exceeded),
+        ("long", TacticError),
         ("hang", Timeout),
         ("spin", Timeout),
         ("child", Timeout),

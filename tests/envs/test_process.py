@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -130,6 +131,47 @@ def test_kill_takes_grandchildren_along_and_close_removes_the_directory(limits):
     assert not cwd.exists()
 
 
+@pytest.mark.parametrize("killed", ["outermost", "all"])
+def test_a_sandbox_killed_while_it_is_made_is_a_death_and_leaves_nothing(limits, killed):
+    for delay_ms in range(0, 40, 4):
+        before = set(psutil.Process().children())
+        with ChildProcess(ECHO, limits) as child:
+            (outermost,) = set(psutil.Process().children()) - before
+            time.sleep(delay_ms / 1000)
+            below = [outermost, *outermost.children(recursive=True)]
+            for process in below if killed == "all" else below[:1]:
+                with contextlib.suppress(psutil.NoSuchProcess):  # it may have gone with another
+                    process.kill()
+            assert wait_until(lambda group=outermost.pid: not alive_in(group))
+            with pytest.raises(ProcessDiedError, match="SIGKILL") as caught:
+                child.exchange(b"one;\n", b";\n", 1, 60)
+            assert caught.value.killed
+
+
+def test_the_first_process_of_a_namespace_killed_is_a_kill(limits):
+    if SANDBOXES[limits.isolation].num_wrappers == 0:
+        pytest.skip("no namespace")
+    with ChildProcess(ECHO, limits) as child:
+        child.exchange(b"one;\n", b";\n", 1, 60)
+        psutil.Process(child.pid).parent().kill()
+        with pytest.raises(ProcessDiedError, match="SIGKILL") as caught:
+            child.exchange(b"two;\n", b";\n", 1, 60)
+        assert caught.value.killed
+
+
+def test_stopped_processes_can_be_killed(limits):
+    with ChildProcess(ECHO, limits) as child:
+        child.exchange(b"one;\n", b";\n", 1, 60)
+        group = os.getpgid(child.pid)
+        os.killpg(group, signal.SIGSTOP)
+        with pytest.raises(DeadlineExceededError):
+            child.exchange(b"two;\n", b";\n", 1, 0.5)
+        started = time.monotonic()
+        child.kill()
+        assert time.monotonic() - started < 5
+        assert not alive_in(group)
+
+
 def test_interrupt_reaches_the_program_and_what_it_started(limits):
     code = """
         import subprocess, sys, time
@@ -148,7 +190,8 @@ def test_interrupt_reaches_the_program_and_what_it_started(limits):
         child.exchange(b"go\n", b";", 2, 60)
         child.interrupt()
         answer = child.resume(b";", 4, 60)
-        assert sorted(answer.split()) == [b"above;", b"begun;", b"below;", b"set;"]
+        said = answer.replace(b"\n", b"").split(b";")
+        assert sorted(said) == [b"", b"above", b"begun", b"below", b"set"]
         assert child.alive
 
 
@@ -212,3 +255,13 @@ def test_the_signal_that_ended_it_is_told(limits, by):
 
 def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def alive_in(group: int) -> list[int]:
+    """Processes of a group, wherever they hang."""
+    found = []
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(pid) == group and alive(pid):
+                found.append(pid)
+    return found

@@ -8,9 +8,17 @@ import pytest
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.policy.requests import SampleRequest
-from ntp.types import Crashed, Proved, Tactic, Timeout
+from ntp.types import Crashed, Exceeded, Proved, Tactic, Timeout
 
-WORDS = {"left": -0.5, "right": -1.0, "loop": -2.0, "slow": -3.0, "crash": -3.0, "nonsense": -4.0}
+WORDS = {
+    "left": -0.5,
+    "right": -1.0,
+    "loop": -2.0,
+    "slow": -3.0,
+    "grow": -3.0,
+    "crash": -3.0,
+    "nonsense": -4.0,
+}
 
 
 class RandomWords:
@@ -29,7 +37,11 @@ class RandomWords:
 
 
 def maze(name: str) -> ToyNode:
-    moves: dict = {"slow": Timeout(), "crash": Crashed("out of memory")}
+    moves: dict = {
+        "slow": Timeout(),
+        "grow": Exceeded("memory", "more than 400 MiB of memory"),
+        "crash": Crashed("segmentation fault"),
+    }
     last = ToyNode(f"{name} last", {"right": Proved(), **moves})
     middle = ToyNode(f"{name} middle", {"left": last, **moves})
     # `loop` leads to a state that prints like the root.

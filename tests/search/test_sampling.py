@@ -3,7 +3,7 @@ from ntp.search.base import Budget
 from ntp.search.driver import search_theorems
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
-from ntp.types import Crashed, Proved, Reached, Status, Timeout
+from ntp.types import Crashed, Exceeded, Proved, Reached, Status, Timeout
 
 
 def sampler(num, max_depth=4, budget=None):
@@ -24,9 +24,10 @@ def replayed_status(env, trajectory, max_depth):
         if isinstance(outcome, Proved):
             assert last
             return Status.PROVED
-        if isinstance(outcome, Timeout | Crashed):
+        if isinstance(outcome, Timeout | Exceeded | Crashed):
             assert last
-            return Status.TIMEOUT if isinstance(outcome, Timeout) else Status.CRASHED
+            ends = {Timeout: Status.TIMEOUT, Exceeded: Status.EXCEEDED, Crashed: Status.CRASHED}
+            return ends[type(outcome)]
         if not isinstance(outcome, Reached) or outcome.state.key in visited:
             assert last
             return Status.STUCK
@@ -44,7 +45,7 @@ def test_statuses_agree_with_a_replay_of_the_tactics(theorems, pool, env, propos
         for trajectory in search.trajectories:
             assert trajectory.status == replayed_status(env, trajectory, max_depth=4)
             seen.add(trajectory.status)
-    assert seen == {Status.PROVED, Status.STUCK, Status.TIMEOUT, Status.CRASHED}
+    assert seen == {Status.PROVED, Status.STUCK, Status.TIMEOUT, Status.EXCEEDED, Status.CRASHED}
 
 
 def test_depth_truncates(theorems, pool, proposer):

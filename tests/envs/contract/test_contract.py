@@ -256,11 +256,15 @@ def test_deep_nesting(backend, env):
     assert walk(session, backend.proof)[-1] == Proved()
 
 
-def test_a_stuck_process_is_a_timeout_and_is_replaced(backend, own_env):
+@pytest.mark.parametrize("stopped", ["prover", "all"])
+def test_a_stuck_process_is_a_timeout_and_is_replaced(backend, own_env, stopped):
     session = own_env.open(backend.theorems["swap"])
     (intro,) = walk(session, backend.proof[:1])
     stuck = own_env.pid
-    os.killpg(stuck, signal.SIGSTOP)
+    if stopped == "prover":
+        os.kill(stuck, signal.SIGSTOP)
+    else:
+        os.killpg(os.getpgid(stuck), signal.SIGSTOP)
     started = time.monotonic()
     assert isinstance(session.step(intro.state, backend.split), Timeout)
     assert time.monotonic() - started < BOUND_S
@@ -269,13 +273,17 @@ def test_a_stuck_process_is_a_timeout_and_is_replaced(backend, own_env):
     assert own_env.pid != stuck and not psutil.pid_exists(stuck)
 
 
+@pytest.mark.parametrize("killed", ["prover", "outermost", "all"])
 @pytest.mark.parametrize("every", [1, 2])
-def test_a_killed_process_changes_nothing(backend, own_env, every):
+def test_a_killed_process_changes_nothing(backend, own_env, every, killed):
     session = own_env.open(backend.theorems["swap"])
     state = session.root
     for index, tactic in enumerate(backend.proof):
         if index % every == 0:
-            os.killpg(os.getpgid(own_env.pid), signal.SIGKILL)
+            if killed == "all":
+                os.killpg(os.getpgid(own_env.pid), signal.SIGKILL)
+            else:
+                os.kill(own_env.pid if killed == "prover" else os.getpgid(own_env.pid), signal.SIGKILL)
         outcome = session.step(state, tactic)
         state = getattr(outcome, "state", state)
     assert outcome == Proved()
