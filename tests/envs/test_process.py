@@ -153,7 +153,9 @@ def test_the_first_process_of_a_namespace_killed_is_a_kill(limits):
         pytest.skip("no namespace")
     with ChildProcess(ECHO, limits) as child:
         child.exchange(b"one;\n", b";\n", 1, 60)
-        psutil.Process(child.pid).parent().kill()
+        program = child.pid
+        os.kill(psutil.Process(program).ppid(), signal.SIGKILL)
+        assert wait_until(lambda: not alive(program))
         with pytest.raises(ProcessDiedError, match="SIGKILL") as caught:
             child.exchange(b"two;\n", b";\n", 1, 60)
         assert caught.value.killed
