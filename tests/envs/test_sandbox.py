@@ -144,7 +144,11 @@ def test_a_hostile_prover_is_stopped_and_the_next_theorem_proved(
     program = tmp_path / "hostile-prover"
     program.write_text(
         HOSTILE.format(
-            python=sys.executable, outside=outside, port=port, coqidetop=shutil.which("coqidetop.opt")
+            # Its own, for a checkout in /tmp is hidden from provers.
+            python=Path(sys.executable).resolve(),
+            outside=outside,
+            port=port,
+            coqidetop=shutil.which("coqidetop.opt"),
         )
     )
     program.chmod(0o755)
