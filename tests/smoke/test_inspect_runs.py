@@ -14,11 +14,17 @@ LEARNS = ["model.hidden_size=64", "trainer.max_steps=200", "module.batch_size=16
 
 
 @pytest.fixture(scope="module")
-def demo(cli, small):
+def own_cli(cli, tmp_path_factory):
+    """The command line with outputs of its own: what other tests have made would be taken for these runs."""
+    return type(cli)(tmp_path_factory.mktemp("outputs"))
+
+
+@pytest.fixture(scope="module")
+def demo(own_cli, small):
     study = [*small, LEARNS[0], "tracking.experiment=demo"]
-    sft = cli.succeed("+experiment=demo_sft", *small, *LEARNS, "tracking.experiment=demo")
-    gfn = cli.succeed("+experiment=demo_gfn", *study, f"policy.checkpoint={sft}", "trainer.max_steps=3")
-    return cli.succeed(
+    sft = own_cli.succeed("+experiment=demo_sft", *small, *LEARNS, "tracking.experiment=demo")
+    gfn = own_cli.succeed("+experiment=demo_gfn", *study, f"policy.checkpoint={sft}", "trainer.max_steps=3")
+    return own_cli.succeed(
         "+experiment=demo", *study, f"evaluation.policies.sft.checkpoint={sft}",
         f"evaluation.policies.gfn_tb.checkpoint={gfn}", "search.sampling.num_samples=4",
         "evaluation.max_theorems=20",
@@ -39,8 +45,8 @@ def text_of(outputs):
     return "\n".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs)
 
 
-def test_the_notebook_runs_on_a_demo(demo, cli, monkeypatch):
-    _, runs, curves, overlap, diversity, reliability, tree = execute(cli.outputs, monkeypatch)
+def test_the_notebook_runs_on_a_demo(demo, own_cli, monkeypatch):
+    _, runs, curves, overlap, diversity, reliability, tree = execute(own_cli.outputs, monkeypatch)
     for stage in ("extract", "sft", "gfn", "evaluate"):
         assert stage in text_of(runs)
     assert sum("image/png" in o.get("data", {}) for o in curves) == 3

@@ -20,6 +20,12 @@ METHODS = ("one_shot", "policy", "policy_best_first")
 
 
 @pytest.fixture(scope="module")
+def own_cli(cli, tmp_path_factory):
+    """The command line with outputs of its own: what other tests have made would be taken for these runs."""
+    return type(cli)(tmp_path_factory.mktemp("outputs"))
+
+
+@pytest.fixture(scope="module")
 def search_eval(small, sft_policy):
     return [
         "+experiment=search_eval",
@@ -32,8 +38,8 @@ def search_eval(small, sft_policy):
 
 
 @pytest.fixture(scope="module")
-def whole(cli, search_eval):
-    return cli.succeed(*search_eval)
+def whole(own_cli, search_eval):
+    return own_cli.succeed(*search_eval)
 
 
 def directories(done: subprocess.CompletedProcess[str]) -> list[Path]:
@@ -43,12 +49,12 @@ def directories(done: subprocess.CompletedProcess[str]) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def shards(cli, search_eval):
+def shards(own_cli, search_eval):
     """Both shards, after the second was killed in mid-work and the sweep sent again."""
     sweep = ["-m", *search_eval, "+sweep=shards", "evaluation.num_shards=2"]
-    first = cli.succeed(*search_eval, "evaluation.shard=0/2")
+    first = own_cli.succeed(*search_eval, "evaluation.shard=0/2")
     process = subprocess.Popen(
-        cli.command(*sweep),
+        own_cli.command(*sweep),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -57,7 +63,9 @@ def shards(cli, search_eval):
     begun: list[Path] = []
     while not begun and time.monotonic() < deadline:
         begun = [
-            p.parent for p in cli.outputs.glob("search_eval-*/results-one_shot.jsonl") if p.parent != first
+            p.parent
+            for p in own_cli.outputs.glob("search_eval-*/results-one_shot.jsonl")
+            if p.parent != first
         ]
         begun = [path for path in begun if not (path / "COMPLETE").exists()]
         time.sleep(0.02)
@@ -66,7 +74,7 @@ def shards(cli, search_eval):
     (second,) = begun
     assert not (second / "COMPLETE").exists(), "the shard was over before it could be killed"
     before = (first / "COMPLETE").stat().st_mtime_ns, (second / "results-one_shot.jsonl").stat().st_mtime_ns
-    assert directories(cli(*sweep, "resume=true")) == [first, second]
+    assert directories(own_cli(*sweep, "resume=true")) == [first, second]
     after = (first / "COMPLETE").stat().st_mtime_ns, (second / "results-one_shot.jsonl").stat().st_mtime_ns
     assert after == before, "only what is missing is made"
     return first, second
@@ -101,41 +109,41 @@ def assert_same(merged, whole):
         assert "wall_s" in name or ours[name] == value, name
 
 
-def test_shards_merge_to_what_one_run_finds(cli, search_eval, whole, shards):
-    merged = cli.succeed(*search_eval, "evaluation.num_shards=2")
+def test_shards_merge_to_what_one_run_finds(own_cli, search_eval, whole, shards):
+    merged = own_cli.succeed(*search_eval, "evaluation.num_shards=2")
     assert merged != whole
     assert_same(merged, whole)
 
 
-def test_a_lost_shard_is_named_and_made_again(cli, search_eval, whole, shards):
+def test_a_lost_shard_is_named_and_made_again(own_cli, search_eval, whole, shards):
     _, lost = shards
     shutil.rmtree(lost)
-    done = cli(*search_eval, "evaluation.num_shards=2", "force=true")
+    done = own_cli(*search_eval, "evaluation.num_shards=2", "force=true")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "needs search_eval (shard/1), which is made first" in done.stderr
     assert "(shard/0)" not in done.stderr
     assert_same(Path(done.stdout.splitlines()[-1]), whole)
 
 
-def test_shards_that_make_no_whole_are_refused(cli, search_eval, shards):
+def test_shards_that_make_no_whole_are_refused(own_cli, search_eval, shards):
     _, second = shards
     file = second / "results-policy.jsonl"
     kept = file.read_text()
     file.write_text("".join(kept.splitlines(keepends=True)[1:]))
     try:
-        line = cli.fail(*search_eval, "evaluation.num_shards=2", "force=true")
+        line = own_cli.fail(*search_eval, "evaluation.num_shards=2", "force=true")
     finally:
         file.write_text(kept)
     assert "1 theorems missing" in line
 
 
-def test_shards_follow_the_times_of_an_earlier_run(cli, search_eval, whole):
+def test_shards_follow_the_times_of_an_earlier_run(own_cli, search_eval, whole):
     """The costliest theorem of an earlier run is alone in a shard if its record says so."""
     found = list(read_jsonl(whole / "results-policy.jsonl", TheoremResult))
-    earlier = cli.outputs / "earlier"
+    earlier = own_cli.outputs / "earlier"
     earlier.mkdir()
     costly = [replace(r, wall_s=100.0 if i == 0 else 1.0) for i, r in enumerate(found)]
     write_jsonl(earlier / "results-policy.jsonl", costly)
-    shard = cli.succeed(*search_eval, "evaluation.shard=0/2", f"evaluation.costs={earlier}")
+    shard = own_cli.succeed(*search_eval, "evaluation.shard=0/2", f"evaluation.costs={earlier}")
     names = [r.theorem for r in read_jsonl(shard / "results-policy.jsonl", TheoremResult)]
     assert names == [found[0].theorem]
