@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from ntp.tasks.plan import plan
 from ntp.tasks.record import describe, keep
 from ntp.tasks.stages import Stage
 from ntp.tracking.mlflow import MlflowRun, Run
+from ntp.tracking.owner import slurm_restarts
 from ntp.tracking.processes import await_main, is_main
 from ntp.tracking.run_dir import RunDir, set_aside
 from ntp.tracking.stage_lock import StageLock
@@ -99,8 +99,7 @@ def finish(stage: Stage) -> float | None:
     """
     cfg = stage.cfg
     # A job that SLURM has put back into its queue goes on where it was.
-    restarted = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
-    summary = make(stage, resume=cfg.resume or restarted, force=cfg.force)
+    summary = make(stage, resume=cfg.resume or slurm_restarts() > 0, force=cfg.force)
     if is_main():
         print(stage.directory, flush=True)
     return summary.get(cfg.objective) if cfg.objective else None
