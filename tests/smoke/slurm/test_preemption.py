@@ -1,7 +1,6 @@
 """Jobs that SLURM takes off their node go on where they were; jobs of several tasks train as one process."""
 
 import json
-import subprocess
 
 import pytest
 import torch
@@ -39,8 +38,7 @@ def numbers(directory):
 @pytest.mark.parametrize("how", ["USR2", "requeue"])
 def test_a_preempted_job_ends_as_the_undisturbed_run(slurm, cli, gfn, undisturbed, how, tmp_path):
     directory = tmp_path / undisturbed.name
-    command = cli.command(f"paths.outputs={tmp_path}", "-m", *gfn, *LAUNCHER)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = cli.begin(f"paths.outputs={tmp_path}", "-m", *gfn, *LAUNCHER)
     checkpoint = directory / "last.ckpt"
     slurm.wait_for(lambda: checkpoint.exists() or process.poll() is not None, timeout_s=200)
     assert process.poll() is None, process.communicate()[1][-3000:]
