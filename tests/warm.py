@@ -12,6 +12,7 @@ import os
 import runpy
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 
 
@@ -48,8 +49,10 @@ if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
-    import ntp.tasks.main  # noqa: F401
+    from ntp.tasks.main import REPORTS, TASKS
 
+    for _name in (*TASKS.values(), *REPORTS):
+        import_module(f"ntp.tasks.{_name}")
     assert threading.active_count() == 1, "a fork has only this thread, and the locks that the others hold"
     if (_request := serve()) is not None:
         become(_request)
