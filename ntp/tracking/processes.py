@@ -20,6 +20,11 @@ def is_main() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in _RANKS)
 
 
+def local_rank() -> int:
+    """This process's number among those of this machine."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
+
+
 def await_main(directory: Path, poll_s: float = 1.0) -> None:
     """Wait until the main process has completed what it writes to a directory.
 
