@@ -91,12 +91,19 @@ def _serve(shard: Shard, connection: Connection) -> None:
     records = [TheoremRecord(theorem, "coq", "", "", "Qed", ()) for theorem in theorems]
     mine = theorems[shard.of(expected_costs(records, NUM_TACTICS))]
     connection.send(0.0)
-    while True:
-        connection.recv()
+    while _is_asked(connection):
         started = time.perf_counter()
         with EnvPool(CoqEnvFactory(), 1) as pool:
             search_theorems(mine, make_search, policy, pool)
         connection.send(time.perf_counter() - started)
+
+
+def _is_asked(connection: Connection) -> bool:
+    try:
+        connection.recv()
+    except EOFError:  # the bench has ended
+        return False
+    return True
 
 
 def make_search(theorem: Theorem, root: ProofState) -> BestFirstSearch:
