@@ -17,7 +17,7 @@ from ntp.evaluation.results import TheoremResult
 # Names the estimate: raised when it changes, so that shards cut by another are not merged with these.
 ESTIMATE = 3
 
-# Fitted to what `experiments/bench/record_costs.py` records with a policy of a few million parameters on a CPU.
+# Fitted to what `experiments/bench/record_costs.py` recorded: a policy of a few million parameters, on a CPU.
 # A state of so many characters doubles what a tactic costs: more to read, and more for the prover to do.
 _STATE_CHARS = 100
 # So much of a file is replayed while a tactic is drawn and tried in a state of no length.
