@@ -10,12 +10,15 @@ import lightning
 from hydra.utils import instantiate
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.utilities.model_helpers import is_overridden
+from omegaconf import OmegaConf
 
 from ntp.data.dataset import Dataset
+from ntp.models.sharding import require_shardable
+from ntp.modules.sharded_strategy import ShardedStrategy
 from ntp.tasks.context import Context
 from ntp.tasks.learners import LEARNERS
+from ntp.tasks.placement import is_sharded
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
-from ntp.tracking.processes import is_main
 from ntp.tracking.training_progress import TrainingProgress
 
 
@@ -24,6 +27,7 @@ def run(context: Context) -> dict[str, float]:
 
     Raises:
         CheckpointError: The last checkpoint is for another model.
+        ConfigError: The model cannot be sharded, and was to be.
     """
     started = time.monotonic()
     _quieten_lightning()
@@ -35,8 +39,13 @@ def run(context: Context) -> dict[str, float]:
     plugins: list[object] = [AtomicCheckpointIO()]
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))  # two who put a job back into the queue fight
+    sharded = is_sharded(cfg)
+    if sharded:
+        require_shardable(module.backbones())
     trainer = instantiate(
-        cfg.trainer,
+        OmegaConf.to_container(cfg.trainer, resolve=True),
+        strategy=ShardedStrategy() if sharded else cfg.trainer.strategy,
+        inference_mode=not sharded,
         logger=context.mlflow.lightning_logger(),
         callbacks=[
             LastCheckpoint(directory, cfg.tracking.checkpoint_every_n_steps),
@@ -52,8 +61,7 @@ def run(context: Context) -> dict[str, float]:
         trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory), weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         raise KeyboardInterrupt from None
-    if is_main():
-        module.save(directory)
+    module.save_from_main(directory)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if is_overridden("validation_step", module):
         # As trained at the end, which need not be when it was last validated.
