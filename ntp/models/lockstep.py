@@ -45,7 +45,7 @@ class Lockstep:
         model.register_forward_pre_hook(lambda *_: self._await_turn(number), prepend=True)
 
     def meet(self) -> None:
-        """Stand in for others until all processes are here. Comes before everything else that they do together."""
+        """Stand in for others until all processes are here; to come before all else that they do together."""
         while chosen := self._agree_on(0):
             self._stand_in(chosen)
 

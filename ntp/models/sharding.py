@@ -48,8 +48,8 @@ def require_shardable(backbones: Sequence[Backbone]) -> None:
             )
         if model.config.is_encoder_decoder or not _layers(model):
             raise ConfigError(
-                f"trainer.strategy=fsdp shards causal language models, and a {kind} model is none whose layers "
-                "it knows: give trainer.strategy=auto"
+                f"trainer.strategy=fsdp shards causal language models, and a {kind} model is none, or none "
+                "whose layers it knows: give trainer.strategy=auto"
             )
     if not backbones or not all(_frozen(b.models[0], b.models[0]) for b in backbones):
         raise ConfigError(
@@ -61,9 +61,9 @@ def require_shardable(backbones: Sequence[Backbone]) -> None:
 def shard(backbones: Sequence[Backbone], mesh: DeviceMesh) -> Lockstep:
     """Keep of all backbones a part of every frozen weight in every process, in place.
 
-    Each layer's weights are gathered when it is called, in the backward pass too, and dropped afterwards. What
-    is trained, and the output layer, which is called by itself and may be tied to the embeddings, stays whole
-    everywhere. Weights are brought to the mesh's device layer by layer, so that no device ever holds all.
+    Each layer's weights are gathered when it is called, in the backward pass too, and dropped afterwards.
+    What is trained, and the output layer, which is called by itself and may be tied to the embeddings, stays
+    whole everywhere. Weights are brought to the mesh's device layer by layer, so that it never holds all.
 
     Args:
         backbones: As `require_shardable` wants them.

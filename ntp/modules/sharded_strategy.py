@@ -43,7 +43,9 @@ class ShardedStrategy(DDPStrategy):
         if self.world_size < 2:
             raise ConfigError("trainer.strategy=fsdp needs two devices or more: give trainer.devices")
         # A group of its own, so that gathering weights and averaging gradients keep out of each other's way.
-        mesh = DeviceMesh.from_group(distributed.new_group(), self.root_device.type)
+        group = distributed.new_group()
+        assert isinstance(group, distributed.ProcessGroup)
+        mesh = DeviceMesh.from_group(group, self.root_device.type)
         learner.lockstep = shard(backbones, mesh)
         sharded = [name for name, p in learner.named_parameters() if isinstance(p, DTensor)]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(learner, sharded)

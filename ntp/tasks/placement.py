@@ -34,7 +34,7 @@ def require_placement(cfg: DictConfig) -> None:
         )
     if wanted == 1 and is_sharded(cfg):
         raise ConfigError(
-            "trainer.strategy=fsdp shares out a backbone among devices, and there is one: give trainer.devices"
+            "trainer.strategy=fsdp shares a backbone out among devices, and here is one: give trainer.devices"
         )
 
 

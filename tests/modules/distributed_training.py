@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lightning
 import torch
+from torch.distributed.tensor import DTensor
 
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.labelled import LabelledStateDataModule
@@ -162,17 +163,21 @@ def main(kind, num_processes, output, strategy="auto"):
         limit_val_batches=1.0 if kind == "sft_lora" else 0,
         num_sanity_val_steps=0,
     )
-    models = [model for backbone in module.backbones() for model in backbone.models]
-    whole = [resident_numel(model.base_model) for model in models]
+    models = [model.base_model for backbone in module.backbones() for model in backbone.models]
+    logged = {"whole": [resident_numel(model) for model in models]}
     trainer.fit(module, datamodule)
-    module.save_from_main(output)
-    kept = [resident_numel(model.base_model) for model in models]
+    module.save_from_main(output / "saved")
+    logged["kept"] = [resident_numel(model) for model in models]
+    logged["replicated"] = [
+        {name: p.numel() for name, p in model.named_parameters() if not isinstance(p, DTensor)}
+        for model in models
+    ]
     last = {}
     if kind.startswith("sft"):
         trainer.limit_val_batches = 1.0
         (last,) = trainer.validate(module, datamodule, verbose=False)
     if trainer.is_global_zero:
-        (output / "logged.json").write_text(json.dumps({"steps": recorder.steps, "last": last, "whole": whole, "kept": kept}))
+        (output / "logged.json").write_text(json.dumps({"steps": recorder.steps, "last": last, **logged}))
 
 
 if __name__ == "__main__":
