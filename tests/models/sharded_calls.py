@@ -4,9 +4,11 @@ Every process writes what it got from sharded models and from the same models wh
 """
 
 import copy
+import gc
 import json
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import torch
@@ -96,8 +98,16 @@ def work(rank, output, options):
     parts = [CALLS[(rank + i) % 2] for i in range(NUM_STEPS)]
     expected = [step(whole, calls, lambda rows: rows) for calls in parts]
     policy, reference, verifier = plain(models).values()
+    originals = [
+        weakref.ref(p)
+        for layer in (*policy.model.layers, *verifier.model.layers)
+        for p in layer.parameters()
+        if not p.requires_grad
+    ]
     mesh = DeviceMesh.from_group(distributed.new_group(), "cpu")
     lockstep = shard([Backbone((policy, reference)), Backbone((verifier,))], mesh)
+    gc.collect()
+    num_whole = sum(original() is not None for original in originals)
     found = [step(models, calls, lockstep.join) for calls in parts[:-1]]
     for model in models.values():
         model.to("cpu")
@@ -108,6 +118,7 @@ def work(rank, output, options):
         "expected": expected,
         "kept": [resident_numel(model.base_model) for model in (policy, reference, verifier)],
         "whole": [resident_numel(model.base_model) for model in plain(whole).values()],
+        "num_whole": num_whole,
         "addresses": [weight.to_local().data_ptr() for weight in shared],
         "remembered": len(verifier.base_model._get_fsdp_state()._comm_ctx.post_forward_order),
     }

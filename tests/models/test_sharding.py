@@ -32,6 +32,7 @@ def test_processes_make_very_different_numbers_of_calls_and_none_hangs(options, 
     for wrote in written:
         for found, expected in zip(wrote["found"], wrote["expected"], strict=True):
             assert found == pytest.approx(expected, abs=1e-5, rel=1e-5)
+        assert wrote["num_whole"] == 0, "nobody may hold on to the weights as they were"
         first, second = wrote["addresses"]
         assert first == second, "twins must not each have shards of their own"
         assert wrote["remembered"] == 0, "models that never learn must not fill a record for a backward pass"
