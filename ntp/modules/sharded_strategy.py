@@ -21,6 +21,16 @@ class ShardedStrategy(DDPStrategy):
     training.
     """
 
+    def setup_environment(self) -> None:
+        """Join the other processes.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if self.num_nodes * self.num_processes < 2:
+            raise ConfigError("trainer.strategy=fsdp needs two devices or more: give trainer.devices")
+        super().setup_environment()
+
     def model_to_device(self) -> None:
         """Shard what is whole still, then bring everything else to the device."""
         learner = self.lightning_module
@@ -40,8 +50,6 @@ class ShardedStrategy(DDPStrategy):
     def _shard(self, learner: Learner) -> None:
         backbones = learner.backbones()
         require_shardable(backbones)
-        if self.world_size < 2:
-            raise ConfigError("trainer.strategy=fsdp needs two devices or more: give trainer.devices")
         # A group of its own, so that gathering weights and averaging gradients keep out of each other's way.
         group = distributed.new_group()
         assert isinstance(group, distributed.ProcessGroup)
