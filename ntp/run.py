@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from typing import NoReturn
 
 # Read when torch is imported: threads that spin for long starve the provers they share the cores with, and
@@ -20,6 +21,9 @@ from ntp.config.register import CONFIG_DIR, register
 from ntp.errors import NtpError, PreemptedError
 
 register()
+
+# A partition's GraceTime is seconds to minutes.
+_SLURM_ENDS_JOBS_WITHIN_S = 600.0
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
@@ -44,9 +48,14 @@ def main(cfg: DictConfig) -> float | None:
     except PreemptedError as stop:
         from ntp.tracking.processes import is_main
 
+        if is_main():
+            print(f"{stop}; the same command with resume=true continues", file=sys.stderr, flush=True)
+        if stop.signum == signal.SIGTERM and "SLURM_JOB_ID" in os.environ:
+            # SLURM puts a job that it takes off its node back into the queue, unless the job ends before:
+            # then it has failed.
+            time.sleep(_SLURM_ENDS_JOBS_WITHIN_S)
         if not is_main():  # the main process says how the run ended
             sys.exit(0)
-        print(f"{stop}; the same command with resume=true continues", file=sys.stderr, flush=True)
         # Whoever waits for the signal hears of it now: submitit puts the job back into the queue.
         signal.raise_signal(stop.signum)
         sys.exit(128 + stop.signum)

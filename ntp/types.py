@@ -205,9 +205,12 @@ class Verdict:
     Attributes:
         accepted: The only thing that makes a proof count.
         reason: Why not, in one line; empty when accepted.
+        unsettled: TIMEOUT, EXCEEDED or CRASHED where the replay came to no end, which says nothing about the
+            proof; None where it did.
         axioms: Names the accepted proof depends on.
     """
 
     accepted: bool
     reason: str = ""
     axioms: tuple[str, ...] = field(default=())
+    unsettled: Status | None = None

@@ -4,6 +4,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,8 @@ torch.set_num_threads(1)
 # What a shell runs in the background is deaf to Ctrl-C, and so would be the processes that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+WARM_TIMEOUT_S = 280.0
 
 # Tests start a SLURM of their own and leave one that is configured alone.
 SLURM_PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "setpriv")
@@ -28,6 +34,61 @@ REQUIREMENTS = {
         "SLURM is missing: apt-get install slurm-wlm munge",
     ),
 }
+
+
+class Warm:
+    """Runs modules in forks of a process that has imported everything (see warm.py)."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=_environment(),  # libraries read some variables when they are imported
+        )
+
+    def start(self, module: str, *arguments: str, **variables: str) -> int:
+        """Start `python -m module arguments` with some environment variables; returns the process id."""
+        return self._ask(
+            module=module,
+            arguments=arguments,
+            environment=_environment(**variables),
+            cwd=str(Path.cwd()),
+            directory=str(self._directory),
+        )
+
+    def wait(self, pid: int) -> subprocess.CompletedProcess[str]:
+        """How a process has ended and what it said; it is killed when it takes too long."""
+        killer = threading.Timer(WARM_TIMEOUT_S, os.kill, [pid, signal.SIGKILL])
+        killer.start()
+        status = self._ask(wait=pid)
+        killer.cancel()
+        said = [(self._directory / f"{pid}.{name}").read_text() for name in ("stdout", "stderr")]
+        return subprocess.CompletedProcess([], status, *said)
+
+    def run(self, module: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.wait(self.start(module, *arguments, **variables))
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
+
+    def _ask(self, **request) -> int:
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+def _environment(**variables: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory) -> Iterator[Warm]:
+    warm = Warm(tmp_path_factory.mktemp("warm"))
+    yield warm
+    warm.close()
 
 
 @pytest.fixture(scope="session")

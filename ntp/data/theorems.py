@@ -43,7 +43,7 @@ class TheoremSchedule:
         return max(map(len, plan_lanes(self._theorems, self._batch_size)))
 
     def batch(self, step: int) -> list[Theorem]:
-        """The theorems of optimizer step `step`; the last steps of an epoch may have fewer."""
+        """The theorems of training step `step`; the last steps of an epoch may have fewer."""
         epoch, index = divmod(step, self.batches_per_epoch)
         if self._epoch[0] != epoch:
             lanes = plan_lanes(self._theorems, self._batch_size, derive_seed(self._seed, epoch))
@@ -93,4 +93,4 @@ class TheoremDataModule(lightning.LightningDataModule):
         """Batches from the trainer's current step on."""
         trainer = self.trainer
         assert trainer is not None
-        return StepLoader(self._schedule, trainer.global_step)
+        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)

@@ -22,11 +22,15 @@ from ntp.types import (
     Proved,
     Reached,
     Rejected,
+    Status,
     TacticError,
     Theorem,
     Timeout,
     Verdict,
 )
+
+# A proof is checked again with so many times the patience of the search.
+_REPLAY_FACTOR = 4
 
 
 class CoqEnv:
@@ -64,20 +68,29 @@ class CoqEnv:
 
     def open(self, theorem: Theorem) -> CoqSession:
         """See `ProofEnv.open`."""
-        self._session = CoqSession(self, self._proof(theorem))
+        self._session = CoqSession(self, self._proof(theorem, self._timeout_s))
         return self._session
 
     def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
-        """See `ProofEnv.verify`. Closes the open session."""
-        proof = self._proof(theorem)
+        """See `ProofEnv.verify`. Closes the open session.
+
+        The process goes on to the next proof only after one that it accepted.
+        """
+        # What a search was quick at may be slow on a busier machine, and then it is no less of a proof.
+        proof = self._proof(theorem, self._timeout_s * _REPLAY_FACTOR)
         patience = Patience()
         while True:
             try:
-                return self._verify(proof, tactics)
+                verdict = self._verify(proof, tactics)
             except ProcessDiedError as death:
                 proof.document.stop()
                 if not patience.tolerates(death):
-                    return Verdict(False, f"the prover died: {death}")
+                    unsettled = Status.EXCEEDED if death.limit else Status.CRASHED
+                    return Verdict(False, f"the prover died: {death}", unsettled=unsettled)
+            else:
+                if not verdict.accepted:
+                    proof.document.stop()
+                return verdict
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
@@ -97,7 +110,7 @@ class CoqEnv:
             return Rejected(f"uses what the reference proof does not: {'; '.join(sorted(extra))}")
         return assumptions
 
-    def _proof(self, theorem: Theorem) -> CoqProof:
+    def _proof(self, theorem: Theorem, timeout_s: int) -> CoqProof:
         if self._session is not None:
             self._session.close()
         document = self._document
@@ -106,7 +119,7 @@ class CoqEnv:
             document = self._document = CoqDocument(self.project, theorem.file, self._limits)
         elif document.memory_mb > self._limits.memory_mb / 2:
             document.stop()
-        return CoqProof(document, theorem, self._timeout_s)
+        return CoqProof(document, theorem, timeout_s)
 
     def _verify(self, proof: CoqProof, tactics: Sequence[str]) -> Verdict:
         goals = proof.begin()
@@ -114,13 +127,13 @@ class CoqEnv:
             command = guard(tactic)
             result = command if isinstance(command, Rejected) else proof.execute(command)
             if not isinstance(result, Goals):
-                return Verdict(False, f"{tactic!r}: {_reason(result)}")
+                return Verdict(False, f"{tactic!r}: {_reason(result)}", unsettled=_unsettled(result))
             goals = result
         if not goals.complete:
             return Verdict(False, "goals remain")
         judged = self.judge(proof)
         if not isinstance(judged, frozenset):
-            return Verdict(False, _reason(judged))
+            return Verdict(False, _reason(judged), unsettled=_unsettled(judged))
         return Verdict(True, axioms=tuple(sorted(map(axiom_name, judged))))
 
     def _reference(self, proof: CoqProof) -> frozenset[str]:
@@ -132,10 +145,11 @@ class CoqEnv:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A proof state: the tactic that led here from its parent."""
+    """A proof state: the tactic that led here from its parent, and a hash of what it led to."""
 
     parent: int
     command: str
+    digest: int
 
 
 class CoqSession(SearchSession):
@@ -148,11 +162,11 @@ class CoqSession(SearchSession):
     def __init__(self, env: CoqEnv, proof: CoqProof) -> None:
         super().__init__(proof.theorem, guard)
         self._env, self._proof = env, proof
-        self._nodes: list[_Node] = [_Node(-1, "")]
         self._line: list[int] = []
         self._states: list[int] = []
         self._generation = -1
         goals = self._reload()
+        self._nodes: list[_Node] = [_Node(-1, "", hash(goals))]
         self.root = _proof_state(ROOT, goals)
 
     def _execute(self, handle: int, text: str) -> Outcome:
@@ -164,7 +178,7 @@ class CoqSession(SearchSession):
                 top.edit_at(before)
             return result
         if not result.complete:
-            self._nodes.append(_Node(handle, text))
+            self._nodes.append(_Node(handle, text, hash(result)))
             self._line.append(len(self._nodes) - 1)
             self._states.append(top.tip)
             return Reached(_proof_state(len(self._nodes) - 1, result))
@@ -187,11 +201,14 @@ class CoqSession(SearchSession):
         self._proof.document.top.edit_at(self._states[-1])
         missing = path[common:]
         if missing:
-            states = self._proof.replay([self._nodes[node].command for node in missing])
-            if states is None:
+            replayed = self._proof.replay([self._nodes[node].command for node in missing])
+            if replayed is None:
                 return False
+            states, goals = replayed
             self._line += missing
             self._states += states
+            # Tactics may ask the clock (`timeout 1 ...`), and then the same script leads elsewhere.
+            return hash(goals) == self._nodes[handle].digest
         return True
 
     def _stop(self) -> None:
@@ -219,6 +236,16 @@ class CoqSession(SearchSession):
 def _proof_state(handle: int, goals: Goals) -> ProofState:
     visible = (*goals.focused, *goals.background)
     return ProofState(handle, visible[0], tuple(str(goal) for goal in visible[1:]))
+
+
+def _unsettled(result: TacticError | Timeout | Exceeded | Rejected) -> Status | None:
+    match result:
+        case Timeout():
+            return Status.TIMEOUT
+        case Exceeded():
+            return Status.EXCEEDED
+        case _:
+            return None
 
 
 def _reason(result: TacticError | Timeout | Exceeded | Rejected) -> str:

@@ -60,12 +60,16 @@ class CoqEnvFactory:
             raise EnvError(f"env.root={root} is no directory")
         return CoqProject(root, paths, self.coqidetop)
 
-    def __call__(self) -> CoqEnv:
-        """A new environment; its process starts when first needed."""
-        limits = Limits(
+    @property
+    def limits(self) -> Limits:
+        """Of each prover."""
+        return Limits(
             memory_mb=self.max_memory_mb,
             processes=self.max_processes,
             scratch_mb=self.scratch_mb,
             isolation=self.isolation,
         )
-        return CoqEnv(self.project, self.tactic_timeout_s, limits)
+
+    def __call__(self) -> CoqEnv:
+        """A new environment; its process starts when first needed."""
+        return CoqEnv(self.project, self.tactic_timeout_s, self.limits)

@@ -18,6 +18,8 @@ _STRUCTURE_TIMEOUT_S = 60.0
 _GRACE_S = 1.0
 _QED_FACTOR = 4
 _TIMED_OUT = "Timeout!"
+# OCaml's exception, which Coq survives; what comes after it in that process fails for no reason of its own.
+_OUT_OF_MEMORY = "Out of memory."
 _OPENS_PROOF = re.compile(r"Proof\s*(?:\.|(?:using|with)\b)")
 
 
@@ -65,7 +67,11 @@ class CoqProof:
         return goals
 
     def execute(self, command: str) -> Goals | TacticError | Timeout | Exceeded | Rejected:
-        """Run one guarded tactic under the time limit."""
+        """Run one guarded tactic under the time limit.
+
+        Raises:
+            ProcessDiedError: The process died, or ran out of memory and is good for nothing more.
+        """
         top = self.document.top
         try:
             result = top.run(f"Timeout {self.timeout_s} {command}", self.timeout_s + _GRACE_S)
@@ -77,6 +83,7 @@ class CoqProof:
             self.document.stop()
             return Exceeded(error.limit, str(error))
         if isinstance(result, Failure):
+            _require_memory(result)
             return Timeout() if result.message == _TIMED_OUT else TacticError(result.message)
         if result is None:
             return Rejected("no proof is open after the tactic")
@@ -86,19 +93,21 @@ class CoqProof:
             return Rejected("the goals that remain are shelved")
         return result
 
-    def replay(self, commands: Sequence[str]) -> list[int] | None:
+    def replay(self, commands: Sequence[str]) -> tuple[list[int], Goals] | None:
         """Run tactics that were accepted before in the same place, without a limit for each.
 
         Returns:
-            The states after each, or None when one is refused now.
+            The states after each and the goals after the last, or None when one is refused now.
         """
         timeout_s = _STRUCTURE_TIMEOUT_S + self.timeout_s * len(commands)
         try:
-            states, failed = self.document.top.load(commands, timeout_s)
+            states, shown = self.document.top.load_and_show(commands, timeout_s)
         except DeadlineExceededError:
             self.document.stop()
             return None
-        return None if failed else states
+        if isinstance(shown, Failure):
+            _require_memory(shown)
+        return (states, shown) if isinstance(shown, Goals) else None
 
     def conclude(self) -> frozenset[str] | Timeout | Rejected:
         """Close the proof: what it rests on, once the kernel accepted it."""
@@ -110,6 +119,7 @@ class CoqProof:
             self.document.stop()
             return Timeout("Qed")
         if isinstance(closed, Failure):
+            _require_memory(closed)
             return Timeout("Qed") if closed.message == _TIMED_OUT else Rejected(f"Qed: {one_line(closed)}")
         if closed is not None:
             return Rejected("Qed left a proof open")
@@ -160,6 +170,11 @@ def _deadline_is_death() -> Iterator[None]:
         yield
     except DeadlineExceededError as error:
         raise ProcessDiedError(str(error)) from None
+
+
+def _require_memory(failed: Failure) -> None:
+    if failed.message == _OUT_OF_MEMORY:
+        raise ProcessDiedError(failed.message, limit="memory")
 
 
 def one_line(failed: Failure) -> str:

@@ -109,13 +109,21 @@ class CoqTop:
         Returns:
             The states after each sentence that was executed, and the failure of the one after them, if any.
         """
+        states, shown = self.load_and_show(texts, timeout_s)
+        return states, shown if isinstance(shown, Failure) else None
+
+    def load_and_show(
+        self, texts: Sequence[str], timeout_s: float
+    ) -> tuple[list[int], Goals | Failure | None]:
+        """As `load`; where all sentences were executed, the goals after the last (None: no open proof)."""
         states: list[int] = []
+        shown = ""
         while len(states) < len(texts):
-            loaded, failed = self._load_batch(texts[len(states) : len(states) + _BATCH], timeout_s)
+            loaded, failed, shown = self._load_batch(texts[len(states) : len(states) + _BATCH], timeout_s)
             states += loaded
             if failed and not (loaded and _mispredicted(failed)):
                 return states, failed
-        return states, None
+        return states, coq_xml.goals(shown)
 
     def goals(self, timeout_s: float) -> Goals | Failure | None:
         """The goals at the tip."""
@@ -225,7 +233,7 @@ class CoqTop:
         self._settle(values)
         return results
 
-    def _load_batch(self, texts: Sequence[str], timeout_s: float) -> tuple[list[int], Failure | None]:
+    def _load_batch(self, texts: Sequence[str], timeout_s: float) -> tuple[list[int], Failure | None, str]:
         calls = [coq_xml.add(text, tip) for text, tip in zip(texts, self._predicted_tips(), strict=False)]
         *values, shown = self._call([*calls, coq_xml.GOAL], timeout_s)
         states: list[int] = []
@@ -244,7 +252,7 @@ class CoqTop:
         if states:
             self.tip = states[-1]
         self._settle(values)
-        return states, failed
+        return states, failed, shown
 
     def _predicted_tips(self) -> Iterator[int]:
         # Coq numbers the states in the order of the accepted Adds, so a batch can be written ahead. Commands

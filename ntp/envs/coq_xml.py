@@ -26,6 +26,9 @@ _STATE_ID = re.compile('<state_id val="([0-9]+)"/>')
 _ACCEPTED = re.compile('<value val="good"><pair><state_id val="([0-9]+)"/><union')
 _LOCATION = re.compile('loc_s="([0-9]+)" loc_e="([0-9]+)"')
 _MESSAGE = re.compile('<message><message_level val="([a-z]+)"[^>]*/?>(.*?)</message>', re.DOTALL)
+# Control characters, and the two code points that XML has not (U+FFFE, U+FFFF), in UTF-8.
+_PRINTABLE = bytes(c if c >= 0x20 or c in b"\t\n\r" else ord("?") for c in range(256))
+_FORBIDDEN = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 _NO_OTHERS = "<list/><list/><list/>"
 
 
@@ -89,7 +92,13 @@ def query(text: str, state: int) -> str:
 
 
 def split_values(answer: bytes) -> list[str]:
-    """One string for each call answered: its feedback followed by its value."""
+    """One string for each call answered: its feedback followed by its value.
+
+    String literals are printed with whatever characters are in them. Those that XML forbids become `?`.
+    """
+    for forbidden in _FORBIDDEN:
+        answer = answer.replace(forbidden, b"?")
+    answer = answer.translate(_PRINTABLE)
     return answer.decode(errors="replace").split("</value>")[:-1]
 
 
@@ -165,7 +174,7 @@ def status(value: str) -> tuple[tuple[str, ...], str | None]:
 
 
 def _read_goals(markup: str) -> tuple[Goal, ...]:
-    # One pass strips every tag; the two that matter are kept as control characters, which Coq never prints.
+    # One pass strips every tag; the two that matter are kept as control characters, which an answer has not.
     marked = markup.replace("&nbsp;", " ").replace("<goal>", "\x02").replace("<richpp>", "\x01")
     text = _TAG.sub("", marked)
     if "&" in text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,6 @@ from ntp.envs.lean_session import LeanEnv
 from ntp.envs.limits import Limits
 from ntp.envs.sandbox import AUTO
 from ntp.errors import ConfigError
-
-# lean-dojo clones, builds and traces in its worker: it needs the network and writes gigabytes to its cache.
-_DOJO_LIMITS = functools.partial(
-    Limits, file_mb=1 << 14, processes=1024, scratch_mb=1 << 16, isolation="limits"
-)
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,18 @@ class LeanReplFactory:
         if not self.command:
             raise ConfigError("env.command is empty: give the program that starts the REPL")
 
+    @property
+    def limits(self) -> Limits:
+        """Of each prover."""
+        return Limits(
+            memory_mb=self.max_memory_mb,
+            # A pickled header of Mathlib's larger files is tens of megabytes.
+            file_mb=512 if self.pickle_directory else 16,
+            processes=self.max_processes,
+            scratch_mb=self.scratch_mb,
+            isolation=self.isolation,
+        )
+
     def __call__(self) -> LeanEnv:
         """A new environment; its process starts when first needed."""
         header = "\n".join([*(f"import {name}" for name in self.imports), self.header]).strip()
@@ -79,20 +85,12 @@ class LeanReplFactory:
             if self.pickle_directory is None
             else Path(self.pickle_directory).absolute(),
         )
-        # A pickled header of Mathlib's larger files is tens of megabytes.
-        limits = Limits(
-            memory_mb=self.max_memory_mb,
-            file_mb=512 if self.pickle_directory else 16,
-            processes=self.max_processes,
-            scratch_mb=self.scratch_mb,
-            isolation=self.isolation,
-        )
         return LeanEnv(
             ReplBackend(
                 project,
                 self.tactic_timeout_s,
                 self.header_timeout_s,
-                limits,
+                self.limits,
                 self.max_commands,
                 self.axioms,
             )
@@ -127,6 +125,17 @@ class LeanDojoFactory:
     max_memory_mb: int = 32768
     num_workers: int = 4
 
+    @property
+    def limits(self) -> Limits:
+        """Of each worker. lean-dojo traces in it: it needs the network and fills a cache."""
+        return Limits(
+            memory_mb=self.max_memory_mb,
+            file_mb=1 << 14,
+            processes=1024,
+            scratch_mb=1 << 16,
+            isolation="limits",
+        )
+
     def __call__(self) -> LeanEnv:
         """A new environment; its worker starts when first needed."""
         return LeanEnv(
@@ -135,7 +144,7 @@ class LeanDojoFactory:
                 self.commit,
                 self.tactic_timeout_s,
                 self.open_timeout_s,
-                _DOJO_LIMITS(memory_mb=self.max_memory_mb),
+                self.limits,
                 self.axioms,
                 WORKER_COMMAND if self.command is None else tuple(self.command),
             )

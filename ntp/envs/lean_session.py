@@ -23,6 +23,7 @@ from ntp.types import (
     Proved,
     Reached,
     Rejected,
+    Status,
     TacticError,
     Theorem,
     Timeout,
@@ -135,12 +136,13 @@ class LeanEnv:
             except ProcessDiedError as death:
                 proof.stop()
                 if not patience.tolerates(death):
-                    return Verdict(False, f"the prover died: {death}")
+                    unsettled = Status.EXCEEDED if death.limit else Status.CRASHED
+                    return Verdict(False, f"the prover died: {death}", unsettled=unsettled)
         match judged:
             case Rejected(reason):
                 return Verdict(False, reason)
             case Timeout(message):
-                return Verdict(False, f"timeout {message}".strip())
+                return Verdict(False, f"timeout {message}".strip(), unsettled=Status.TIMEOUT)
             case axioms:
                 return Verdict(True, axioms=tuple(sorted(axioms)))
 

@@ -12,6 +12,13 @@ from ntp.evaluation.results import Attempt, Proof, TheoremOutcome, TheoremResult
 from ntp.evaluation.tree import proof_tree
 from ntp.types import Crashed, Exceeded, Status, Theorem, Timeout, Trajectory, Transition, Verdict
 
+# From the worst on: each may be why a theorem was not proved.
+_TROUBLES = (
+    (Crashed, TheoremOutcome.CRASHED),
+    (Exceeded, TheoremOutcome.EXCEEDED),
+    (Timeout, TheoremOutcome.TIMEOUT),
+)
+
 VerifyMany = Callable[[list[tuple[Theorem, Sequence[str]]]], list[Verdict | InitError]]
 
 
@@ -95,9 +102,15 @@ def _distinct_proofs(trajectories: Sequence[Trajectory]) -> list[Proof]:
 
 
 def _judge(proof: Proof, verdict: Verdict | InitError, irredundant: Script | None) -> Proof:
-    if isinstance(verdict, InitError):
-        return replace(proof, reason=str(verdict))
-    return replace(proof, verified=verdict.accepted, reason=verdict.reason, irredundant=irredundant or ())
+    if isinstance(verdict, InitError):  # of a theorem that could be opened before
+        return replace(proof, reason=str(verdict), unsettled=str(Status.CRASHED))
+    return replace(
+        proof,
+        verified=verdict.accepted,
+        reason=verdict.reason,
+        irredundant=irredundant or (),
+        unsettled=str(verdict.unsettled or ""),
+    )
 
 
 def _result(
@@ -129,14 +142,12 @@ def _outcome(run: TheoremRun, proofs: Sequence[Proof]) -> TheoremOutcome:
         return TheoremOutcome.INIT_ERROR
     if any(proof.verified for proof in proofs):
         return TheoremOutcome.PROVED
-    if proofs:
+    unsettled = {proof.unsettled for proof in proofs} - {""}
+    if proofs and not unsettled:
         return TheoremOutcome.REJECTED
-    if any(isinstance(step.outcome, Crashed) for step in run.transitions):
-        return TheoremOutcome.CRASHED
-    if any(isinstance(step.outcome, Exceeded) for step in run.transitions):
-        return TheoremOutcome.EXCEEDED
-    if any(isinstance(step.outcome, Timeout) for step in run.transitions):
-        return TheoremOutcome.TIMEOUT
+    for trouble, outcome in _TROUBLES:
+        if outcome in unsettled or any(isinstance(step.outcome, trouble) for step in run.transitions):
+            return outcome
     return TheoremOutcome.FAILED
 
 

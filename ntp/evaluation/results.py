@@ -15,10 +15,10 @@ from ntp.evaluation.tree import ProofTree
 class TheoremOutcome(StrEnum):
     """What became of a theorem that was asked for. Exactly one holds.
 
-    PROVED: the kernel accepted a proof in a fresh replay. REJECTED: proofs were found and none of them
-    survived that replay. INIT_ERROR: the theorem could not be opened. CRASHED, EXCEEDED, TIMEOUT: unproved,
-    and at least one tactic crashed the prover, or else was stopped by a limit on what the prover may use, or
-    else ran past its time, so more resources might prove it. FAILED: the rest.
+    PROVED: the kernel accepted a proof in a fresh replay. REJECTED: proofs were found and that replay
+    refused all of them. INIT_ERROR: the theorem could not be opened. CRASHED, EXCEEDED, TIMEOUT: unproved,
+    and at least one tactic or replay crashed the prover, or else was stopped by a limit on what the prover
+    may use, or else ran past its time, so more resources might prove it. FAILED: the rest.
     """
 
     PROVED = "proved"
@@ -58,6 +58,7 @@ class Proof:
         index: Number of the first attempt that found it.
         verified: Whether a fresh replay accepted it: the only thing that makes it count.
         reason: Why it was not accepted; empty when it was.
+        unsettled: "timeout", "exceeded" or "crashed" where the replay came to no end; empty where it did.
         irredundant: The proof with every tactic dropped that can be; empty unless verified.
     """
 
@@ -68,6 +69,7 @@ class Proof:
     verified: bool
     reason: str = ""
     irredundant: tuple[str, ...] = ()
+    unsettled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from packaging.requirements import Requirement
 from ntp.config.register import PROJECT_ROOT, compose_config
 from ntp.envs.coq_project import INSTALL_COMMAND, check_version
 from ntp.envs.lean_doctor import lean_findings
-from ntp.envs.limits import Limits
 from ntp.envs.probe import ANSWER_TIMEOUT_S, Finding, NoAnswer, ask, version_of
 from ntp.envs.sandbox import AUTO, description, trouble_of
 from ntp.envs.sandbox import INSTALL_COMMAND as INSTALL_BUBBLEWRAP
@@ -68,8 +67,15 @@ def _library(wanted: Requirement) -> Finding:
     return Finding(wanted.name, version, needed=True)
 
 
-def devices(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
-    """GPUs that torch can use."""
+def devices(cfg: DictConfig) -> list[Finding]:
+    """GPUs that torch can use, as many as the trainer is told of."""
+    asked, devices = cfg.trainer.accelerator in ("gpu", "cuda"), cfg.trainer.devices
+    quantised = cfg.model.get("quantization", "none") != "none"
+    wanted = max(int(quantised), devices if asked and isinstance(devices, int) else int(asked))
+    if torch.cuda.device_count() < wanted:
+        mend = "trainer.accelerator=cpu trainer.devices=1" + " model.quantization=none" * quantised
+        detail = f"this config wants {wanted}, torch sees {torch.cuda.device_count()}"
+        return [Finding("GPU", "", mend, detail, needed=True)]
     if not torch.cuda.is_available():
         return [Finding("GPU", "none", detail="small models only; everything else runs without one")]
     return [
@@ -111,13 +117,28 @@ def lean(cfg: DictConfig) -> list[Finding]:
 
 
 def isolation(cfg: DictConfig) -> list[Finding]:
-    """How provers would be kept apart from the machine."""
+    """How the environment's provers would be kept apart from the machine, and whether all of them fit."""
     try:
-        found = description(Limits(isolation=cfg.env.get("isolation", AUTO)))
+        factory = instantiate(cfg.env)
+        found = description(factory.limits)
+    except EnvError as error:
+        return [Finding("isolation", "", INSTALL_BUBBLEWRAP, str(error), needed=True)]
     except NtpError as error:
-        return [Finding("isolation", "", INSTALL_BUBBLEWRAP, str(error))]
-    trouble = trouble_of("bubblewrap")
-    return [Finding("isolation", found, INSTALL_BUBBLEWRAP if trouble else "", trouble)]
+        return [Finding("isolation", "", "", str(error), needed=True)]
+    trouble = trouble_of("bubblewrap") if factory.limits.isolation == AUTO else ""
+    return [
+        Finding("isolation", found, INSTALL_BUBBLEWRAP if trouble else "", trouble),
+        _memory_of_provers(factory.num_workers, factory.limits.memory_mb),
+    ]
+
+
+def _memory_of_provers(num_workers: int, memory_mb: int) -> Finding:
+    total_mb = psutil.virtual_memory().total >> 20
+    found = f"{num_workers} of at most {memory_mb} MB each"
+    if num_workers * memory_mb <= total_mb:
+        return Finding("provers", found)
+    detail = f"this machine has {total_mb} MB: tactics that eat memory at the same time may exhaust it"
+    return Finding("provers", found, f"env.max_memory_mb={total_mb // num_workers // 2}", detail)
 
 
 def slurm(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001

@@ -104,11 +104,6 @@ def side_of(split: Split, side: str) -> tuple[str, ...]:
     return sides[side]
 
 
-def verifier_side(cfg: DictConfig) -> str:
-    """The side of the split whose attempts verifiers are trained on: their own where there is one."""
-    return "verifier" if cfg.data.split.verifier_fraction > 0 else "train"
-
-
 def policy_directory(path: Path) -> Path:
     """Where the policy lies in what a user or a stage gives: itself, or the `policy` folder of a run."""
     return path / "policy" if (path / "policy").is_dir() else path

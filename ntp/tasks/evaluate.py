@@ -26,11 +26,12 @@ from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
 from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
+from ntp.tasks.choices import priority_weights
 from ntp.tasks.context import Context
 from ntp.tasks.data import load_policy, sample_theorems
 from ntp.tasks.parts import Part, num_done, parts_of
 from ntp.tasks.retrieval import load_augmentation
-from ntp.tasks.searches import best_first_search, priority_weights, sampling_search
+from ntp.tasks.searches import best_first_search, sampling_search
 from ntp.tasks.shards import shard_of
 from ntp.tasks.verifiers import load_verifiers
 from ntp.tracking.progress import ProgressReporter

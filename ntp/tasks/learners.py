@@ -27,6 +27,7 @@ from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.datamodule import RetrievalDataModule
 from ntp.retrieval.examples import retrieval_examples
 from ntp.retrieval.negatives import ContrastiveSchedule
+from ntp.tasks.choices import verifier_side
 from ntp.tasks.data import (
     load_policy,
     load_split,
@@ -36,7 +37,6 @@ from ntp.tasks.data import (
     require_theorems,
     side_of,
     tactic_pairs,
-    verifier_side,
 )
 from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.verifiers import labelled_side, load_verifiers

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.tasks import (
-    collect,
-    doctor,
-    evaluate,
-    extract,
-    merge,
-    mine,
-    overoptimisation,
-    retrieval_eval,
-    statistics,
-    train,
-    verifier_eval,
-)
 from ntp.tasks.context import Context
 from ntp.tasks.placement import require_placement
 from ntp.tasks.plan import plan
@@ -33,30 +22,28 @@ from ntp.tracking.processes import await_main, is_main
 from ntp.tracking.run_dir import RunDir, set_aside
 from ntp.tracking.stage_lock import StageLock
 
-# By the kind of the stage; each returns its summary.
-TASKS: dict[str, Callable[[Context], dict[str, float]]] = {
-    "extract": extract.run,
-    "statistics": statistics.run,
-    "sft": train.run,
-    "gfn": train.run,
-    "mine": mine.run,
-    "verifier": train.run,
-    "retriever": train.run,
-    "evaluate": evaluate.run,
-    "merge": merge.run,
-    "verifier_eval": verifier_eval.run,
-    "retrieval_eval": retrieval_eval.run,
-    "overoptimisation": overoptimisation.run,
+# By the kind of a stage, the module of `ntp.tasks` whose `run` makes it and returns its summary. Imported
+# late: Torch and Lightning take seconds, and many tasks do without.
+TASKS = {
+    "extract": "extract",
+    "statistics": "statistics",
+    "sft": "train",
+    "gfn": "train",
+    "mine": "mine",
+    "verifier": "train",
+    "retriever": "train",
+    "evaluate": "evaluate",
+    "merge": "merge",
+    "verifier_eval": "verifier_eval",
+    "retrieval_eval": "retrieval_eval",
+    "overoptimisation": "overoptimisation",
 }
 
 # What is only printed.
-REPORTS: dict[str, Callable[[DictConfig], None]] = {
-    "doctor": doctor.run,
-    "collect": collect.run,
-}
+REPORTS = ("doctor", "collect")
 
 # What all processes of a distributed run work on; the main one does the rest alone.
-_DISTRIBUTED = train.run
+_DISTRIBUTED = "train"
 
 console = Console(stderr=True, quiet=not is_main())
 
@@ -74,7 +61,7 @@ def run_task(cfg: DictConfig) -> float | None:
         # No experiment names it: what it prints is kept nowhere.
         cfg.name = cfg.task.name
         reject_unknown_keys(cfg)
-        REPORTS[cfg.task.name](cfg)
+        _load(cfg.task.name)(cfg)
         return None
     return finish(stage_of(cfg))
 
@@ -150,7 +137,7 @@ def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[
         tracking.uri, tracking.experiment, directory, directory.name, tracking.parent_run_id
     ) as run:
         describe(run, stage, inputs)
-        summary = TASKS[stage.kind](Context(stage.cfg, directory, inputs, run))
+        summary = _load(TASKS[stage.kind])(Context(stage.cfg, directory, inputs, run))
         run_dir.write_summary(summary)
         keep(run, stage, summary)
     run_dir.mark_complete()
@@ -160,7 +147,11 @@ def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[
 def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool) -> dict[str, float]:
     """Take part in what the main process makes, as far as others can, and wait for the rest."""
     task = TASKS[stage.kind]
-    if task is _DISTRIBUTED and lock.await_leader(lambda: stage.is_complete and not force):
-        task(Context(stage.cfg, stage.directory, inputs, Run()))
+    if task == _DISTRIBUTED and lock.await_leader(lambda: stage.is_complete and not force):
+        _load(task)(Context(stage.cfg, stage.directory, inputs, Run()))
     await_main(stage.directory)
     return RunDir(stage.directory).read_summary()
+
+
+def _load(task: str) -> Callable[[Any], Any]:
+    return import_module(f"ntp.tasks.{task}").run

@@ -27,7 +27,7 @@ def require_placement(cfg: DictConfig) -> None:
             f"this SLURM job has {num_tasks} tasks and the trainer {devices} devices on {num_nodes} nodes: "
             "give hydra.launcher.tasks_per_node=trainer.devices and hydra.launcher.nodes=trainer.num_nodes"
         )
-    if num_tasks == 1 and wanted not in (None, 1) and _is_sweep():
+    if num_tasks == 1 and wanted != 1 and _is_sweep():
         raise ConfigError(
             f"trainer.devices={devices}: a sweep on this machine has one process for each job; leave out -m, "
             "or sweep with hydra/launcher=slurm_8gpu"

@@ -13,8 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ntp.config.register import compose_config
 from ntp.errors import CheckpointError, ConfigError
-from ntp.tasks.data import verifier_side
-from ntp.tasks.searches import priority_weights
+from ntp.tasks.choices import priority_weights, verifier_side
 from ntp.tasks.shards import SECTIONS, check_shards, shard_config
 from ntp.tasks.sources import extraction, require_prover
 from ntp.tasks.stages import PLACEMENT, RETRIEVING, Stage, kind_of

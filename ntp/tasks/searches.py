@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from omegaconf import DictConfig
 
-from ntp.errors import ConfigError
 from ntp.policy.requests import Draw
 from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
@@ -27,19 +26,6 @@ def sampling_search(options: DictConfig, seed: int) -> Callable[[Theorem, ProofS
         return SamplingSearch(theorem, root, draws, options.max_depth, budget)
 
     return make
-
-
-def priority_weights(search: DictConfig) -> tuple[float, float]:
-    """Weights of the policy's log-probability and of the verifiers' belief, as `search.score` says.
-
-    Raises:
-        ConfigError: It is unknown.
-    """
-    weight = float(search.verifier_weight)
-    weights = {"policy": (1.0, 0.0), "verifier": (0.0, weight), "mixed": (1.0, weight)}
-    if search.score not in weights:
-        raise ConfigError(f"search.score={search.score} is unknown: choose one of {', '.join(weights)}")
-    return weights[search.score]
 
 
 def best_first_search(

@@ -23,6 +23,7 @@ from ntp.sweep.records import (
     Progress,
     job_folder,
     read_parent,
+    read_progress,
     write_job,
     write_parent,
     write_progress,
@@ -74,7 +75,11 @@ def run_job(cfg: DictConfig) -> float | None:
         raise
     except Exception as error:
         line = _one_line(error)
-        write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error=line))
+        if not is_main():
+            line = f"task {os.environ.get('SLURM_PROCID', '')}: {line}"
+        # Of several tasks the first one that fails says why; the others fail because it is gone.
+        if (said := read_progress(sweep, number)) is None or said.status != FAILED:
+            write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error=line))
         print(f"error: job {number}: {line}", file=sys.stderr, flush=True)
         if _is_submitted():
             traceback.print_exc()

@@ -5,20 +5,26 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from typing import Any
 
 import lightning
+import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.model_helpers import is_overridden
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
+from ntp.errors import ConfigError
 from ntp.models.sharding import require_shardable
 from ntp.modules.sharded_strategy import ShardedStrategy
 from ntp.tasks.context import Context
 from ntp.tasks.learners import LEARNERS
 from ntp.tasks.placement import is_sharded
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
+from ntp.tracking.processes import local_rank
 from ntp.tracking.training_progress import TrainingProgress
 
 
@@ -27,25 +33,20 @@ def run(context: Context) -> dict[str, float]:
 
     Raises:
         CheckpointError: The last checkpoint is for another model.
-        ConfigError: The model cannot be sharded, and was to be.
+        ConfigError: The trainer cannot have what it is told of (devices, say), or the model cannot be shared
+            out among processes.
     """
     started = time.monotonic()
     _quieten_lightning()
     cfg, directory = context.cfg, context.directory
     lightning.seed_everything(cfg.seed, verbose=False)
-    dataset = Dataset.load(context.inputs["dataset"])
-    context.mlflow.set_tags({"dataset": dataset.metadata.content_hash})
-    module, datamodule = LEARNERS[cfg.module.name](cfg, dataset, context.inputs)
+    if torch.cuda.is_available():  # what is loaded before the trainer places its model goes there too
+        torch.cuda.set_device(local_rank() % torch.cuda.device_count())
     plugins: list[object] = [AtomicCheckpointIO()]
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))  # two who put a job back into the queue fight
-    sharded = is_sharded(cfg)
-    if sharded:
-        require_shardable(module.backbones())
-    trainer = instantiate(
-        OmegaConf.to_container(cfg.trainer, resolve=True),
-        strategy=ShardedStrategy() if sharded else cfg.trainer.strategy,
-        inference_mode=not sharded,
+    trainer = _make_trainer(
+        cfg,
         logger=context.mlflow.lightning_logger(),
         callbacks=[
             LastCheckpoint(directory, cfg.tracking.checkpoint_every_n_steps),
@@ -57,6 +58,11 @@ def run(context: Context) -> dict[str, float]:
         # Every process is given the whole batch and takes its share (`ntp.modules.learner`).
         use_distributed_sampler=False,
     )
+    dataset = Dataset.load(context.inputs["dataset"])
+    context.mlflow.set_tags({"dataset": dataset.metadata.content_hash})
+    module, datamodule = LEARNERS[cfg.module.name](cfg, dataset, context.inputs)
+    if is_sharded(cfg):
+        require_shardable(module.backbones())
     try:
         trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory), weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
@@ -72,6 +78,19 @@ def run(context: Context) -> dict[str, float]:
         "num_steps": trainer.global_step,
         "wall_s": time.monotonic() - started,
     }
+
+
+def _make_trainer(cfg: DictConfig, **others: Any) -> lightning.Trainer:
+    options = OmegaConf.to_container(cfg.trainer, resolve=True)
+    if is_sharded(cfg):
+        others |= {"strategy": ShardedStrategy(), "inference_mode": False}
+    try:
+        return instantiate(options, **others)
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, MisconfigurationException):
+            raise
+        reason = " ".join(str(error.__cause__).split())
+        raise ConfigError(f"trainer: {reason} (task=doctor says what there is)") from None
 
 
 def _quieten_lightning() -> None:

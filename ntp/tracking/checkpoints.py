@@ -57,16 +57,19 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, directory: Path, every_n_steps: int) -> None:
         self.path = directory / LAST_CHECKPOINT
         self.every_n_steps = every_n_steps
-        self._saved_step = 0
+        self._saved_step = self._seen_step = 0
         self._signals = StopSignals()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """A resumed run counts from the step that it resumed at."""
-        self._saved_step = trainer.global_step
+        self._saved_step = self._seen_step = trainer.global_step
         self._signals.open()
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Save when the last save is old enough."""
+        """After an optimizer step, save when the last save is old enough."""
+        if trainer.global_step == self._seen_step:
+            return  # gradients are being accumulated, which no checkpoint holds
+        self._seen_step = trainer.global_step
         stop = trainer.strategy.reduce_boolean_decision(self._signals.received is not None, all=False)
         if stop or trainer.global_step - self._saved_step >= self.every_n_steps:
             self._save(trainer)

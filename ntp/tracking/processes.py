@@ -9,14 +9,20 @@ import os
 import time
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_only
-
 from ntp.tracking.run_dir import is_complete
+
+# Each is 0 in the main process where it is set at all, and one of them is not in every other process.
+_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
 def is_main() -> bool:
     """Whether this is the process of rank 0, or the only one."""
-    return rank_zero_only.rank == 0
+    return all(os.environ.get(name, "0") == "0" for name in _RANKS)
+
+
+def local_rank() -> int:
+    """This process's number among those of this machine."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
 
 
 def await_main(directory: Path, poll_s: float = 1.0) -> None:

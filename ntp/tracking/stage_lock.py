@@ -27,7 +27,6 @@ _BEAT_S = 15.0
 _DEAD_AFTER_S = 120.0
 _POLL_S = 0.5
 _FORGOTTEN_AFTER_S = 3600.0  # no two clocks differ by so much: what was last touched then need not be watched
-_SECOND_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ class StageLock:
         traceback: TracebackType | None,
     ) -> None:
         self._released.set()
-        self._remove(self._text)
+        if self._is_mine():
+            self.path.unlink(missing_ok=True)
 
     def await_leader(self, is_made: Callable[[], bool]) -> bool:
         """Wait, in a process that helps another one, until that one holds the lock or the stage is made.
@@ -118,8 +118,8 @@ class StageLock:
             if (text, touched_now) != (waits_for, touched):
                 waits_for, touched, since = text, touched_now, time.monotonic()
             if self._is_dead(owner, touched_now, since):
-                self._say(f"{self._name}: {owner or 'the other process'} has died; taking over")
-                self._remove(text)
+                if self._remove(text):
+                    self._say(f"{self._name}: {owner or 'the other process'} has died; taking over")
             else:
                 time.sleep(_POLL_S)
 
@@ -157,22 +157,33 @@ class StageLock:
         except DataError:
             return None
 
-    def _remove(self, text: str) -> None:
-        """Remove the lock that holds `text`, and no other that may have taken its place."""
-        aside = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}")
+    def _remove(self, text: str) -> bool:
+        """Remove a dead process's lock, which holds `text`; whether it was still there.
+
+        Of those who saw it die one at a time looks and removes: the lock of the first to take over must not
+        be taken for it by the second.
+        """
+        turn = self.path.with_name(f"{self.path.name}.turn")
         try:
-            self.path.rename(aside)
-        except FileNotFoundError:
-            return
-        if aside.read_text(encoding="utf-8") == text:
-            aside.unlink()
-        else:
-            aside.rename(self.path)
+            os.close(os.open(turn, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        except FileExistsError:
+            time.sleep(_POLL_S)
+            with suppress(FileNotFoundError):
+                if time.time() - turn.stat().st_mtime > _FORGOTTEN_AFTER_S:  # its owner died within its turn
+                    turn.unlink()
+            return False
+        try:
+            found = self._read()
+            if found is None or found[0] != text:
+                return False
+            self.path.unlink()
+            return True
+        finally:
+            turn.unlink()
 
     def _beat(self) -> None:
         while not self._released.wait(self._beat_s):
-            # A waiting process that was mistaken moves the file away and back within no time.
-            if not self._is_mine() and not self._released.wait(_SECOND_LOOK_S) and not self._is_mine():
+            if not self._is_mine() and not self._released.is_set():
                 self._say(
                     f"error: {self._name} was taken over by another process, as this one had stood still"
                 )

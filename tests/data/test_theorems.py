@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from ntp.data.theorems import TheoremDataModule, TheoremSchedule
@@ -40,3 +42,10 @@ def test_the_pool_lives_from_setup_to_teardown():
     module.teardown("fit")
     with pytest.raises(AssertionError):
         _ = module.pool
+
+
+def test_a_resumed_run_goes_on_behind_the_batches_that_its_steps_took():
+    datamodule = TheoremDataModule(THEOREMS, lambda: ToyEnv({}), num_workers=2, seed=0)
+    datamodule.trainer = SimpleNamespace(global_step=3, accumulate_grad_batches=4)
+    resumed = next(iter(datamodule.train_dataloader()))
+    assert resumed == TheoremSchedule(THEOREMS, 2, seed=0).batch(12)

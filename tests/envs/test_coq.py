@@ -9,11 +9,14 @@ from ntp.envs.coq_project import CoqProject, LoadPath
 from ntp.envs.limits import Limits
 from ntp.errors import ConfigError, EnvError, InitError
 from ntp.types import (
+    Crashed,
     Exceeded,
+    Goal,
     Proved,
     Reached,
     Rejected,
     Span,
+    Status,
     TacticError,
     Theorem,
     Timeout,
@@ -143,6 +146,22 @@ def test_verify_wants_a_whole_proof(conj):
     after = env.verify(conj_theorem, ["now intros ->.", "auto."])
     assert not after.accepted and after.reason
     assert "not one sentence" in env.verify(conj_theorem, ["intro H. split."]).reason
+
+
+def test_a_replay_that_comes_to_no_end_is_no_refusal(cheats):
+    env, theorems = cheats
+    endless = env.verify(theorems["plain"], ["do 1000000000 idtac."])
+    assert (endless.accepted, endless.unsettled) == (False, Status.TIMEOUT)
+    refused = env.verify(theorems["plain"], ["intros; destruct absurd."])
+    assert (refused.accepted, refused.unsettled) == (False, None)
+
+
+def test_only_a_proof_that_was_accepted_leaves_its_process_to_the_next(conj):
+    env, theorems = conj
+    assert env.verify(theorems["first"], ["exact I."]).accepted
+    assert env.pid
+    assert not env.verify(theorems["first"], ["exact 3."]).accepted
+    assert not env.pid
 
 
 @pytest.fixture
@@ -320,13 +339,55 @@ def test_a_killed_process_changes_nothing(stdlib, proofs, open_env):
     assert [o.state.key for o in outcomes[:-1]] == [o.state.key for o in calm[:-1]]
 
 
-def test_a_tactic_that_kills_the_process_is_a_crash_and_the_session_goes_on(write_project, open_env, proofs):
+def test_a_tactic_that_eats_all_memory_breaks_a_limit_and_the_session_goes_on(
+    write_project, open_env, proofs
+):
     project = write_project({"A.v": CONJ})
     env = open_env(project, tactic_timeout_s=20, limits=Limits(memory_mb=300))
     session = env.open(by_name(proofs("A.v", CONJ))["conj"])
     outcome = session.step(session.root, "let x := eval vm_compute in (Nat.pow 2 30) in idtac.")
-    assert isinstance(outcome, Exceeded | TacticError)
+    assert isinstance(outcome, Exceeded) and outcome.limit == "memory"
+    assert isinstance(session.step(session.root, "let x := eval vm_compute in (1 + 1) in idtac."), Reached)
     assert walk(session, ["now intros ->."]) == [Proved()]
+
+
+@pytest.mark.parametrize("character", [1, 2, 7, 27])
+def test_control_characters_in_goals_and_messages_mean_nothing(write_project, open_env, proofs, character):
+    """Coq prints a string literal with whatever is in it."""
+    source = "Require Import String.\nLemma l : forall n : nat, n = n.\nProof. reflexivity. Qed."
+    bits = " ".join("true" if character >> i & 1 else "false" for i in range(8))
+    literal = f"(String.String (Ascii.Ascii {bits}) String.EmptyString)"
+    ((theorem, _),) = proofs("S.v", source)
+    session = open_env(write_project({"S.v": source})).open(theorem)
+    reached = session.step(session.root, f"assert (H : {literal} = String.EmptyString).")
+    assert reached.state.goal == Goal((), '"?"%string = ""%string')
+    assert reached.state.other_goals == ('H : "?"%string = ""%string\n⊢ forall n : nat, n = n',)
+    shelved = session.step(session.root, f"assert (H : {literal} = String.EmptyString); [shelve|].")
+    assert shelved.state.goal.hypotheses == ('H : "?"%string = ""%string',)
+    failed = session.step(session.root, f"let x := constr:({literal}) in fail 0 x.")
+    assert isinstance(failed, TacticError) and '"?"' in failed.message
+    assert walk(session, ["intro n.", "reflexivity."])[-1] == Proved()
+
+
+def test_a_state_that_comes_out_otherwise_is_not_taken_for_the_one_asked_about(
+    write_project, open_env, proofs
+):
+    """A tactic may depend on more than its state: the clock, or here a library that is built again."""
+    source = "From My Require Import Base.\nLemma l : forall n : nat, n = n.\nProof. reflexivity. Qed."
+    project = write_project({"Base.v": "Ltac name := intro x.", "Use.v": source})
+    build = f"cd {project.root} && coqc -q -R . My Base.v"
+    assert os.system(build) == 0
+    ((theorem, _),) = proofs("Use.v", source)
+    env = open_env(CoqProject(project.root, (LoadPath("-R", ".", "My"),)))
+    session = env.open(theorem)
+    state = session.step(session.root, "name.").state
+    assert session.step(state, "generalize x.").state.goal.hypotheses == ("x : nat",)
+    write_project({"Base.v": "Ltac name := intro y."})
+    assert os.system(build) == 0
+    os.kill(env.pid, signal.SIGKILL)
+    assert isinstance(session.step(state, "destruct y."), Crashed)
+    assert isinstance(session.step(session.root, "name."), Reached), "remembered"
+    assert walk(session, ["intro n.", "reflexivity."])[-1] == Proved()
 
 
 def test_close_ends_the_process_and_may_be_repeated(conj):

@@ -48,6 +48,8 @@ def kernel(theorem, tactics):
     """Stands for a prover in which exactly the scripts that end in `auto` are proofs."""
     if theorem.id == "Gone":
         return InitError("Gone: does not replay")
+    if tactics[-1] == "slow":
+        return Verdict(False, "'slow': timeout", unsettled=Status.TIMEOUT)
     return Verdict(tactics[-1] == "auto", "" if tactics[-1] == "auto" else "Qed refused")
 
 
@@ -56,7 +58,7 @@ def verify_many(requests):
 
 
 def test_every_theorem_has_one_outcome(theorem_of, run_of):
-    names = ("proved", "failed", "timeout", "crashed", "rejected", "Gone", "unopened", "exceeded")
+    names = ("proved", "failed", "timeout", "crashed", "rejected", "Gone", "unopened", "exceeded", "slow")
     theorems = {name: theorem_of(name) for name in names}
     runs = [
         run_of(theorems["proved"], (["lia"], Status.STUCK), (["cbn", "auto"], Status.PROVED)),
@@ -67,6 +69,7 @@ def test_every_theorem_has_one_outcome(theorem_of, run_of):
         run_of(theorems["Gone"], (["auto"], Status.PROVED)),
         TheoremRun(theorems["unopened"], error=InitError("unopened: no such theorem")),
         run_of(theorems["exceeded"], *[(["grow"], Status.EXCEEDED)] * 2, (["loop"], Status.TIMEOUT)),
+        run_of(theorems["slow"], (["fix"], Status.PROVED), (["slow"], Status.PROVED)),
     ]
     results = assess("sft", runs, verify_many, wall_s=60.0, independent=True)
     assert [str(r.outcome) for r in results] == [
@@ -75,11 +78,12 @@ def test_every_theorem_has_one_outcome(theorem_of, run_of):
         "timeout",
         "crashed",
         "rejected",
-        "rejected",
+        "crashed",
         "init_error",
         "exceeded",
-    ]
-    assert [r.num_stopped_by_limits for r in results] == [0] * 7 + [2]
+        "timeout",
+    ], "a replay that came to no end is no refusal"
+    assert [r.num_stopped_by_limits for r in results] == [0] * 7 + [2, 0]
     assert flat_summary([summarize("sft", results)])["sft/num_stopped_by_limits"] == 2
     assert results[4].proofs[0].reason == "Qed refused"
     assert results[5].proofs[0].reason == "Gone: does not replay"

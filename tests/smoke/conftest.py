@@ -24,20 +24,36 @@ SMALL = [
 
 
 class Cli:
-    def __init__(self, outputs: Path) -> None:
-        self.outputs = outputs
+    """`python -m ntp.run` with an output directory.
 
-    def command(self, *arguments: str) -> list[str]:
+    Args:
+        outputs: The output directory.
+        warm: Runs it in a process that has imported everything.
+    """
+
+    def __init__(self, outputs: Path, warm) -> None:
+        self.outputs = outputs
+        self._warm = warm
+
+    def with_outputs(self, outputs: Path) -> "Cli":
+        """The command line with outputs of its own: others' could be taken for its runs."""
+        return Cli(outputs, self._warm)
+
+    def arguments(self, *arguments: str) -> list[str]:
         # Hydra takes options before overrides only.
         options = [argument for argument in arguments if argument.startswith("-")]
         overrides = [argument for argument in arguments if not argument.startswith("-")]
-        return [sys.executable, "-m", "ntp.run", *options, f"paths.outputs={self.outputs}", *overrides]
+        return [*options, f"paths.outputs={self.outputs}", *overrides]
 
-    def __call__(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=280, env=environment, **options
-        )
+    def begin(self, *arguments: str, **options) -> subprocess.Popen[str]:
+        """Start it in the background and cold, its standard error in a pipe."""
+        command = [sys.executable, "-m", "ntp.run", *self.arguments(*arguments)]
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(command, text=True, env=environment, **pipes, **options)
+
+    def __call__(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self._warm.run("ntp.run", *self.arguments(*arguments), **variables)
 
     def succeed(self, *arguments: str) -> Path:
         """Run, and return the output directory, which is the last line printed."""
@@ -45,9 +61,9 @@ class Cli:
         assert done.returncode == 0, done.stderr[-3000:]
         return Path(done.stdout.splitlines()[-1])
 
-    def fail(self, *arguments: str, **options) -> str:
+    def fail(self, *arguments: str, **variables: str) -> str:
         """Run something that cannot work, and return the one line that says why."""
-        done = self(*arguments, **options)
+        done = self(*arguments, **variables)
         assert done.returncode != 0
         assert "Traceback" not in done.stderr, done.stderr[-3000:]
         lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -56,8 +72,14 @@ class Cli:
 
 
 @pytest.fixture(scope="session")
-def cli(tmp_path_factory) -> Cli:
-    return Cli(tmp_path_factory.mktemp("outputs"))
+def cli(tmp_path_factory, warm) -> Cli:
+    return Cli(tmp_path_factory.mktemp("outputs"), warm)
+
+
+@pytest.fixture(scope="module")
+def own_cli(cli, tmp_path_factory) -> Cli:
+    """The command line with outputs of this file's own."""
+    return cli.with_outputs(tmp_path_factory.mktemp("outputs"))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ def test_no_experiment(cli):
 
 
 def test_coq_missing(cli, small, tmp_path):
-    line = cli.fail("+experiment=extract_coq", *small, f"paths.outputs={tmp_path}", env={"PATH": "/nowhere"})
+    line = cli.fail("+experiment=extract_coq", *small, f"paths.outputs={tmp_path}", PATH="/nowhere")
     assert "apt-get install coq" in line
 
 
@@ -69,13 +68,7 @@ def test_an_output_directory_that_cannot_be_made(cli, small, tmp_path):
 def test_ctrl_c(cli, small, tmp_path):
     """At a moment of no particular kind: one line, status 130, and no prover left behind."""
     arguments = ["+experiment=extract_coq", *small, "data.include=[ZArith/*.v]", f"paths.outputs={tmp_path}"]
-    process = subprocess.Popen(
-        cli.command(*arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = cli.begin(*arguments, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list(Path(tmp_path).glob("extract_coq-*/shards/*.json")) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -91,13 +90,7 @@ def test_evaluation_counts_every_theorem(evaluated):
 
 def begin(cli, directory, *arguments):
     """A training run in the background, once its first checkpoint is there."""
-    process = subprocess.Popen(
-        cli.command(*arguments),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = cli.begin(*arguments)
     deadline = time.monotonic() + 200
     while not (directory / "last.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

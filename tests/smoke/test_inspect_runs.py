@@ -14,12 +14,6 @@ LEARNS = ["model.hidden_size=64", "trainer.max_steps=200", "module.batch_size=16
 
 
 @pytest.fixture(scope="module")
-def own_cli(cli, tmp_path_factory):
-    """The command line with outputs of its own: what other tests have made would be taken for these runs."""
-    return type(cli)(tmp_path_factory.mktemp("outputs"))
-
-
-@pytest.fixture(scope="module")
 def demo(own_cli, small):
     study = [*small, LEARNS[0], "tracking.experiment=demo"]
     sft = own_cli.succeed("+experiment=demo_sft", *small, *LEARNS, "tracking.experiment=demo")

@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -63,7 +61,7 @@ def sft(cli, options):
 
 
 def test_supervised_training_gives_what_one_process_gives(cli, options, sft, tmp_path):
-    sharded = cli.succeed(*SFT, *options, *SHARDED, f"paths.outputs={tmp_path}")
+    sharded = cli.with_outputs(tmp_path).succeed(*SFT, *options, *SHARDED)
     assert sharded.name == sft.name, "where a model is computed is no part of the key"
     assert_equal_results(sharded, sft)
 
@@ -73,30 +71,23 @@ def test_tuning_that_is_stopped_and_resumed_gives_what_one_process_gives(cli, op
     gfn += ["trainer.max_steps=6", "trainer.max_time=null", "tracking.checkpoint_every_n_steps=1"]
     gfn += ["module.num_on_policy=3", "module.keep_unsolved=1"]
     whole = cli.succeed(*gfn)
-    sharded = [*gfn, *SHARDED, f"paths.outputs={tmp_path}"]
-    directory = tmp_path / whole.name
-    said = stopped(cli, directory, sharded)
+    own, directory = cli.with_outputs(tmp_path), tmp_path / whole.name
+    said = stopped(own, directory, *gfn, *SHARDED)
     assert said.count("stopped by SIGTERM after step") == 1, said
     assert not (directory / "COMPLETE").exists(), "the run was over before it could be stopped"
-    assert cli.succeed(*sharded, "resume=true") == directory
+    assert own.succeed(*gfn, *SHARDED, "resume=true") == directory
     assert_equal_results(directory, whole)
 
 
-def stopped(cli, directory: Path, arguments):
+def stopped(cli, directory, *arguments):
     """Begin a run, ask it to end after its first step, and return what it says."""
-    process = subprocess.Popen(
-        cli.command(*arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = cli.begin(*arguments)
     deadline = time.monotonic() + 120
     while not (directory / "last.ckpt").exists() and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)
-    return process.communicate(timeout=60)[0]
+    return process.communicate(timeout=60)[1]
 
 
 def test_what_cannot_be_sharded_is_refused_in_one_line(cli, small, options):

@@ -20,12 +20,6 @@ METHODS = ("one_shot", "policy", "policy_best_first")
 
 
 @pytest.fixture(scope="module")
-def own_cli(cli, tmp_path_factory):
-    """The command line with outputs of its own: what other tests have made would be taken for these runs."""
-    return type(cli)(tmp_path_factory.mktemp("outputs"))
-
-
-@pytest.fixture(scope="module")
 def search_eval(small, sft_policy):
     return [
         "+experiment=search_eval",
@@ -53,12 +47,7 @@ def shards(own_cli, search_eval):
     """Both shards, after the second was killed in mid-work and the sweep sent again."""
     sweep = ["-m", *search_eval, "+sweep=shards", "evaluation.num_shards=2"]
     first = own_cli.succeed(*search_eval, "evaluation.shard=0/2")
-    process = subprocess.Popen(
-        own_cli.command(*sweep),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = own_cli.begin(*sweep)
     deadline = time.monotonic() + 200
     begun: list[Path] = []
     while not begun and time.monotonic() < deadline:
@@ -70,7 +59,7 @@ def shards(own_cli, search_eval):
         begun = [path for path in begun if not (path / "COMPLETE").exists()]
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     (second,) = begun
     assert not (second / "COMPLETE").exists(), "the shard was over before it could be killed"
     before = (first / "COMPLETE").stat().st_mtime_ns, (second / "results-one_shot.jsonl").stat().st_mtime_ns

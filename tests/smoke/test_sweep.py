@@ -10,12 +10,12 @@ pytestmark = [pytest.mark.coq, pytest.mark.slow]
 @pytest.fixture
 def cli(cli, tmp_path):
     """The command line with outputs of its own."""
-    return type(cli)(tmp_path / "outputs")
+    return cli.with_outputs(tmp_path / "outputs")
 
 
 def test_a_job_that_fails_is_told_of_and_the_others_finish(cli):
     asked = ["-m", "+experiment=extract_coq", "data.include=[Nowhere.v],[Bool/Zerob.v]"]
-    done = cli(*asked, env={"COLUMNS": "300"})
+    done = cli(*asked, COLUMNS="300")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     (extraction,) = cli.outputs.glob("extract_coq-*/COMPLETE")
@@ -26,7 +26,7 @@ def test_a_job_that_fails_is_told_of_and_the_others_finish(cli):
     assert "Nowhere.v" in why
     assert why in Path(log.split("log: ")[1]).read_text()
 
-    later = cli("task=collect", env={"COLUMNS": "300"})
+    later = cli("task=collect", COLUMNS="300")
     assert later.returncode == 1
     assert [line for line in later.stderr.splitlines() if line.startswith("│")] == rows
     assert later.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]

@@ -47,6 +47,28 @@ def test_everything_is_looked_for(tmp_path):
     assert not any(f.needed for f in found if f.name in {"Lean REPL", "SLURM", "GPU"})
 
 
+def test_isolation_is_that_of_the_environment():
+    dojo = ["env=lean_dojo", "env.url=https://example.org/repo", "env.commit=abc"]
+    found = findings(checks.isolation, *dojo, "env.num_workers=2")
+    assert "limits" in found["isolation"].found and "32768 MB" in found["isolation"].found
+    assert "2 of at most 32768 MB" in found["provers"].found
+    unknown = findings(checks.isolation, "env.isolation=nonsense")["isolation"]
+    assert unknown.needed and not unknown.ok and "nonsense" in unknown.detail
+
+
+def test_provers_that_could_exhaust_the_machine_are_told_of():
+    found = findings(checks.isolation, "env.num_workers=1000000")["provers"]
+    assert not found.ok and "exhaust" in found.detail
+
+
+def test_gpus_that_the_config_wants_and_are_not_there_are_told_of():
+    many = 1 + checks.torch.cuda.device_count()
+    asked = ["trainer.accelerator=gpu", f"trainer.devices={many}"]
+    (found,) = checks.devices(config(*asked))
+    assert found.needed and not found.ok and f"wants {many}" in found.detail
+    assert all(finding.ok for finding in checks.devices(config()))
+
+
 @pytest.mark.coq
 def test_coq_is_found(script, monkeypatch):
     monkeypatch.undo()

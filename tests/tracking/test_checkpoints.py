@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch.utils.data import DataLoader
 
+from ntp.errors import PreemptedError
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
 
 
@@ -27,7 +29,7 @@ class Regression(LightningModule):
         return torch.optim.AdamW(self.parameters(), lr=0.1)
 
 
-def fit(directory, max_steps, module, resume=False):
+def fit(directory, max_steps, module, resume=False, **options):
     # Two batches an epoch: a plain loader starts its epoch again on resume, so saves fall between epochs.
     data = DataLoader(torch.arange(12.0).reshape(4, 3) / 12, batch_size=2)
     trainer = Trainer(
@@ -38,6 +40,7 @@ def fit(directory, max_steps, module, resume=False):
         enable_model_summary=False,
         callbacks=[LastCheckpoint(directory, every_n_steps=4)],
         plugins=[AtomicCheckpointIO()],
+        **options,
     )
     trainer.fit(module, data, ckpt_path=find_resume_checkpoint(directory) if resume else None)
     return trainer
@@ -66,6 +69,23 @@ def test_the_final_state_is_saved_and_nothing_else(tmp_path):
     fit(tmp_path, 6, new_module())
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 6
+
+
+class Stopped(Regression):
+    """Is asked to end in the middle of what one optimizer step accumulates."""
+
+    def training_step(self, batch, batch_idx):
+        if len(self.seen) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return super().training_step(batch, batch_idx)
+
+
+def test_a_signal_is_obeyed_after_a_whole_optimizer_step(tmp_path):
+    module = Stopped()
+    with pytest.raises(PreemptedError, match="stopped by SIGTERM after step 2,"):
+        fit(tmp_path, 6, module, accumulate_grad_batches=2)
+    assert len(module.seen) == 4
+    assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 2
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):

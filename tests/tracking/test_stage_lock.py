@@ -138,11 +138,24 @@ def test_one_that_was_forgotten_is_not_waited_for(tmp_path):
     assert not lock.exists()
 
 
-def test_a_waiter_that_was_mistaken_gives_the_lock_back(tmp_path):
-    mine, slow = (StageLock(tmp_path / "stage", print) for _ in range(2))
-    with mine:
-        slow._remove("what it saw before it fell asleep")
-        assert mine.path.read_text() == mine._text
+def test_one_that_was_slow_to_take_over_leaves_the_lock_to_the_first(tmp_path):
+    first, slow = (StageLock(tmp_path / "stage", print) for _ in range(2))
+    with first:
+        assert not slow._remove("what it saw before it fell asleep")
+        assert first.path.read_text() == first._text
+    assert not list(tmp_path.glob(".stage.lock*"))
+
+
+def test_while_one_takes_over_no_other_does(tmp_path):
+    lock, turn = tmp_path / ".stage.lock", tmp_path / ".stage.lock.turn"
+    lock.write_text("of the dead")
+    turn.write_text("")
+    waiting = StageLock(tmp_path / "stage", print)
+    assert not waiting._remove("of the dead")
+    assert lock.exists()
+    os.utime(turn, (time.time() - 7200, time.time() - 7200))  # it died within its turn
+    assert not waiting._remove("of the dead")
+    assert waiting._remove("of the dead")
     assert not list(tmp_path.glob(".stage.lock*"))
 
 

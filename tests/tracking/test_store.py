@@ -8,22 +8,6 @@ from ntp.errors import ConfigError
 from ntp.tracking.mlflow import MlflowRun
 from ntp.tracking.store import open_client, open_store, reason
 
-WRITE_A_RUN = """
-import sys
-from pathlib import Path
-from ntp.tracking.mlflow import MlflowRun
-
-uri, directory, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-print("ready", flush=True)
-sys.stdin.readline()  # all of them begin at once
-with MlflowRun(uri, "study", directory, f"run-{number}") as run:
-    run.log_params({"seed": number, "model": "tiny"})
-    for step in range(200):
-        run.log_metrics({"train/loss": number + 1 / (step + 1), "train/grad_norm": step}, step=step)
-    (directory / "report.md").write_text(f"report of {number}")
-    run.log_artifact(directory / "report.md")
-"""
-
 
 def spawn(*arguments, code):
     return subprocess.Popen(
@@ -33,19 +17,15 @@ def spawn(*arguments, code):
 
 
 @pytest.mark.slow
-def test_eight_processes_on_a_fresh_database_leave_eight_complete_runs(tmp_path):
+def test_eight_processes_on_a_fresh_database_leave_eight_complete_runs(tmp_path, warm):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    processes = []
-    for number in range(8):
-        (tmp_path / str(number)).mkdir()
-        processes.append(spawn(uri, tmp_path / str(number), number, code=WRITE_A_RUN))
-    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 8
-    assert not (tmp_path / "mlflow.db").exists()
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    ends = [process.communicate(timeout=250) for process in processes]
-    assert [(p.returncode, *end) for p, end in zip(processes, ends, strict=True)] == [(0, "", "")] * 8
+    module = "tests.tracking.write_a_run"
+    processes = [warm.start(module, uri, str(tmp_path), str(number)) for number in range(8)]
+    while len(list(tmp_path.iterdir())) < len(processes):
+        time.sleep(0.01)
+    (tmp_path / "go").touch()  # all of them begin at once
+    ends = [warm.wait(process) for process in processes]
+    assert [(end.returncode, end.stdout, end.stderr) for end in ends] == [(0, "", "")] * 8
 
     client = open_client(uri)
     [experiment] = [e for e in client.search_experiments() if e.name == "study"]

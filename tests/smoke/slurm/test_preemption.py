@@ -1,7 +1,7 @@
 """Jobs that SLURM takes off their node go on where they were; jobs of several tasks train as one process."""
 
 import json
-import subprocess
+import time
 
 import pytest
 import torch
@@ -39,8 +39,7 @@ def numbers(directory):
 @pytest.mark.parametrize("how", ["USR2", "requeue"])
 def test_a_preempted_job_ends_as_the_undisturbed_run(slurm, cli, gfn, undisturbed, how, tmp_path):
     directory = tmp_path / undisturbed.name
-    command = cli.command(f"paths.outputs={tmp_path}", "-m", *gfn, *LAUNCHER)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = cli.begin(f"paths.outputs={tmp_path}", "-m", *gfn, *LAUNCHER)
     checkpoint = directory / "last.ckpt"
     slurm.wait_for(lambda: checkpoint.exists() or process.poll() is not None, timeout_s=200)
     assert process.poll() is None, process.communicate()[1][-3000:]
@@ -48,7 +47,13 @@ def test_a_preempted_job_ends_as_the_undisturbed_run(slurm, cli, gfn, undisturbe
     run_id = (directory / "mlflow_run_id").read_text()
     if how == "USR2":  # what SLURM sends in good time, and submitit answers by a requeue
         slurm.run("scancel", "--signal=USR2", job)
-    else:  # what SLURM does by itself
+    else:  # what SLURM does by itself: it tells the job, waits for a while, and takes it off its node
+        slurm.run("scancel", "--signal=TERM", job)
+        slurm.wait_for(
+            lambda: any("stopped by SIGTERM" in log.read_text() for log in tmp_path.rglob("*.err"))
+        )
+        time.sleep(2)
+        assert slurm.squeue()[job] == "RUNNING", "a job that ends by itself is not put back into the queue"
         slurm.scontrol("requeue", job)
     slurm.hurry(job)
     interrupted_at = torch.load(checkpoint, weights_only=True)["global_step"]

@@ -16,7 +16,7 @@ WIDE = {"COLUMNS": "300"}
 @pytest.fixture
 def cli(cli, tmp_path, slurm):
     """The command line with outputs of its own, and the cluster that it submits to."""
-    return type(cli)(tmp_path / "outputs")
+    return cli.with_outputs(tmp_path / "outputs")
 
 
 def sweep_of(done):
@@ -34,7 +34,7 @@ def test_four_jobs_make_what_they_share_once_and_log_to_one_fresh_store(cli, sma
     done = cli(
         *ON_SLURM,
         *("+experiment=sft", *small, "seed=0,1,2,3", "trainer.max_steps=2", "objective=val/perplexity"),
-        env=WIDE,
+        **WIDE,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     table = rows(done)
@@ -52,7 +52,7 @@ def test_four_jobs_make_what_they_share_once_and_log_to_one_fresh_store(cli, sma
 
 
 def test_a_job_that_fails_is_told_of_and_the_others_finish(cli):
-    done = cli(*ON_SLURM, "+experiment=extract_coq", "data.include=[Nowhere.v],[Bool/Zerob.v]", env=WIDE)
+    done = cli(*ON_SLURM, "+experiment=extract_coq", "data.include=[Nowhere.v],[Bool/Zerob.v]", **WIDE)
     assert done.returncode == 1
     assert [cells[1] for cells in rows(done).values()] == ["failed", "done"], done.stderr[-3000:]
     lines = done.stderr.splitlines()
@@ -65,7 +65,7 @@ def test_a_job_that_fails_is_told_of_and_the_others_finish(cli):
 def test_submitting_without_waiting_and_collecting_later(cli, slurm):
     held = "+hydra.launcher.additional_parameters.hold=true"
     asked = ["+experiment=extract_coq", "data.include=[Nowhere.v],[Bool/Zerob.v]"]
-    sent = cli(*ON_SLURM, "hydra.launcher.wait=false", held, *asked, env=WIDE)
+    sent = cli(*ON_SLURM, "hydra.launcher.wait=false", held, *asked, **WIDE)
     assert sent.returncode == 0, sent.stderr[-3000:]
     assert [cells[1] for cells in rows(sent).values()] == ["pending", "pending"]
     collect = ["task=collect", f"sweep.directory={sweep_of(sent)}"]
@@ -75,7 +75,7 @@ def test_submitting_without_waiting_and_collecting_later(cli, slurm):
     slurm.scontrol("release", array)
     slurm.wait_for(lambda: slurm.squeue()[f"{array}_0"] == "FAILED")
     slurm.wait_for_state(f"{array}_1", "COMPLETED")
-    done = cli(*collect, env=WIDE)
+    done = cli(*collect, **WIDE)
     assert done.returncode == 1
     assert [cells[1] for cells in rows(done).values()] == ["failed", "done"], done.stderr[-3000:]
     assert sweep_of(done) == sweep_of(sent)
@@ -85,11 +85,11 @@ def test_a_job_that_was_killed_without_a_word_has_failed(cli, slurm):
     """Its own account still says that it runs."""
     held = "+hydra.launcher.additional_parameters.hold=true"
     asked = ["+experiment=extract_coq", "data.include=[Bool/Zerob.v]"]
-    sent = cli(*ON_SLURM, "hydra.launcher.wait=false", held, *asked, env=WIDE)
+    sent = cli(*ON_SLURM, "hydra.launcher.wait=false", held, *asked, **WIDE)
     (job_id,) = [job_id for job_id, state in slurm.squeue().items() if state == "PENDING"]
     slurm.run("scancel", job_id)
     slurm.wait_for_state(job_id, "CANCELLED")
-    collected = cli("task=collect", f"paths.outputs={cli.outputs}", env=WIDE)
+    collected = cli("task=collect", f"paths.outputs={cli.outputs}", **WIDE)
     assert collected.returncode == 1
     assert sweep_of(collected) == sweep_of(sent)
     assert "job 0 failed: ended without a word (CANCELLED)" in collected.stderr
