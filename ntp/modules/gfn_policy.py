@@ -21,6 +21,7 @@ from ntp.envs.pool import EnvPool
 from ntp.errors import EnvError, InitError
 from ntp.losses.objectives import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import group_deviation
+from ntp.models.sharding import Backbone
 from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.log_z import LogZ
@@ -261,6 +262,13 @@ class GFNPolicyModule(Learner):
     def save(self, directory: Path) -> None:
         """Write the policy to `directory/policy`."""
         self.policy.save(directory / "policy")
+
+    def backbones(self) -> list[Backbone]:
+        """The policy's, which it shares with a reference made from it, and the verifiers'."""
+        policies = [self.policy, self._reference[0]]
+        models = tuple(policy.decoder.model for policy in policies if isinstance(policy, TacticPolicy))
+        verifiers = [] if self._verifiers is None else [self._verifiers.model.shardable()]
+        return [Backbone(models), *verifiers]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep trainables, the replay buffer and random states."""

@@ -12,9 +12,12 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.optim import Optimizer
 
+from ntp.models.lockstep import Lockstep
+from ntp.models.sharding import Backbone
 from ntp.modules.rng_state import restore_rng_state, rng_state
 from ntp.modules.schedule import warmup_then_cosine
 from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
+from ntp.tracking.processes import is_main
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 T = TypeVar("T")
@@ -29,10 +32,16 @@ class Learner(lightning.LightningModule):
     of the whole from everybody's scores. So normalisers, groups and logged numbers are those of one process,
     however many there are: the loss is the same to rounding.
 
+    Processes may share a sharded backbone (`ntp.models.sharding`). Then they must `meet` after calls to it
+    that are not equally many in all, and before they do anything else together.
+
     Args:
         optimizer: Builds the optimizer from parameters or their groups.
         warmup_steps: Optimizer steps of linear warm-up.
         decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
+
+    Attributes:
+        lockstep: Of sharded backbones; None where every process has all weights.
     """
 
     def __init__(self, optimizer: OptimizerFactory, warmup_steps: int = 0, decay_steps: int = 0) -> None:
@@ -42,6 +51,7 @@ class Learner(lightning.LightningModule):
         self._warmup_steps = warmup_steps
         self._decay_steps = decay_steps
         self._saved_rng: Mapping[str, Any] | None = None
+        self.lockstep: Lockstep | None = None
 
     def optimized(self) -> Iterable[Any]:
         """The parameters to train, or groups of them with options of their own."""
@@ -50,6 +60,21 @@ class Learner(lightning.LightningModule):
     def save(self, directory: Path) -> None:
         """Write what was trained, for those who use it."""
         raise NotImplementedError
+
+    def save_from_main(self, directory: Path) -> None:
+        """`save` in the main process; to be called in all, since it may need the others' shards."""
+        if is_main():
+            self.save(directory)
+        self.meet()
+
+    def backbones(self) -> Sequence[Backbone]:
+        """The models whose frozen weights may be sharded; by itself a learner has none."""
+        return ()
+
+    def meet(self) -> None:
+        """Wait until all processes are here, and help those who still call a sharded backbone."""
+        if self.lockstep is not None:
+            self.lockstep.meet()
 
     def configure_optimizers(self) -> Any:
         """One optimizer over `optimized()`, which must be all that can be trained; learning rate by step."""
@@ -67,6 +92,7 @@ class Learner(lightning.LightningModule):
         """Everybody's parts of `num_items` in order; values are pickled."""
         if self._num_processes == 1:
             return list(mine)
+        self.meet()
         parts: list[Any] = [None] * self._num_processes
         distributed.all_gather_object(parts, list(mine))
         items = [item for part in parts for item in part]
@@ -84,6 +110,8 @@ class Learner(lightning.LightningModule):
         mine = self.share(items)
         # All must take part in the backward pass: who has no share scores an item and leaves its row out.
         rows = score(mine or items[:1])[: len(mine)]
+        if self.lockstep is not None:
+            rows = self.lockstep.join(rows)
         missing = -(-len(items) // self._num_processes) - len(mine)
         padded = F.pad(rows, (0, 0) * (rows.ndim - 1) + (0, missing)).to(self.device)
         everybodys = self.all_gather(padded, sync_grads=rows.requires_grad)

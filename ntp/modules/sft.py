@@ -10,6 +10,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from ntp.data.tactics import TacticPair
+from ntp.models.sharding import Backbone
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.requests import ScoreRequest
@@ -72,6 +73,7 @@ class SFTModule(Learner):
 
         The last is the share of pairs whose tactic, up to white space, is the policy's greedy choice.
         """
+        self.meet()
         nll = self._val_nll.compute()
         self.log("val/nll", nll, prog_bar=True)
         self.log("val/perplexity", nll.exp())
@@ -82,6 +84,10 @@ class SFTModule(Learner):
     def save(self, directory: Path) -> None:
         """Write the policy to `directory/policy`."""
         self.policy.save(directory / "policy")
+
+    def backbones(self) -> list[Backbone]:
+        """The policy's model."""
+        return [Backbone((self.policy.decoder.model,))]
 
     def _score(self, pairs: Sequence[TacticPair]) -> Tensor:
         """Log-probability of each tactic and how many tokens it has, stop token included: (N, 2)."""

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from ntp.data.preferences import LabelledState
 from ntp.losses.diversity import head_diversity
 from ntp.losses.verifier_objectives import PairBatch, VerifierObjective
+from ntp.models.sharding import Backbone
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.seeding import derive_seed
 from ntp.tracking.progress import ProgressReporter
@@ -148,6 +149,10 @@ class VerifierEnsembleModule(Learner):
         calibration = self.calibrate(self.trainer.datamodule.val)  # type: ignore[attr-defined]
         self.verifier.save(directory / "verifier")
         calibration.save(directory / "verifier")
+
+    def backbones(self) -> list[Backbone]:
+        """The one under the heads."""
+        return [self.verifier.shardable()]
 
     def _draw_pair(self, state: LabelledState, head: int, step: int) -> tuple[str, str]:
         draw = derive_seed(self._seed, "pair", head, step, state.theorem_id, state.state)

@@ -15,8 +15,9 @@ def require_placement(cfg: DictConfig) -> None:
     """Check what would otherwise hang, or train the same thing several times.
 
     Raises:
-        ConfigError: A SLURM job has another number of tasks than the trainer has devices, or a sweep on this
-            machine would start processes that each begin the whole sweep.
+        ConfigError: A SLURM job has another number of tasks than the trainer has devices, a sweep on this
+            machine would start processes that each begin the whole sweep, or one device is to share out a
+            backbone.
     """
     devices, num_nodes = cfg.trainer.devices, cfg.trainer.num_nodes
     num_tasks = int(os.environ.get("SLURM_NTASKS", "1"))
@@ -31,6 +32,15 @@ def require_placement(cfg: DictConfig) -> None:
             f"trainer.devices={devices}: a sweep on this machine has one process for each job; leave out -m, "
             "or sweep with hydra/launcher=slurm_8gpu"
         )
+    if wanted == 1 and is_sharded(cfg):
+        raise ConfigError(
+            "trainer.strategy=fsdp shares a backbone out among devices, and here is one: give trainer.devices"
+        )
+
+
+def is_sharded(cfg: DictConfig) -> bool:
+    """Whether processes share out frozen weights, each keeping a part."""
+    return cfg.trainer.strategy == "fsdp"
 
 
 def _is_sweep() -> bool:

@@ -14,14 +14,17 @@ from hydra.utils import instantiate
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.model_helpers import is_overridden
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
 from ntp.errors import ConfigError
+from ntp.models.sharding import require_shardable
+from ntp.modules.sharded_strategy import ShardedStrategy
 from ntp.tasks.context import Context
 from ntp.tasks.learners import LEARNERS
+from ntp.tasks.placement import is_sharded
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
-from ntp.tracking.processes import is_main, local_rank
+from ntp.tracking.processes import local_rank
 from ntp.tracking.training_progress import TrainingProgress
 
 
@@ -30,7 +33,8 @@ def run(context: Context) -> dict[str, float]:
 
     Raises:
         CheckpointError: The last checkpoint is for another model.
-        ConfigError: The trainer cannot have what it is told of (devices, say).
+        ConfigError: The trainer cannot have what it is told of (devices, say), or the model cannot be shared
+            out among processes.
     """
     started = time.monotonic()
     _quieten_lightning()
@@ -42,7 +46,7 @@ def run(context: Context) -> dict[str, float]:
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))  # two who put a job back into the queue fight
     trainer = _make_trainer(
-        cfg.trainer,
+        cfg,
         logger=context.mlflow.lightning_logger(),
         callbacks=[
             LastCheckpoint(directory, cfg.tracking.checkpoint_every_n_steps),
@@ -57,12 +61,13 @@ def run(context: Context) -> dict[str, float]:
     dataset = Dataset.load(context.inputs["dataset"])
     context.mlflow.set_tags({"dataset": dataset.metadata.content_hash})
     module, datamodule = LEARNERS[cfg.module.name](cfg, dataset, context.inputs)
+    if is_sharded(cfg):
+        require_shardable(module.backbones())
     try:
         trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory), weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         raise KeyboardInterrupt from None
-    if is_main():
-        module.save(directory)
+    module.save_from_main(directory)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if is_overridden("validation_step", module):
         # As trained at the end, which need not be when it was last validated.
@@ -75,7 +80,10 @@ def run(context: Context) -> dict[str, float]:
     }
 
 
-def _make_trainer(options: DictConfig, **others: Any) -> lightning.Trainer:
+def _make_trainer(cfg: DictConfig, **others: Any) -> lightning.Trainer:
+    options = OmegaConf.to_container(cfg.trainer, resolve=True)
+    if is_sharded(cfg):
+        others |= {"strategy": ShardedStrategy(), "inference_mode": False}
     try:
         return instantiate(options, **others)
     except InstantiationException as error:

@@ -15,6 +15,7 @@ from ntp.data.jsonl import atomic_write
 from ntp.errors import CheckpointError, ConfigError
 from ntp.models.backbone import weights_fingerprint
 from ntp.models.heads import HeadSettings, add_heads
+from ntp.models.sharding import Backbone
 from ntp.models.shared_prefix import Prefix, encode_branches, encode_prompts, use_shared_prefix
 from ntp.policy.causal import CausalPolicy
 from ntp.policy.policy import TacticPolicy
@@ -66,6 +67,10 @@ class VerifierModel(nn.Module):
     def num_heads(self) -> int:
         """K."""
         return self.heads.settings.num_heads
+
+    def shardable(self) -> Backbone:
+        """The backbone, which is called on one row for each head."""
+        return Backbone((self.backbone.decoder.model,), num_rows=self.num_heads)
 
     def log_probs(self, states: Sequence[str], tactics_KSN: Sequence[Sequence[Sequence[TokenIds]]]) -> Tensor:
         """Log p_k(tactic | state) in nats, stop token included, differentiable in the heads, (K, S, N).

@@ -1,4 +1,4 @@
-"""Trains one module on some processes and writes what was logged: `KIND NUM_PROCESSES OUTPUT`.
+"""Trains one module on some processes and writes what was logged: `KIND NUM_PROCESSES OUTPUT [fsdp]`.
 
 A script, because Lightning starts the other processes by running the command line again.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lightning
 import torch
+from torch.distributed.tensor import DTensor
 
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.labelled import LabelledStateDataModule
@@ -20,13 +21,23 @@ from ntp.data.theorems import TheoremDataModule
 from ntp.losses.objectives import TrajectoryBalance, VarGrad
 from ntp.losses.verifier_objectives import DirectPreference
 from ntp.models.heads import HeadSettings
+from ntp.models.lora import LoraSettings, add_lora
+from ntp.models.sharding import resident_numel
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import Behaviour
 from ntp.modules.sft import SFTModule
+from ntp.modules.sharded_strategy import ShardedStrategy
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
+from ntp.policy import scorer
+from ntp.policy.causal import CausalPolicy
 from ntp.policy.factory import TinyPolicyFactory
+from ntp.rewards.aggregation import WorstCase
 from ntp.rewards.kernel import KernelReward
+from ntp.rewards.verifier import VerifierReward
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint
+from ntp.verifier.calibration import Calibration
+from ntp.verifier.ensemble import VerifierEnsemble
+from ntp.verifier.evidence import Evidence
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import reference_log_probs
 
@@ -52,8 +63,18 @@ def make_policy():
     return factory.create(text for pair in PAIRS for text in (pair.state, pair.tactic))
 
 
-def make_sft():
-    module = SFTModule(make_policy(), ADAM, prompt_weight=0.5, warmup_steps=0, decay_steps=0)
+def adapted(policy):
+    """The policy's model frozen under adapters, which do something from the start."""
+    model = add_lora(policy.decoder.model, LoraSettings(r=4, alpha=8))
+    with torch.no_grad():
+        for i, p in enumerate(p for p in model.parameters() if p.requires_grad):
+            p.normal_(std=0.05, generator=torch.Generator().manual_seed(i))
+    return CausalPolicy(model, policy.tokenizer, policy.prompt, policy.max_tactic_tokens)
+
+
+def make_sft(adapt=False):
+    policy = adapted(make_policy()) if adapt else make_policy()
+    module = SFTModule(policy, ADAM, prompt_weight=0.5, warmup_steps=0, decay_steps=0)
     return module, TacticDataModule(PAIRS, PAIRS, batch_size=5, seed=0)
 
 
@@ -64,21 +85,32 @@ def make_verifier():
     return module, LabelledStateDataModule(STATES, STATES, batch_size=5, seed=0)
 
 
-def make_gfn(objective):
+def make_gfn(objective, adapt=False, reward=None):
     """Three theorems for two processes; some steps have groups without any proof, which are dropped."""
     oracle = _oracle()
+    policy = adapted(oracle.make_policy(seed=0)) if adapt else oracle.make_policy(seed=0)
     module = GFNPolicyModule(
-        oracle.make_policy(seed=0),
-        oracle.PRIOR,
+        policy,
+        policy.make_reference() if adapt else oracle.PRIOR,
         objective,
-        KernelReward(),
+        reward or KernelReward(),
         Behaviour(num_on_policy=5, num_tempered=2, num_replay=2, max_depth=3),
         ReplayBuffer(),
         ADAM,
+        make_ensemble(oracle) if reward else None,
         keep_unsolved=0.3,
         seed=1,
     )
     return module, TheoremDataModule(oracle.THEOREMS, oracle.make_env, len(oracle.THEOREMS), seed=0)
+
+
+def make_ensemble(oracle):
+    verifier = VerifierModel(oracle.make_policy(seed=5), HeadSettings(2, r=2, alpha=4))
+    for layer in verifier.heads.layers.values():
+        layer.b_KOR.data.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
+    each = ((0.0,), (0.0,))
+    ones = ((1.0,), (1.0,))
+    return VerifierEnsemble(verifier, Calibration(Evidence("likelihood", 0.0, 0.1), each, ones, ones, each))
 
 
 def _oracle():
@@ -95,6 +127,9 @@ KINDS = {
     "verifier": make_verifier,
     "gfn": partial(make_gfn, VarGrad()),
     "gfn_tb": partial(make_gfn, TrajectoryBalance()),
+    "sft_lora": partial(make_sft, adapt=True),
+    "gfn_lora": partial(make_gfn, VarGrad(), adapt=True),
+    "gfn_tb_lora": partial(make_gfn, TrajectoryBalance(), adapt=True, reward=VerifierReward(WorstCase())),
 }
 
 
@@ -106,14 +141,17 @@ class Recorder(lightning.Callback):
         self.steps.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
 
-def main(kind, num_processes, output):
+def main(kind, num_processes, output, strategy="auto"):
     torch.set_num_threads(1)
+    scorer.MAX_BATCH_TOKENS = 96  # so that shares of a batch take different numbers of calls
     lightning.seed_everything(0, verbose=False)
     module, datamodule = KINDS[kind]()
     recorder = Recorder()
     trainer = lightning.Trainer(
         accelerator="cpu",
         devices=num_processes,
+        strategy=ShardedStrategy() if strategy == "fsdp" else strategy,
+        inference_mode=strategy != "fsdp",
         max_steps=NUM_STEPS,
         callbacks=[recorder, LastCheckpoint(output, every_n_steps=1000)],
         plugins=[AtomicCheckpointIO()],
@@ -122,16 +160,25 @@ def main(kind, num_processes, output):
         enable_model_summary=False,
         gradient_clip_val=1.0,
         use_distributed_sampler=False,
-        limit_val_batches=0,
+        limit_val_batches=1.0 if kind == "sft_lora" else 0,
+        num_sanity_val_steps=0,
     )
+    models = [model.base_model for backbone in module.backbones() for model in backbone.models]
+    logged = {"whole": [resident_numel(model) for model in models]}
     trainer.fit(module, datamodule)
+    module.save_from_main(output / "saved")
+    logged["kept"] = [resident_numel(model) for model in models]
+    logged["replicated"] = [
+        {name: p.numel() for name, p in model.named_parameters() if not isinstance(p, DTensor)}
+        for model in models
+    ]
     last = {}
-    if kind == "sft":
+    if kind.startswith("sft"):
         trainer.limit_val_batches = 1.0
         (last,) = trainer.validate(module, datamodule, verbose=False)
     if trainer.is_global_zero:
-        (output / "logged.json").write_text(json.dumps({"steps": recorder.steps, "last": last}))
+        (output / "logged.json").write_text(json.dumps({"steps": recorder.steps, "last": last, **logged}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

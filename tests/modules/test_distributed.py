@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 SCRIPT = Path(__file__).with_name("distributed_training.py")
 
 
-def run(kind, num_processes, directory):
+def run(kind, num_processes, directory, *strategy):
     directory.mkdir()
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), kind, str(num_processes), str(directory)],
+        [sys.executable, str(SCRIPT), kind, str(num_processes), str(directory), *strategy],
         capture_output=True,
         text=True,
         timeout=250,
@@ -25,12 +26,10 @@ def run(kind, num_processes, directory):
     return json.loads((directory / "logged.json").read_text()), torch.load(directory / "last.ckpt")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "verifier", "gfn", "gfn_tb"])
-def test_two_processes_train_as_one(kind, tmp_path):
-    one, checkpoint = run(kind, 1, tmp_path / "one")
-    two, other = run(kind, 2, tmp_path / "two")
-    name = "train/nll" if kind == "sft" else "train/loss"
+def assert_trained_alike(kind, one, two):
+    """Of one process and of two: what they logged, and their checkpoints."""
+    (one, checkpoint), (two, other) = one, two
+    name = "train/nll" if kind.startswith("sft") else "train/loss"
     losses = {step[name] for step in one["steps"]}
     assert len(losses) == len(one["steps"]) > 3, "the loss must change for its sequence to say anything"
     for ours, theirs in zip([*two["steps"], two["last"]], [*one["steps"], one["last"]], strict=True):
@@ -40,3 +39,28 @@ def test_two_processes_train_as_one(kind, tmp_path):
         torch.testing.assert_close(other["state_dict"][name], weight, atol=1e-4, rtol=0)
     assert other.get("replay_buffer") == checkpoint.get("replay_buffer")
     assert (len(checkpoint["rng_states"]), len(other["rng_states"])) == (1, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sft", "verifier", "gfn", "gfn_tb"])
+def test_two_processes_train_as_one(kind, tmp_path):
+    assert_trained_alike(kind, run(kind, 1, tmp_path / "one"), run(kind, 2, tmp_path / "two"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sft_lora", "verifier", "gfn_lora", "gfn_tb_lora"])
+def test_two_processes_that_share_out_the_backbone_train_as_one(kind, tmp_path):
+    one, two = run(kind, 1, tmp_path / "one"), run(kind, 2, tmp_path / "two", "fsdp")
+    assert_trained_alike(kind, one, two)
+    assert one[1]["state_dict"].keys() == two[1]["state_dict"].keys()
+    (one, _), (two, _) = one, two
+    assert one["kept"] == one["whole"] == two["whole"]
+    for kept, whole, replicated in zip(two["kept"], two["whole"], two["replicated"], strict=True):
+        # Adapters, heads, and embeddings where they are tied to the output layer.
+        assert all(any(part in name for part in ("lora_", "_K", "embed_tokens")) for name in replicated)
+        num = sum(replicated.values())
+        assert kept - num == pytest.approx((whole - num) / 2, rel=0.01)
+    for path in (tmp_path / "one" / "saved").rglob("*.safetensors"):
+        ours = load_file(tmp_path / "two" / path.relative_to(tmp_path / "one"))
+        for name, weight in load_file(path).items():
+            torch.testing.assert_close(ours[name], weight, atol=1e-4, rtol=0)

@@ -1,0 +1,95 @@
+"""A frozen backbone shared out between two processes, from the command line, with the real Coq."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+import torch
+from transformers import MistralConfig, MistralForCausalLM
+
+from ntp.models.tokenizer import train_tokenizer
+
+pytestmark = [pytest.mark.coq, pytest.mark.slow]
+
+SHARDED = ["trainer.strategy=fsdp", "trainer.devices=2", "trainer.accelerator=cpu"]
+SFT = ["+experiment=sft", "trainer.max_steps=6", "trainer.val_check_interval=3", "module.batch_size=5"]
+
+
+@pytest.fixture(scope="module")
+def options(small, tmp_path_factory):
+    """A slice of the library, and a model as pretrained ones are."""
+    directory = tmp_path_factory.mktemp("pretrained") / "small"
+    tokenizer = train_tokenizer(["intros n. induction n; auto."] * 4, 280)
+    config = MistralConfig(
+        vocab_size=288,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        sliding_window=None,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        MistralForCausalLM(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    data = [option for option in small if not option.startswith("model.")]
+    model = ["model=pretrained", f"model.name_or_path={directory}", "adapter.r=2"]
+    return [*data, *model, "model.max_state_tokens=64", "model.max_tactic_tokens=12"]
+
+
+def summary(directory):
+    return json.loads((directory / "summary.json").read_text())
+
+
+def assert_equal_results(ours, theirs):
+    """To rounding, in numbers and weights."""
+    expected = {name: value for name, value in summary(theirs).items() if name != "wall_s"}
+    assert {name: summary(ours)[name] for name in expected} == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    weights = [torch.load(d / "last.ckpt", weights_only=True)["state_dict"] for d in (ours, theirs)]
+    for name, weight in weights[1].items():
+        torch.testing.assert_close(weights[0][name], weight, atol=1e-4, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def sft(cli, options):
+    return cli.succeed(*SFT, *options)
+
+
+def test_supervised_training_gives_what_one_process_gives(cli, options, sft, tmp_path):
+    sharded = cli.with_outputs(tmp_path).succeed(*SFT, *options, *SHARDED)
+    assert sharded.name == sft.name, "where a model is computed is no part of the key"
+    assert_equal_results(sharded, sft)
+
+
+def test_tuning_that_is_stopped_and_resumed_gives_what_one_process_gives(cli, options, sft, tmp_path):
+    gfn = ["+experiment=gfn_tb", *options, f"policy.checkpoint={sft}", "policy.experiment=null"]
+    gfn += ["trainer.max_steps=6", "trainer.max_time=null", "tracking.checkpoint_every_n_steps=1"]
+    gfn += ["module.num_on_policy=3", "module.keep_unsolved=1"]
+    whole = cli.succeed(*gfn)
+    own, directory = cli.with_outputs(tmp_path), tmp_path / whole.name
+    said = stopped(own, directory, *gfn, *SHARDED)
+    assert said.count("stopped by SIGTERM after step") == 1, said
+    assert not (directory / "COMPLETE").exists(), "the run was over before it could be stopped"
+    assert own.succeed(*gfn, *SHARDED, "resume=true") == directory
+    assert_equal_results(directory, whole)
+
+
+def stopped(cli, directory, *arguments):
+    """Begin a run, ask it to end after its first step, and return what it says."""
+    process = cli.begin(*arguments)
+    deadline = time.monotonic() + 120
+    while not (directory / "last.ckpt").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    return process.communicate(timeout=60)[1]
+
+
+def test_what_cannot_be_sharded_is_refused_in_one_line(cli, small, options):
+    assert "and here is one" in cli.fail(*SFT, *options, "trainer.strategy=fsdp")
+    assert "all are trained" in cli.fail(*SFT, *small, *SHARDED)
