@@ -1,4 +1,4 @@
-"""Two processes call sharded models, each in its own way: `OUTPUT [checkpointing] [bfloat16]`.
+"""Two processes call sharded models, each in its own way: `OUTPUT RANK [checkpointing] [bfloat16]`.
 
 Every process writes what it got from sharded models and from the same models whole.
 """
@@ -7,12 +7,12 @@ import copy
 import gc
 import json
 import sys
-import time
 import weakref
+from datetime import timedelta
 from pathlib import Path
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.distributed.device_mesh import DeviceMesh
 from transformers import LlamaConfig
 
@@ -21,7 +21,7 @@ from ntp.models.lora import LoraSettings, add_lora
 from ntp.models.sharding import Backbone, resident_numel, shard
 
 NUM_PROCESSES = 2
-TIMEOUT_S = 100
+TIMEOUT = timedelta(seconds=100)  # processes that wait for one another
 NUM_STEPS = 3
 # The calls of a step up to each meeting, of one process and of the other: model, number of tokens, and
 # whether it is for learning. "policy" and "reference" are twins. Processes swap parts with every step.
@@ -91,7 +91,11 @@ def step(models, parts, join):
 
 def work(rank, output, options):
     distributed.init_process_group(
-        "gloo", init_method=f"file://{output}/rendezvous", rank=rank, world_size=NUM_PROCESSES
+        "gloo",
+        init_method=f"file://{output}/rendezvous",
+        rank=rank,
+        world_size=NUM_PROCESSES,
+        timeout=TIMEOUT,
     )
     torch.set_num_threads(1)
     models, whole = make_models(options), make_models(options)
@@ -127,17 +131,5 @@ def work(rank, output, options):
     distributed.destroy_process_group()
 
 
-def main(output, options):
-    context = multiprocessing.start_processes(
-        work, (output, options), NUM_PROCESSES, join=False, start_method="spawn"
-    )
-    deadline = time.monotonic() + TIMEOUT_S
-    while not context.join(timeout=1):
-        if time.monotonic() > deadline:
-            for process in context.processes:
-                process.kill()
-            sys.exit("the processes wait for one another")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    work(int(sys.argv[2]), Path(sys.argv[1]), sys.argv[3:])

@@ -1,10 +1,6 @@
 """Sharded models compute what whole ones compute, however differently processes call them."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,21 +9,15 @@ from ntp.models.backbone import load_causal_lm, load_seq2seq_lm
 from ntp.models.lora import LoraSettings, add_lora
 from ntp.models.sharding import Backbone, require_shardable, resident_numel
 
-SCRIPT = Path(__file__).with_name("sharded_calls.py")
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("checkpointing", "bfloat16")])
-def test_processes_make_very_different_numbers_of_calls_and_none_hangs(options, tmp_path):
+def test_processes_make_very_different_numbers_of_calls_and_none_hangs(warm, options, tmp_path):
     """Outputs and gradients are compared with those of whole models, in the same process."""
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), *options],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    arguments = ["tests.models.sharded_calls", str(tmp_path)]
+    started = [warm.start(*arguments, str(rank), *options) for rank in range(2)]
+    for done in map(warm.wait, started):
+        assert done.returncode == 0, done.stderr[-3000:]
     written = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     for wrote in written:
         for found, expected in zip(wrote["found"], wrote["expected"], strict=True):

@@ -1,6 +1,6 @@
 """Trains one module on some processes and writes what was logged: `KIND NUM_PROCESSES OUTPUT [fsdp]`.
 
-A script, because Lightning starts the other processes by running the command line again.
+A module of its own, since each process runs it.
 """
 
 import importlib.util

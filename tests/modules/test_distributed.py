@@ -1,29 +1,36 @@
 """Two processes train what one trains: the same batches, losses and weights, to rounding."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+import socket
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-SCRIPT = Path(__file__).with_name("distributed_training.py")
 
+@pytest.fixture
+def run(warm):
+    """Trains on some processes; what they logged, and their checkpoint."""
 
-def run(kind, num_processes, directory, *strategy):
-    directory.mkdir()
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), kind, str(num_processes), str(directory), *strategy],
-        capture_output=True,
-        text=True,
-        timeout=250,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((directory / "logged.json").read_text()), torch.load(directory / "last.ckpt")
+    def run(kind, num_processes, directory, *strategy):
+        directory.mkdir()
+        arguments = [
+            "tests.modules.distributed_training",
+            kind,
+            str(num_processes),
+            str(directory),
+            *strategy,
+        ]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+        # As a launcher starts them; Lightning would start further ones itself.
+        started = [warm.start(*arguments, LOCAL_RANK=str(rank), **place) for rank in range(num_processes)]
+        for done in map(warm.wait, started):
+            assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads((directory / "logged.json").read_text()), torch.load(directory / "last.ckpt")
+
+    return run
 
 
 def assert_trained_alike(kind, one, two):
@@ -43,13 +50,13 @@ def assert_trained_alike(kind, one, two):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sft", "verifier", "gfn", "gfn_tb"])
-def test_two_processes_train_as_one(kind, tmp_path):
+def test_two_processes_train_as_one(run, kind, tmp_path):
     assert_trained_alike(kind, run(kind, 1, tmp_path / "one"), run(kind, 2, tmp_path / "two"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sft_lora", "verifier", "gfn_lora", "gfn_tb_lora"])
-def test_two_processes_that_share_out_the_backbone_train_as_one(kind, tmp_path):
+def test_two_processes_that_share_out_the_backbone_train_as_one(run, kind, tmp_path):
     one, two = run(kind, 1, tmp_path / "one"), run(kind, 2, tmp_path / "two", "fsdp")
     assert_trained_alike(kind, one, two)
     assert one[1]["state_dict"].keys() == two[1]["state_dict"].keys()

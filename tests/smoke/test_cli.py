@@ -129,21 +129,3 @@ def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experime
     assert {k: v for k, v in summary(directory).items() if k not in clocks} == {
         k: v for k, v in summary(undisturbed).items() if k not in clocks
     }
-
-
-def test_two_processes_train_as_one_and_end_together_when_asked_to(cli, small, sft, gfn, tmp_path):
-    """Which processes there are is not part of the key, so the run is the same in everything but rounding."""
-    arguments = ["+experiment=gfn_tb", *small, *GFN, "trainer.accelerator=cpu", "trainer.devices=2"]
-    arguments += [f"policy.checkpoint={sft}", f"paths.outputs={tmp_path}"]
-    directory = Path(str(gfn).replace(str(cli.outputs), str(tmp_path)))
-    process = begin(cli, directory, *arguments)
-    os.kill(process.pid, signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGTERM, said
-    assert said.count("stopped by SIGTERM after step") == 1
-    assert cli.succeed(*arguments, "resume=true") == directory
-    ours, theirs = weights(directory), weights(gfn)
-    for name in theirs:
-        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=0)
-    assert summary(directory)["num_steps"] == summary(gfn)["num_steps"]
-    assert summary(directory)["train/loss"] == pytest.approx(summary(gfn)["train/loss"], rel=1e-3)

@@ -60,12 +60,6 @@ def sft(cli, options):
     return cli.succeed(*SFT, *options)
 
 
-def test_supervised_training_gives_what_one_process_gives(cli, options, sft, tmp_path):
-    sharded = cli.with_outputs(tmp_path).succeed(*SFT, *options, *SHARDED)
-    assert sharded.name == sft.name, "where a model is computed is no part of the key"
-    assert_equal_results(sharded, sft)
-
-
 def test_tuning_that_is_stopped_and_resumed_gives_what_one_process_gives(cli, options, sft, tmp_path):
     gfn = ["+experiment=gfn_tb", *options, f"policy.checkpoint={sft}", "policy.experiment=null"]
     gfn += ["trainer.max_steps=6", "trainer.max_time=null", "tracking.checkpoint_every_n_steps=1"]
