@@ -29,6 +29,8 @@ _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
 _END_TIMEOUT_S = 30.0
+# Between the end of its answers and its own: a large program takes a while to go.
+_GOING_TIMEOUT_S, _GOING_POLL_S = 2.0, 0.001
 # Last words of a process whose memory was refused.
 _OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|MemoryError", re.IGNORECASE)
 # Of `unshare` that wants to end by the signal which ended the first process of its namespace: SIGKILL.
@@ -304,6 +306,10 @@ class ChildProcess:
             return False
 
     def _death(self) -> ProcessDiedError:
+        # Killed while it ends by itself, it would look like one that was killed from outside.
+        deadline = time.monotonic() + _GOING_TIMEOUT_S
+        while self.alive and time.monotonic() < deadline:
+            time.sleep(_GOING_POLL_S)
         self.kill()
         code = self._child.returncode
         # What starts the prover (a sandbox, lake, a shell) says by its status which signal ended it.

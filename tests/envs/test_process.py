@@ -96,6 +96,14 @@ def test_death_says_how_and_quotes_the_last_line_of_stderr(limits):
         assert caught.value.killed
 
 
+def test_a_process_that_is_slow_to_end_was_not_killed(limits):
+    code = "import os, time; input(); os.close(1); time.sleep(0.3); os._exit(3)"
+    with ChildProcess(python(code), limits) as child:
+        with pytest.raises(ProcessDiedError, match="exit status 3") as caught:
+            child.exchange(b"go\n", b";", 1, 5)
+        assert not caught.value.killed
+
+
 def test_memory_is_limited(limits):
     code = "input()\ntry:\n    x = bytearray(600 << 20)\nexcept MemoryError:\n    print('refused;')"
     with ChildProcess(python(code), replace(limits, memory_mb=400)) as child:
