@@ -29,6 +29,8 @@ from ntp.envs.watch import WATCH
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
+# By this variable, which it hands down, all that a prover has started is known.
+_MARK = "NTP_PROVER"
 # Between the end of its answers and its own: a large program takes a while to go.
 _GOING_TIMEOUT_S, _GOING_POLL_S = 2.0, 0.001
 # Last words of a process whose memory was refused.
@@ -116,6 +118,7 @@ class ChildProcess:
         self._directory = tempfile.TemporaryDirectory(prefix="ntp-", ignore_cleanup_errors=True)
         self.cwd = Path(self._directory.name)
         scratch = SCRATCH if self._sandbox.has_own_scratch else self.cwd
+        mark = f"{_MARK}={self.cwd}"
         try:
             with (self.cwd / _STDERR_NAME).open("wb") as stderr:
                 self._child = subprocess.Popen(
@@ -124,14 +127,14 @@ class ChildProcess:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     cwd=directory or self.cwd,
-                    env={**os.environ, "TMPDIR": str(scratch), **(env or {})},
+                    env={**os.environ, "TMPDIR": str(scratch), **(env or {}), _MARK: str(self.cwd)},
                     start_new_session=True,
                     bufsize=0,
                 )
         except BaseException:
             self._directory.cleanup()
             raise
-        self._sandboxed = SandboxedProcess(self._child, self._sandbox.num_wrappers)
+        self._sandboxed = SandboxedProcess(self._child, self._sandbox.num_wrappers, mark)
         self._broken: tuple[str, str] | None = None
         assert self._child.stdin is not None and self._child.stdout is not None
         self._stdin, self._stdout = self._child.stdin.fileno(), self._child.stdout.fileno()

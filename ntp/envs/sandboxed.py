@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 
+from ntp.envs.ending import end_group
 from ntp.envs.group import children
 
 _END_TIMEOUT_S = 30.0
@@ -20,10 +21,12 @@ class SandboxedProcess:
     Args:
         child: Leads a session of its own. Only this object waits for it.
         num_wrappers: See `Sandbox`.
+        mark: A variable of its environment that nobody else has.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], num_wrappers: int) -> None:
-        self._child, self._num_wrappers = child, num_wrappers
+    def __init__(self, child: subprocess.Popen[bytes], num_wrappers: int, mark: str) -> None:
+        self._child, self._num_wrappers, self._mark = child, num_wrappers, mark
+        self._is_swept = False
         # Held while the child may be reaped: before that its id cannot be a stranger's.
         self._lock = threading.Lock()
 
@@ -46,8 +49,7 @@ class SandboxedProcess:
         # Whoever holds it is ending the child already.
         if self._lock.acquire(blocking=False):
             try:
-                # Killed while it makes the sandbox, it leaves a process that waits for it for ever.
-                if self._child.returncode is None and (is_to_end() or self._has_ended()):
+                if self._child.returncode is None and (is_to_end() or self._has_left_something()):
                     self._send_kill()
             finally:
                 self._lock.release()
@@ -67,8 +69,17 @@ class SandboxedProcess:
         # Not reaped by this, so that its group remains known.
         return os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
+    def _has_left_something(self) -> bool:
+        # Killed while it makes the sandbox, it leaves a process that waits for it for ever. Without one, all
+        # that it can leave is there when it ends, and looking for that takes milliseconds.
+        return self._has_ended() and not self._is_swept
+
     def _send_kill(self) -> None:
-        first = children(self._child.pid) if self._num_wrappers else []
+        if not self._num_wrappers:
+            end_group(self._child.pid, self._mark)
+            self._is_swept = True
+            return
+        first = children(self._child.pid)
         with contextlib.suppress(ProcessLookupError):
             if first:
                 # It takes its namespace along, and what made that then ends by itself, unless it is stopped,
