@@ -36,7 +36,7 @@ def marked(mark: str) -> list[int]:
         with contextlib.suppress(OSError):
             if process.name.isdigit():
                 variables = (process / "environ").read_bytes().split(b"\0")
-                found += [int(process.name)] * (mark.encode() in variables)
+                found += [int(process.name)] * (os.fsencode(mark) in variables)
     return found
 
 

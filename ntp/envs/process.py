@@ -85,7 +85,8 @@ class Patience:
 class ChildProcess:
     """A child in a sandbox, in its own process group and its own temporary working directory.
 
-    On Linux the child also dies with the thread that started it, so a killed parent leaves no orphan.
+    On Linux the child also dies with the thread that started it, and what it has started dies with a killed
+    parent (see `ntp.envs.guardian`).
 
     Args:
         argv: Program and arguments.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from ntp.envs.ending import end_group
 from ntp.envs.group import children
+from ntp.envs.guardian import GUARDIAN
 
 _END_TIMEOUT_S = 30.0
 
@@ -27,6 +28,8 @@ class SandboxedProcess:
     def __init__(self, child: subprocess.Popen[bytes], num_wrappers: int, mark: str) -> None:
         self._child, self._num_wrappers, self._mark = child, num_wrappers, mark
         self._is_swept = False
+        if not num_wrappers:
+            GUARDIAN.begin(child.pid, mark)
         # Held while the child may be reaped: before that its id cannot be a stranger's.
         self._lock = threading.Lock()
 
@@ -63,6 +66,8 @@ class SandboxedProcess:
                     self._child.wait(_END_TIMEOUT_S)
                 except subprocess.TimeoutExpired:
                     os.killpg(self._child.pid, signal.SIGKILL)
+                    self._child.wait()
+                GUARDIAN.end(self._child.pid)
             return self._child.wait()
 
     def _has_ended(self) -> bool:
