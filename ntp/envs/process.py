@@ -12,7 +12,6 @@ import re
 import select
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ntp.envs.group import descendants, resident_mb
 from ntp.envs.limits import Limits
 from ntp.envs.sandbox import SCRATCH, announce, find_sandbox
 from ntp.envs.sandboxed import SandboxedProcess
+from ntp.envs.scratch import Scratch
 from ntp.envs.usage import broken_limit
 from ntp.envs.watch import WATCH
 
@@ -116,9 +116,9 @@ class ChildProcess:
         self._sandbox = find_sandbox(self._limits.isolation)
         announce(self._limits)
         self._max_answer = self._limits.answer_mb << 20
-        self._directory = tempfile.TemporaryDirectory(prefix="ntp-", ignore_cleanup_errors=True)
-        self.cwd = Path(self._directory.name)
-        scratch = SCRATCH if self._sandbox.has_own_scratch else self.cwd
+        self._scratch = Scratch()
+        self.cwd = self._scratch.path
+        tmpdir = SCRATCH if self._sandbox.has_own_scratch else self.cwd
         mark = f"{_MARK}={self.cwd}"
         try:
             with (self.cwd / _STDERR_NAME).open("wb") as stderr:
@@ -128,12 +128,12 @@ class ChildProcess:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     cwd=directory or self.cwd,
-                    env={**os.environ, "TMPDIR": str(scratch), **(env or {}), _MARK: str(self.cwd)},
+                    env={**os.environ, "TMPDIR": str(tmpdir), **(env or {}), _MARK: str(self.cwd)},
                     start_new_session=True,
                     bufsize=0,
                 )
         except BaseException:
-            self._directory.cleanup()
+            self._scratch.close()
             raise
         self._sandboxed = SandboxedProcess(self._child, self._sandbox.num_wrappers, mark)
         self._broken: tuple[str, str] | None = None
@@ -245,7 +245,7 @@ class ChildProcess:
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
-        self._directory.cleanup()
+        self._scratch.close()
 
     def __enter__(self) -> ChildProcess:
         return self
