@@ -29,6 +29,17 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def marked(mark: str) -> list[int]:
+    """Processes, wherever they hang, that were started with a variable NAME=VALUE; only those of the user."""
+    found: list[int] = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit():
+                variables = (process / "environ").read_bytes().split(b"\0")
+                found += [int(process.name)] * (os.fsencode(mark) in variables)
+    return found
+
+
 def num_threads_of(uid: int) -> int:
     """Threads that a user has at the moment."""
     num_threads = 0

@@ -10,14 +10,19 @@ on a descriptor of its own. Requests, and what answers them:
         {"state", "goals"}, {"proved": true}, {"error": TEXT}, {"given_up": true} or {"timeout": true}
     {"op": "check", "name", "proof"}
         {"accepted": BOOL, "said": TEXT}, the text being Lean's output, with the axioms
+
+Only opening, and importing lean-dojo, tell of an `env_error`. Whatever else a tactic or a proof makes
+lean-dojo raise (it asserts what model-written text can break, so its Dojo may be out of step) ends the
+worker: another one fares better, and a death counts for that tactic alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 
 class DojoWorker:
@@ -32,7 +37,7 @@ class DojoWorker:
         self._states: dict[int, Any] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request; what lean-dojo raises about a theorem is a value."""
+        """Answer one request. After an exception nothing more is to be asked but `leave`."""
         match request["op"]:
             case "open":
                 return self._open(request)
@@ -42,9 +47,15 @@ class DojoWorker:
                 return self._check(request)
         raise ValueError(request["op"])
 
+    def leave(self) -> None:
+        """End the Lean process of the open theorem."""
+        if self._dojo is not None:
+            self._dojo.__exit__(None, None, None)
+            self._dojo = None
+
     def _open(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._leave()
         try:
+            self.leave()
             repo = self._lib.LeanGitRepo(request["url"], request["commit"])
             self._theorem = self._lib.Theorem(repo, request["file"], request["name"])
             dojo = self._lib.Dojo(self._theorem, timeout=request["timeout_s"])
@@ -65,7 +76,7 @@ class DojoWorker:
             result = self._dojo.run_tac(self._states[request["state"]], request["tactic"])
         except self._lib.DojoTacticTimeoutError:
             # The late answer would be taken for the next one's: nothing more is asked of this Dojo.
-            self._leave()
+            self.leave()
             return {"timeout": True}
         match type(result).__name__:
             case "TacticState":
@@ -99,11 +110,6 @@ class DojoWorker:
             dojo.execute = execute
         return {"accepted": bool(accepted), "said": "\n".join(said)}
 
-    def _leave(self) -> None:
-        if self._dojo is not None:
-            self._dojo.__exit__(None, None, None)
-            self._dojo = None
-
 
 def main() -> None:
     """Answer requests until the input ends."""
@@ -112,15 +118,24 @@ def main() -> None:
     os.dup2(2, 1)
     worker: DojoWorker | None = None
     for line in sys.stdin:
+        if worker is None:
+            try:
+                worker = DojoWorker()
+            except Exception as error:  # of an import: anything
+                _write(answers, {"env_error": f"{type(error).__name__}: {error}"})
+                continue
         try:
-            worker = worker or DojoWorker()
             answer = worker.answer(json.loads(line))
         except Exception as error:
-            if worker is not None and type(error).__name__ == "DojoCrashError":
-                sys.exit(f"DojoCrashError: {error}")
-            answer = {"env_error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        answers.flush()
+            with contextlib.suppress(Exception):
+                worker.leave()
+            sys.exit(" ".join(f"{type(error).__name__}: {error}".split()))
+        _write(answers, answer)
+
+
+def _write(answers: TextIO, answer: dict[str, Any]) -> None:
+    answers.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    answers.flush()
 
 
 if __name__ == "__main__":

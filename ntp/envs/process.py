@@ -12,23 +12,27 @@ import re
 import select
 import signal
 import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ntp.envs.group import children, descendants, proportional_mb, resident_mb, used_mb
+from ntp.envs.group import descendants, resident_mb
 from ntp.envs.limits import Limits
 from ntp.envs.sandbox import SCRATCH, announce, find_sandbox
+from ntp.envs.sandboxed import SandboxedProcess
+from ntp.envs.scratch import Scratch
+from ntp.envs.usage import broken_limit
 from ntp.envs.watch import WATCH
 
 # A larger buffer is mapped anew for every read, which costs more than the few reads it saves.
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
-_END_TIMEOUT_S = 30.0
+# By this variable, which it hands down, all that a prover has started is known.
+_MARK = "NTP_PROVER"
+# Between the end of its answers and its own: a large program takes a while to go.
+_GOING_TIMEOUT_S, _GOING_POLL_S = 2.0, 0.001
 # Last words of a process whose memory was refused.
 _OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|MemoryError", re.IGNORECASE)
 # Of `unshare` that wants to end by the signal which ended the first process of its namespace: SIGKILL.
@@ -81,7 +85,8 @@ class Patience:
 class ChildProcess:
     """A child in a sandbox, in its own process group and its own temporary working directory.
 
-    On Linux the child also dies with the thread that started it, so a killed parent leaves no orphan.
+    On Linux the child also dies with the thread that started it, and what it has started dies with a killed
+    parent (see `ntp.envs.guardian`).
 
     Args:
         argv: Program and arguments.
@@ -111,9 +116,10 @@ class ChildProcess:
         self._sandbox = find_sandbox(self._limits.isolation)
         announce(self._limits)
         self._max_answer = self._limits.answer_mb << 20
-        self._directory = tempfile.TemporaryDirectory(prefix="ntp-", ignore_cleanup_errors=True)
-        self.cwd = Path(self._directory.name)
-        scratch = SCRATCH if self._sandbox.has_own_scratch else self.cwd
+        self._scratch = Scratch()
+        self.cwd = self._scratch.path
+        tmpdir = SCRATCH if self._sandbox.has_own_scratch else self.cwd
+        mark = f"{_MARK}={self.cwd}"
         try:
             with (self.cwd / _STDERR_NAME).open("wb") as stderr:
                 self._child = subprocess.Popen(
@@ -122,15 +128,14 @@ class ChildProcess:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     cwd=directory or self.cwd,
-                    env={**os.environ, "TMPDIR": str(scratch), **(env or {})},
+                    env={**os.environ, "TMPDIR": str(tmpdir), **(env or {}), _MARK: str(self.cwd)},
                     start_new_session=True,
                     bufsize=0,
                 )
         except BaseException:
-            self._directory.cleanup()
+            self._scratch.close()
             raise
-        # Held while the child may be reaped: before that its id cannot be a stranger's.
-        self._ending = threading.Lock()
+        self._sandboxed = SandboxedProcess(self._child, self._sandbox.num_wrappers, mark)
         self._broken: tuple[str, str] | None = None
         assert self._child.stdin is not None and self._child.stdout is not None
         self._stdin, self._stdout = self._child.stdin.fileno(), self._child.stdout.fileno()
@@ -150,16 +155,12 @@ class ChildProcess:
     @property
     def pid(self) -> int:
         """Id of the program's process, below those that make its sandbox."""
-        pid = self._child.pid
-        for _ in range(self._sandbox.num_wrappers):
-            pid = next(iter(children(pid)), pid)
-        return pid
+        return self._sandboxed.program
 
     @property
     def alive(self) -> bool:
         """Whether the child still runs."""
-        with self._ending:
-            return self._child.returncode is None and not self._has_ended()
+        return self._sandboxed.alive
 
     @property
     def memory_mb(self) -> float:
@@ -230,27 +231,12 @@ class ChildProcess:
 
     def inspect(self) -> None:
         """End a child that uses more than it may, and what an ended one has left; the watch calls this."""
-        # Whoever holds it is ending the child already.
-        if self._ending.acquire(blocking=False):
-            try:
-                if self._child.returncode is None and self._broken is None:
-                    self._broken = self._broken_limit()
-                    # Killed while it makes the sandbox, it leaves a process that waits for it for ever.
-                    if self._broken is not None or self._has_ended():
-                        self._send_kill()
-            finally:
-                self._ending.release()
+        if self._broken is None:
+            self._sandboxed.kill_if(self._breaks_limit)
 
     def kill(self) -> None:
         """End the child and all that it has started, at once. Safe to call twice."""
-        with self._ending:
-            if self._child.returncode is None:
-                self._send_kill()
-                try:
-                    self._child.wait(_END_TIMEOUT_S)
-                except subprocess.TimeoutExpired:
-                    os.killpg(self._child.pid, signal.SIGKILL)
-                    self._child.wait()
+        self._sandboxed.kill()
 
     def close(self) -> None:
         """Kill the group, close the pipes and remove the working directory. Safe to call twice."""
@@ -259,7 +245,7 @@ class ChildProcess:
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
-        self._directory.cleanup()
+        self._scratch.close()
 
     def __enter__(self) -> ChildProcess:
         return self
@@ -267,45 +253,17 @@ class ChildProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _has_ended(self) -> bool:
-        # Not reaped by this, so that its group remains known.
-        return os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def _send_kill(self) -> None:
-        first = children(self._child.pid) if self._sandbox.num_wrappers else []
-        with contextlib.suppress(ProcessLookupError):
-            if first:
-                # It takes its namespace along, and what made that then ends by itself, unless it is stopped,
-                # and leaves no orphan.
-                os.kill(first[0], signal.SIGKILL)
-                os.kill(self._child.pid, signal.SIGCONT)
-            else:
-                os.killpg(self._child.pid, signal.SIGKILL)
-
-    def _broken_limit(self) -> tuple[str, str] | None:
-        """The limit that the child and all that it has started break together, and how."""
-        limits, program = self._limits, self.pid
-        group = descendants(program)
-        if len(group) > limits.processes:
-            return "processes", f"more than {limits.processes} processes"
-        # What forked processes share is counted often: only when that is too much is it looked at closely.
-        if resident_mb(group) > limits.memory_mb < proportional_mb(group):
-            return "memory", f"more than {limits.memory_mb} MiB of memory"
-        if self._scratch_is_full(program):
-            return "scratch", f"more than {limits.scratch_mb} MiB in its temporary directory"
-        return None
-
-    def _scratch_is_full(self, program: int) -> bool:
-        if not self._sandbox.has_own_scratch:
-            return used_mb(self.cwd) > self._limits.scratch_mb
-        try:
-            return os.statvfs(f"/proc/{program}/root{SCRATCH}").f_bavail == 0
-        except OSError:
-            return False
+    def _breaks_limit(self) -> bool:
+        cwd = None if self._sandbox.has_own_scratch else self.cwd
+        self._broken = broken_limit(self._limits, self.pid, cwd)
+        return self._broken is not None
 
     def _death(self) -> ProcessDiedError:
-        self.kill()
-        code = self._child.returncode
+        # Killed while it ends by itself, it would look like one that was killed from outside.
+        deadline = time.monotonic() + _GOING_TIMEOUT_S
+        while self.alive and time.monotonic() < deadline:
+            time.sleep(_GOING_POLL_S)
+        code = self._sandboxed.kill()
         # What starts the prover (a sandbox, lake, a shell) says by its status which signal ended it.
         said = self.stderr
         number = signal.SIGKILL if _COULD_NOT_FOLLOW in said else -code if code < 0 else code - 128

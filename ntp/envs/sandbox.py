@@ -36,6 +36,8 @@ _UNPRIVILEGED = ("--unshare-user", "--cap-drop", "ALL")
 _FIRST_FREE_UID, _NUM_FREE_UIDS = 1 << 30, 1 << 29
 # The first process of a namespace is deaf to signals from inside, and has to reap: no prover knows of that.
 _FIRST_PROCESS = ("sh", "-c", '"$@"; exit $?', "sh")
+# The end of the kernel's scale.
+_MOST_KILLABLE = 1000
 _announcing = threading.Lock()
 _announced: set[Limits] = set()
 
@@ -70,7 +72,7 @@ class Sandbox:
         directory: Path | None = None,
         writable: Sequence[Path] = (),
     ) -> list[str]:
-        """The command line that runs a program in the sandbox.
+        """The command line that runs a program in the sandbox; out of memory, the kernel kills it first.
 
         Args:
             argv: Program and arguments. What these name stays readable, wherever it lies.
@@ -78,6 +80,17 @@ class Sandbox:
             directory: Where it works; None for its scratch directory.
             writable: Existing directories in which it may write, besides its scratch.
         """
+        # Outermost, where the kernel's settings can be written.
+        return [*_first_to_be_killed(), *self.bare_command(argv, limits, directory, writable)]
+
+    def bare_command(
+        self,
+        argv: Sequence[str],
+        limits: Limits,
+        directory: Path | None = None,
+        writable: Sequence[Path] = (),
+    ) -> list[str]:
+        """As `command`, without the order in which the kernel kills."""
         program = shutil.which(argv[0]) or argv[0]
         named = [Path(word) for word in (program, *argv) if word.startswith("/")]
         num_threads = limits.processes * _THREADS_PER_PROCESS
@@ -149,6 +162,13 @@ def _can_change_user() -> bool:
     return os.geteuid() == 0 and not _trouble([*_as_user(_FIRST_FREE_UID), "true"])
 
 
+@functools.cache
+def _first_to_be_killed() -> list[str]:
+    """Else the kernel would choose the largest process, which is the trainer; nothing where that fails."""
+    choom = ["choom", "-n", str(_MOST_KILLABLE), "--"]
+    return [] if _trouble([*choom, "true"]) else choom
+
+
 def _die_with_parent() -> list[str]:
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
@@ -186,7 +206,7 @@ def find_sandbox(asked: str) -> Sandbox:
 @functools.cache
 def trouble_of(name: str) -> str:
     """Why a sandbox does not work on this machine, in one line; empty when it does."""
-    return "" if name == "limits" else _trouble(SANDBOXES[name].command(["true"], Limits()))
+    return "" if name == "limits" else _trouble(SANDBOXES[name].bare_command(["true"], Limits()))
 
 
 def _trouble(command: Sequence[str]) -> str:

@@ -68,8 +68,8 @@ class SearchSession(ABC):
         """End the process; the next call starts another."""
 
     def _attempt(self, handle: int, text: str) -> Outcome:
-        # A tactic that eats all memory may be killed from outside too: not for ever.
-        patience = Patience(killed=4)
+        # A tactic that eats all memory may be killed from outside too: it is not let loose again and again.
+        patience = Patience(killed=1)
         while True:
             try:
                 if not self._restore(handle):

@@ -3,19 +3,49 @@ lean-dojo."""
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from ntp.envs.lean_dojo import WORKER_COMMAND
 from ntp.envs.lean_factory import LeanDojoFactory
 from ntp.errors import EnvError, InitError
-from ntp.types import Proved, Reached, Rejected, Span, TacticError, Theorem, Timeout
+from ntp.types import Crashed, Proved, Reached, Rejected, Span, TacticError, Theorem, Timeout
 
 STANDIN = [sys.executable, "-S", "-E", str(Path(__file__).parents[1] / "standin")]
 SOURCE = {"swap": "theorem swap (p q : Prop) : p ∧ q → q ∧ p", "two": "theorem two : 1 + 1 = 2"}
 PROOF = ["intro h", "constructor", "exact h.2", "exact h.1"]
+
+# The worker with the real lean-dojo, of which only what talks to git and to Lean is replaced: each tactic
+# leads to a state whose conclusion it is.
+WITHOUT_LEAN = """
+import runpy, sys, lean_dojo
+from lean_dojo import Dojo, TacticState
+from lean_dojo.interaction import dojo
+
+def check_proof(theorem, proof):
+    raise RuntimeError(proof)
+
+def answer(self, request):
+    return {"error": None, "tacticState": "⊢ " + dojo.json.loads(request)["cmd"], "sid": 1, "message": ""}
+
+lean_dojo.LeanGitRepo = lambda url, commit: None
+dojo.check_proof = check_proof
+Dojo.__init__ = lambda self, theorem, timeout: None
+Dojo.__enter__ = lambda self: (self, TacticState("⊢ True", 0))
+Dojo.__exit__ = lambda self, *_: print("left", file=sys.stderr)
+Dojo._submit_request = answer
+runpy.run_path(WORKER, run_name="__main__")
+"""
+TWO_TURNSTILES = 'have h : "⊢" = "⊢" := rfl'
+
+
+@pytest.fixture
+def worker_command():
+    return [sys.executable, "-Pc", WITHOUT_LEAN.replace("WORKER", repr(WORKER_COMMAND[-1]))]
 
 
 @pytest.fixture
@@ -89,3 +119,26 @@ def test_lean_dojo_that_cannot_work_is_one_clear_error(tmp_path, monkeypatch):
     assert time.monotonic() - started < 30
     assert "lean_dojo" not in sys.modules
     env.close()
+
+
+def test_what_a_tactic_makes_lean_dojo_raise_is_a_crash_of_that_tactic(worker_command):
+    env = LeanDojoFactory("https://example.org/repo", "abc", command=worker_command)()
+    session = env.open(theorem("two"))
+    crashed = session.step(session.root, TWO_TURNSTILES)
+    assert isinstance(crashed, Crashed) and "AssertionError" in crashed.message
+    assert isinstance(session.step(session.root, "skip"), Reached)
+    verdict = env.verify(theorem("two"), ["rfl"])
+    assert not verdict.accepted and "RuntimeError" in verdict.reason
+    env.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"op": "step", "state": 0, "tactic": TWO_TURNSTILES}, {"op": "check", "name": "two", "proof": ""}],
+)
+def test_a_worker_that_raises_leaves_its_dojo_and_ends(worker_command, request_):
+    opening = {"op": "open", "url": "", "commit": "", "file": "A.lean", "name": "two", "timeout_s": 1}
+    asked = "".join(json.dumps(request) + "\n" for request in (opening, request_))
+    done = subprocess.run(worker_command, input=asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "env_error" not in done.stdout and len(done.stdout.splitlines()) == 1
+    assert "left" in done.stderr

@@ -1,10 +1,12 @@
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +30,25 @@ ECHO = [sys.executable, "-uc", "import sys\nfor line in sys.stdin: sys.stdout.wr
 @pytest.fixture
 def limits(isolation) -> Limits:
     return Limits(isolation=isolation)
+
+
+@pytest.fixture
+def some_time() -> Iterator[str]:
+    """Seconds that nobody else sleeps for; who does so is ended after the test."""
+    seconds = f"{random.SystemRandom().uniform(1e5, 1e6):.6f}"
+    yield seconds
+    for pid in sleeping(seconds):
+        os.kill(pid, signal.SIGKILL)
+
+
+def sleeping(seconds: str) -> list[int]:
+    """Processes, wherever they hang, that sleep for that long."""
+    found = psutil.process_iter(["cmdline", "status"])
+    return [
+        process.pid
+        for process in found
+        if process.info["cmdline"] == ["sleep", seconds] and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def python(code: str) -> list[str]:
@@ -96,6 +117,14 @@ def test_death_says_how_and_quotes_the_last_line_of_stderr(limits):
         assert caught.value.killed
 
 
+def test_a_process_that_is_slow_to_end_was_not_killed(limits):
+    code = "import os, time; input(); os.close(1); time.sleep(0.3); os._exit(3)"
+    with ChildProcess(python(code), limits) as child:
+        with pytest.raises(ProcessDiedError, match="exit status 3") as caught:
+            child.exchange(b"go\n", b";", 1, 5)
+        assert not caught.value.killed
+
+
 def test_memory_is_limited(limits):
     code = "input()\ntry:\n    x = bytearray(600 << 20)\nexcept MemoryError:\n    print('refused;')"
     with ChildProcess(python(code), replace(limits, memory_mb=400)) as child:
@@ -114,12 +143,11 @@ def test_kill_takes_grandchildren_along_and_close_removes_the_directory(limits):
         import subprocess
         input()
         subprocess.Popen(["sleep", "1000"])
-        subprocess.Popen(["setsid", "sleep", "1000"] if NAMESPACE else ["sleep", "1000"])
+        subprocess.Popen(["setsid", "sleep", "1000"])
         print(end=";", flush=True)
         input()
     """
-    namespace = SANDBOXES[limits.isolation].num_wrappers > 0
-    child = ChildProcess(python(code.replace("NAMESPACE", str(namespace))), limits)
+    child = ChildProcess(python(code), limits)
     child.exchange(b"go\n", b";", 1, 10)
     below = descendants(child.pid)
     assert len(below) == 3
@@ -129,6 +157,25 @@ def test_kill_takes_grandchildren_along_and_close_removes_the_directory(limits):
     child.close()
     assert wait_until(lambda: not any(map(alive, below)))
     assert not cwd.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["setsid sleep TIME; true", "(setsid sh -c 'sleep TIME; true' &); cat"],
+    ids=["child", "orphan"],
+)
+def test_who_has_left_the_group_is_ended_with_it(limits, some_time, command):
+    with ChildProcess(["sh", "-c", command.replace("TIME", some_time)], limits):
+        assert wait_until(lambda: sleeping(some_time))
+    assert wait_until(lambda: not sleeping(some_time))
+
+
+def test_who_has_left_the_group_does_not_outlive_its_leader(some_time):
+    with ChildProcess(
+        ["sh", "-c", f"setsid sleep {some_time} & sleep 0.1"], Limits(isolation="limits")
+    ) as child:
+        assert wait_until(lambda: sleeping(some_time))
+        assert wait_until(lambda: not child.alive and not sleeping(some_time))
 
 
 @pytest.mark.parametrize("killed", ["outermost", "all"])

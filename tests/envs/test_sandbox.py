@@ -10,18 +10,19 @@ import shutil
 import socket
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from ntp.envs import sandbox
+from ntp.envs import process, sandbox
 from ntp.envs.coq import CoqEnv
 from ntp.envs.coq_project import CoqProject
+from ntp.envs.group import descendants
 from ntp.envs.limits import Limits
 from ntp.envs.pool import EnvPool
 from ntp.envs.process import ChildProcess
+from ntp.envs.watch import Watch
 from ntp.errors import ConfigError, EnvError
 from ntp.types import Crashed, Exceeded, Proved
 
@@ -243,7 +244,7 @@ def without(monkeypatch, tmp_path):
     def take(*names):
         tools = tmp_path / "tools"
         tools.mkdir()
-        for name in {"bwrap", "unshare", "setpriv", "prlimit", "sh", "true"} - set(names):
+        for name in {"bwrap", "unshare", "setpriv", "prlimit", "choom", "sh", "true"} - set(names):
             (tools / name).symlink_to(str(shutil.which(name)))
         monkeypatch.setenv("PATH", str(tools))
         forget()
@@ -252,6 +253,7 @@ def without(monkeypatch, tmp_path):
         sandbox.find_sandbox.cache_clear()
         sandbox.trouble_of.cache_clear()
         sandbox._can_change_user.cache_clear()
+        sandbox._first_to_be_killed.cache_clear()
 
     yield take
     monkeypatch.undo()
@@ -277,10 +279,18 @@ def test_auto_takes_the_next_best_and_says_so(without):
 
 
 def test_limits_always_work(without):
-    without("bwrap", "unshare", "setpriv")
+    without("bwrap", "unshare", "setpriv", "choom")
     assert sandbox.find_sandbox("auto").name == "limits"
     with ChildProcess([sys.executable, "-c", "print(input(), flush=True); input()"]) as child:
         assert child.exchange(b"go\n", b"\n", 1, 30) == b"go\n"
+
+
+def test_out_of_memory_the_kernel_kills_a_prover_first(isolation):
+    with ChildProcess(["sh", "-c", "cat; true"], Limits(isolation=isolation)) as child:
+        child.exchange(b"x", b"x", 1, 30)
+        group = descendants(child.pid)
+        assert len(group) == 2
+        assert {Path(f"/proc/{pid}/oom_score_adj").read_text() for pid in group} == {"1000\n"}
 
 
 def test_the_log_says_once_what_is_active(capfd):
@@ -291,9 +301,12 @@ def test_the_log_says_once_what_is_active(capfd):
     assert capfd.readouterr().err == said
 
 
-def test_nobody_is_watched_for_ever():
-    ChildProcess(["cat"], Limits(isolation="limits")).close()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and "ntp-watch" in {thread.name for thread in threading.enumerate()}:
-        time.sleep(0.05)
-    assert "ntp-watch" not in {thread.name for thread in threading.enumerate()}
+def test_nobody_is_watched_for_ever(monkeypatch):
+    # Its own, for other tests may keep a prover meanwhile.
+    watch = Watch()
+    monkeypatch.setattr(process, "WATCH", watch)
+    with ChildProcess(["cat"], Limits(isolation="limits")):
+        thread = watch._thread
+        assert thread is not None and thread.is_alive()
+    thread.join(10)
+    assert not thread.is_alive() and watch._thread is None

@@ -357,8 +357,9 @@ def test_processes_killed_at_random_under_a_pool(backend):
     def kill_now_and_then():
         nonlocal num_killed
         draw = random.Random(0)
-        # As often on a busy machine, which starts provers slowly, as on a quiet one.
-        while not stop.wait(calm_s * draw.uniform(0.1, 1)):
+        # A tactic is tried twice: a prover is left the time to start and to come back to its state, which is
+        # more on a busy machine.
+        while not stop.wait(calm_s * draw.uniform(1, 2)):
             for child in children():
                 if child.pid not in before and draw.random() < 0.5:
                     child.kill()
