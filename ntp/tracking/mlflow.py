@@ -96,6 +96,8 @@ class MlflowRun(Run):
         except MlflowException as error:
             raise ConfigError(f"tracking.uri={uri} takes no run: {reason(error)}") from error
         self._outbox = Outbox(f"MLflow at {uri}")
+        # Apart: files that cannot be stored, on a full disk for instance, must not hold up the record.
+        self._files = Outbox(f"the artifact store of MLflow at {uri}", behind=self._outbox)
         if parent_run_id is not None:
             self.set_tags({MLFLOW_PARENT_RUN_ID: parent_run_id})
 
@@ -110,6 +112,7 @@ class MlflowRun(Run):
     ) -> None:
         self._outbox.put(partial(self._client.set_terminated, self.run_id, _final_status(kind)))
         self._outbox.close()
+        self._files.close()
 
     def log_params(self, params: Mapping[str, Any]) -> None:  # noqa: D102 - as in Run
         self._outbox.put(partial(self._log_new_params, dict(params)))
@@ -130,9 +133,9 @@ class MlflowRun(Run):
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:  # noqa: D102
         if path.is_dir():
-            self._outbox.put(partial(self._client.log_artifacts, self.run_id, str(path), folder or path.name))
+            self._files.put(partial(self._client.log_artifacts, self.run_id, str(path), folder or path.name))
         else:
-            self._outbox.put(partial(self._client.log_artifact, self.run_id, str(path), folder))
+            self._files.put(partial(self._client.log_artifact, self.run_id, str(path), folder))
 
     def _log_new_params(self, params: Mapping[str, Any]) -> None:
         from mlflow.entities import Param

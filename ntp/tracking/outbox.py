@@ -7,19 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from ntp.tracking.refusal import is_refusal
 from ntp.tracking.store import reason
 
 _log = logging.getLogger(__name__)
-
-# Of MLflow: what another try cannot mend. Everything else is the store's or the network's fault.
-_REFUSED = (
-    "BAD_REQUEST",
-    "INVALID_PARAMETER_VALUE",
-    "PERMISSION_DENIED",
-    "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
-    "UNAUTHENTICATED",
-)
 
 
 class Outbox:
@@ -33,12 +24,19 @@ class Outbox:
         wait_s: Seconds until the first new try; each further wait is twice as long.
         max_wait_s: The longest wait.
         max_waiting: Writes kept; past that the oldest are lost.
+        behind: Another outbox of the same store: while that one finds it away, this one does not ask it.
     """
 
     def __init__(
-        self, name: str, wait_s: float = 30.0, max_wait_s: float = 600.0, max_waiting: int = 20_000
+        self,
+        name: str,
+        wait_s: float = 30.0,
+        max_wait_s: float = 600.0,
+        max_waiting: int = 20_000,
+        behind: Outbox | None = None,
     ) -> None:
         self._name = name
+        self._behind = behind
         self._first_wait_s = self._wait_s = wait_s
         self._max_wait_s = max_wait_s
         self._max_waiting = max_waiting
@@ -56,6 +54,11 @@ class Outbox:
         if time.monotonic() >= self._next_try:
             self._empty()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the store was away when it was last asked."""
+        return self._away
+
     def close(self) -> None:
         """Try a last time, and say what was lost."""
         self._empty()
@@ -67,12 +70,13 @@ class Outbox:
     def _empty(self) -> None:
         from mlflow.exceptions import MlflowException
 
+        if self._behind is not None and self._behind.is_away:
+            return
         while self._waiting:
             try:
                 self._waiting[0]()
             except (MlflowException, OSError) as error:  # those of requests are OSErrors
-                gone = isinstance(error, FileNotFoundError)  # an artifact that was deleted while it waited
-                if not gone and getattr(error, "error_code", None) not in _REFUSED:
+                if not is_refusal(error):
                     self._wait(error)
                     return
                 self._drop(error)

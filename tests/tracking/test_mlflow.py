@@ -47,6 +47,18 @@ def test_round_trip(tmp_path, new_run):
     assert artifact.read_text() == "# Report"
 
 
+def test_artifacts_that_cannot_be_stored_cost_nothing_else(tmp_path, new_run, caplog):
+    (tmp_path / "report.md").write_text("# Report")
+    with new_run() as run:
+        (tmp_path / "db/mlartifacts").write_text("a file where a directory has to be")
+        run.log_artifact(tmp_path / "report.md")
+        run.log_metrics({"loss": 0.5})
+    found = stored(run)
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 0.5})
+    refused, lost = [record.getMessage() for record in caplog.records]
+    assert "artifact store" in refused and "1 writes were lost" in lost
+
+
 def test_many_metrics_are_logged_in_batches(new_run):
     with new_run() as run:
         run.log_metrics({f"m/{i}": i for i in range(2500)})
