@@ -53,6 +53,12 @@ class Run:
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log metrics at a step; names may hold slashes, as in `val/pass_at_1`."""
 
+    def log_summary(self, summary: Mapping[str, float]) -> None:
+        """Log numbers of the whole run, but for those that it has logged on its way: a curve stays as it is.
+
+        They stand where its curves end, at the step `num_steps` if they say which.
+        """
+
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Store a file, or all files of a directory, with the run."""
 
@@ -98,6 +104,7 @@ class MlflowRun(Run):
         self._outbox = Outbox(f"MLflow at {uri}")
         # Apart: files that cannot be stored, on a full disk for instance, must not hold up the record.
         self._files = Outbox(f"the artifact store of MLflow at {uri}", behind=self._outbox)
+        self._logged: set[str] = set()
         if parent_run_id is not None:
             self.set_tags({MLFLOW_PARENT_RUN_ID: parent_run_id})
 
@@ -125,11 +132,16 @@ class MlflowRun(Run):
         from mlflow.entities import Metric
         from mlflow.utils.time import get_current_time_millis
 
+        self._logged.update(metrics)
         now = get_current_time_millis()
         entities = [Metric(name, float(value), now, step) for name, value in metrics.items()]
         for begin in range(0, len(entities), _MAX_METRICS_PER_BATCH):
             batch = entities[begin : begin + _MAX_METRICS_PER_BATCH]
             self._outbox.put(partial(self._client.log_batch, self.run_id, metrics=batch))
+
+    def log_summary(self, summary: Mapping[str, float]) -> None:  # noqa: D102
+        new = {name: value for name, value in summary.items() if name not in self._logged}
+        self.log_metrics(new, step=int(summary.get("num_steps", 0)))
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:  # noqa: D102
         if path.is_dir():
