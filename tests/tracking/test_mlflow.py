@@ -101,7 +101,7 @@ def test_a_run_of_a_store_that_cannot_be_written_is_not_taken_for_a_lost_one(tmp
         pass
     with sqlite3.connect(tmp_path / "db/mlflow.db") as database:
         database.execute("create trigger t before update on runs begin select raise(abort, 'read only'); end")
-    with pytest.raises(ConfigError, match=r"mlflow\.db takes no run: "):
+    with pytest.raises(ConfigError, match=r"mlflow\.db cannot be opened or written: "):
         new_run()
     assert (tmp_path / "run/mlflow_run_id").read_text().strip() == run.run_id
 

@@ -8,6 +8,7 @@ from mlflow.tracking import MlflowClient
 from ntp.errors import ConfigError
 from ntp.tracking.mlflow import MlflowRun
 from ntp.tracking.runs import metric_history
+from ntp.tracking.store import open_store
 from ntp.tracking.sweep import close_sweep, open_sweep
 
 pytestmark = pytest.mark.slow
@@ -67,7 +68,7 @@ def test_a_server_that_stays_away_costs_only_its_record(tmp_path, server, caplog
         run.set_tags({"a": "b"})
     assert "3 writes were lost" in caplog.records[-1].getMessage()
     with pytest.raises(ConfigError, match=r"no MLflow server answers there .*refused") as caught:
-        MlflowRun(server.uri, "study", tmp_path, "run")
+        open_store(server.uri, "study")
     assert "\n" not in str(caught.value)
     assert server.uri in str(caught.value)
     assert len(str(caught.value)) < 250
