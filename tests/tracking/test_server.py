@@ -27,7 +27,7 @@ def test_a_run_and_its_artifacts_are_kept_by_the_server(tmp_path, server):
         run.log_params({"seed": 0})
         run.log_metrics({"train/loss": 1.0}, step=2)
         run.log_artifact(tmp_path / "verifier")
-    close_sweep(server.uri, sweep, succeeded=True)
+    close_sweep(server.uri, sweep, "FINISHED")
     client = MlflowClient(server.uri)
     kept = client.get_run(run.run_id)
     assert kept.info.status == "FINISHED"
