@@ -79,10 +79,11 @@ class Run:
 class MlflowRun(Run):
     """One MLflow run, tied to an output directory by the run id kept in it.
 
-    As a context manager it ends the run as FINISHED, KILLED (on Ctrl-C) or FAILED. Entering again, in another
-    process too, continues the same run. What cannot be written because the store is away is written when it
-    is back, with one warning (`ntp.tracking.outbox.Outbox`). So is a run that cannot be opened, where work
-    would be lost by not beginning: it was begun before, or this process has opened the same store before.
+    As a context manager it ends the run as FINISHED, KILLED (it was asked to end) or FAILED. Entering again,
+    in another process too, continues the same run. What cannot be written because the store is away is
+    written when it is back, with one warning (`ntp.tracking.outbox.Outbox`). So is a run that cannot be
+    opened, where work would be lost by not beginning: it was begun before, or this process has opened the
+    same store before.
 
     Args:
         uri: Tracking URI, `sqlite:///PATH` or a server. The database is created when it does not exist;
@@ -140,7 +141,7 @@ class MlflowRun(Run):
         traceback: TracebackType | None,
     ) -> None:
         # Whoever asked a run to end gives it little time, a SLURM job a minute or two before it is killed.
-        hurried = kind is not None and issubclass(kind, PreemptedError)
+        hurried = kind is not None and issubclass(kind, (PreemptedError, SystemExit))
         self._outbox.close(self._write("set_terminated", _final_status(kind)), hurried)
         self._files.close(hurried=hurried)
 
@@ -208,6 +209,7 @@ class MlflowRun(Run):
         return self._client
 
     def _find_run(self, client: MlflowClient) -> str | None:
+        from mlflow.entities import LifecycleStage
         from mlflow.exceptions import MlflowException
 
         path = self._directory / RUN_ID_FILE
@@ -215,15 +217,20 @@ class MlflowRun(Run):
             return None
         run_id = path.read_text(encoding="utf-8").strip()
         try:
-            client.update_run(run_id, status="RUNNING")
+            found = client.get_run(run_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None  # the database was moved or deleted: the run goes on in a new record
+        if found.info.lifecycle_stage == LifecycleStage.DELETED:  # by a user, who may empty the bin any time
+            return None
+        client.update_run(run_id, status="RUNNING")
         return run_id
 
 
 def _final_status(kind: type[BaseException] | None) -> str:
     if kind is None:
         return "FINISHED"
-    return "KILLED" if issubclass(kind, (KeyboardInterrupt, PreemptedError)) else "FAILED"
+    # submitit ends the process of a job that it has put back into the queue by SystemExit.
+    asked = (KeyboardInterrupt, PreemptedError, SystemExit)
+    return "KILLED" if issubclass(kind, asked) else "FAILED"

@@ -2,11 +2,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
 from ntp.errors import ConfigError
 from ntp.tracking.mlflow import MlflowRun, Run
+from ntp.tracking.runs import learning_curves
 
 
 @pytest.fixture
@@ -83,6 +85,33 @@ def test_a_run_that_the_database_does_not_know_gets_a_new_record(tmp_path, new_r
         assert first.run_id != "0" * 32
     with new_run() as second:
         assert second.run_id == first.run_id
+
+
+def test_a_run_that_was_deleted_gets_a_new_record(new_run):
+    from mlflow.tracking import MlflowClient
+
+    with new_run() as first:
+        pass
+    MlflowClient(first.uri).delete_run(first.run_id)
+    with new_run() as second:
+        assert second.run_id != first.run_id
+    assert stored(second).info.status == "FINISHED"
+
+
+def test_a_job_that_waits_in_the_queue_again_has_not_failed(new_run):
+    with pytest.raises(SystemExit), new_run() as run:
+        sys.exit(-1)  # as submitit does
+    assert stored(run).info.status == "KILLED"
+
+
+def test_of_runs_of_one_name_the_newest_shows_its_curve(tmp_path, new_run):
+    for losses in ([3.0, 2.0], [1.0, 0.0]):
+        with new_run() as run:
+            for step, loss in enumerate(losses):
+                run.log_metrics({"loss": loss}, step)
+        (tmp_path / "run" / "mlflow_run_id").unlink()
+        time.sleep(0.002)  # MLflow tells runs apart by milliseconds
+    assert learning_curves(run.uri, "loss") == {"run": ((0, 1), (1.0, 0.0))}
 
 
 def test_a_deleted_experiment_is_restored(new_run):
