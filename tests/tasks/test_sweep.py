@@ -1,4 +1,4 @@
-"""What becomes of a sweep's own run in MLflow."""
+"""Sweeps: what becomes of their own run in MLflow, and which one `task=collect` tells of."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from ntp.sweep.records import (
     write_parent,
     write_progress,
 )
-from ntp.tasks import main, sweep
+from ntp.tasks import collect, main, sweep
 from ntp.tasks.interruption import sigterm_interrupts
 from ntp.tracking.owner import Owner
 
@@ -118,3 +118,13 @@ def test_a_report_does_not_depend_on_the_store(tmp_path, capsys, status, code):
     ended(tmp_path, 0, status)
     assert sweep.report(tmp_path) == code
     assert capsys.readouterr().out == f"{tmp_path}\n"
+
+
+def test_the_latest_sweep_is_told_of_whatever_became_of_others(tmp_path, capsys):
+    sweeps = tmp_path / "sweeps"
+    ended(sweeps / "2026-01-02", 0, DONE)
+    (sweeps / "2026-01-01/0").mkdir(parents=True)
+    (sweeps / "2026-01-01/0/job.json").write_text('{"schema": 1, "number": 0}\n')
+    (sweeps / "2026-01-03").mkdir()  # nothing was given out
+    collect.run(compose_config(["task=collect", "name=collect", f"paths.outputs={tmp_path}"]))
+    assert capsys.readouterr().out == f"{sweeps}/2026-01-02\n"
