@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
 from ntp.errors import ConfigError
+from ntp.tracking.refusal import is_refusal
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -76,6 +78,16 @@ def is_server(uri: str) -> bool:
     return uri.startswith(_SERVER)
 
 
+def is_refused_host(answer: str) -> bool:
+    """Whether an MLflow server says that it is not to be called by the name in the URI."""
+    return "Invalid Host header" in answer
+
+
+def with_hosts(uri: str) -> str:
+    """The option by which an MLflow server answers to the name in a URI, and still to `localhost`."""
+    return f"--allowed-hosts '{urlsplit(uri).netloc.rpartition('@')[2]},localhost:*'"
+
+
 @contextlib.contextmanager
 def patience(timeout_s: int, retries: int = 0) -> Iterator[None]:
     """Wait only so long for a server's answers; what the user has set in the environment holds on.
@@ -124,6 +136,12 @@ def reported(uri: str) -> Iterator[None]:
     except (
         Exception
     ) as error:  # of mlflow, of SQLAlchemy, of the lock or of the network: the URI decides which
+        if is_refused_host(str(error)):
+            raise ConfigError(
+                f"tracking.uri={uri}: the server refuses this host name: start it with {with_hosts(uri)}"
+            ) from error
+        if is_server(uri) and is_refusal(error):
+            raise ConfigError(f"tracking.uri={uri} takes no runs: {reason(error)}") from error
         if is_server(uri):
             raise ConfigError(
                 f"tracking.uri={uri}: no MLflow server answers there ({reason(error)}); start one "

@@ -87,10 +87,17 @@ def test_work_that_was_begun_goes_on_while_the_server_is_away(tmp_path, server, 
     assert [r.getMessage().split(" (")[0].split()[-1] for r in caplog.records] == ["away", "back"]
 
 
+def test_a_server_that_is_called_by_a_name_it_does_not_know(tmp_path, server):
+    server.refusal = (403, "Invalid Host header - possible DNS rebinding attack detected")
+    host = server.uri.removeprefix("http://")
+    with pytest.raises(ConfigError, match=f"refuses this host name: .*--allowed-hosts '{host},localhost"):
+        MlflowRun(server.uri, "study", tmp_path, "run")
+
+
 def test_a_run_that_the_server_refuses_does_not_begin(tmp_path, server, monkeypatch):
     resumed(tmp_path, server, monkeypatch)
     server.refusal = (401, "You are not authenticated")
-    with pytest.raises(ConfigError, match="not authenticated"):
+    with pytest.raises(ConfigError, match=r"takes no runs: .*not authenticated"):
         MlflowRun(server.uri, "study", tmp_path, "run")
 
 
