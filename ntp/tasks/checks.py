@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from packaging.requirements import Requirement
@@ -139,13 +140,27 @@ def tracking(cfg: DictConfig) -> list[Finding]:
         return [Finding("tracking", "", mend, "tracking.uri says nothing: which server?")]
     uri = str(cfg.tracking.uri)
     if uri.startswith("sqlite:///"):
-        return [_database(uri, Path(uri.removeprefix("sqlite:///")).absolute())]
+        return [_database(uri, Path(uri.removeprefix("sqlite:///")).absolute()), *_one_machine(uri)]
     if uri.startswith(("http://", "https://")):
         return [server_finding(uri)]
     if "://" not in uri or uri.startswith("file:"):
         detail = "MLflow no longer keeps runs in plain files"
         return [Finding("tracking", uri, "tracking.uri=sqlite:////a/place/of/yours/mlflow.db", detail)]
     return [Finding("tracking", uri, detail="not tried")]
+
+
+def _submits_to_slurm() -> bool:
+    """Whether `hydra/launcher` gives the jobs of a sweep to SLURM."""
+    launcher = HydraConfig.get().launcher._target_ if HydraConfig.initialized() else ""
+    return str(launcher).endswith("SlurmLauncher")
+
+
+def _one_machine(uri: str) -> list[Finding]:
+    """What to know of a database where jobs are spread over machines."""
+    if not _submits_to_slurm():
+        return []
+    detail = "SQLite does not bear jobs that write to it from several machines"
+    return [Finding("tracking of SLURM jobs", uri, "tracking=mlflow_server", detail)]
 
 
 def _database(uri: str, path: Path) -> Finding:

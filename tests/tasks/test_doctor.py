@@ -7,12 +7,16 @@ import time
 from importlib import metadata
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from ntp.config.register import compose_config
+from ntp.config.register import CONFIG_DIR, compose_config, register
 from ntp.envs.probe import Finding
 from ntp.errors import EnvError
 from ntp.tasks import checks, doctor
+
+register()
 
 
 def config(*overrides):
@@ -163,6 +167,22 @@ def test_databases_that_cannot_be_written(tmp_path):
         "export"
     )
     assert track("outputs/mlruns").mend.startswith("tracking.uri=sqlite:")
+
+
+@pytest.mark.parametrize(("launcher", "is_said"), [("basic", False), ("slurm_1gpu", True)])
+def test_a_database_is_not_for_jobs_on_several_machines(tmp_path, launcher, is_said):
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        asked = ["task=doctor", "name=doctor", f"paths.outputs={tmp_path}", f"hydra/launcher={launcher}"]
+        cfg = compose("config", asked, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    try:
+        found = {finding.name: finding for finding in checks.tracking(cfg)}
+    finally:
+        HydraConfig.instance().cfg = None
+    assert found["tracking"].ok
+    said = found.get("tracking of SLURM jobs")
+    assert (said is not None) == is_said
+    assert said is None or (said.mend == "tracking=mlflow_server" and not said.needed)
 
 
 @pytest.fixture
