@@ -73,9 +73,7 @@ def run_job(cfg: DictConfig) -> float | None:
             objective = finish(stage)
     except (PreemptedError, KeyboardInterrupt, SystemExit):
         if not _is_submitted() and is_main():
-            write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error="interrupted"))
-            print_table(sweep, statuses(sweep))
-            end(sweep, "KILLED")
+            _interrupt(sweep, number, directory)
         raise
     except Exception as error:
         line = _one_line(error)
@@ -156,6 +154,13 @@ def end(sweep: Path, status: str) -> None:
     """Say in MLflow how a sweep has ended; one that is never told stands there as running for ever."""
     if parent := read_parent(sweep):
         close_sweep(parent.uri, parent.run_id, status)
+
+
+def _interrupt(sweep: Path, number: int, directory: str | None) -> None:
+    """Leave word of a sweep of this machine that ends in the middle of a job."""
+    write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error="interrupted"))
+    print_table(sweep, statuses(sweep))
+    end(sweep, "KILLED")
 
 
 def _is_submitted() -> bool:
