@@ -38,12 +38,14 @@ class SlurmLauncher(BaseSubmititLauncher):
             SystemExit: The jobs do not fit the launcher, or SLURM does not take them.
         """
         from ntp.tasks.submission import place, submit, wait
+        from ntp.tasks.sweep import ended_on_failure
 
         assert self.config is not None
         sweep = Path(str(self.config.hydra.sweep.dir))
-        overrides = place(job_overrides, self.params["tasks_per_node"], self.params["nodes"])
-        numbers = range(initial_job_idx, initial_job_idx + len(overrides))
-        submit(self._executor(), self, sweep, dict(zip(numbers, overrides, strict=True)))
+        with ended_on_failure(sweep):
+            overrides = place(job_overrides, self.params["tasks_per_node"], self.params["nodes"])
+            numbers = range(initial_job_idx, initial_job_idx + len(overrides))
+            submit(self._executor(), self, sweep, dict(zip(numbers, overrides, strict=True)))
         if not self.params["wait"]:
             return []
         objectives = wait(sweep)

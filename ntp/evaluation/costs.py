@@ -25,6 +25,23 @@ _REPLAYED_CHARS = 35
 _CHARS_PER_LINE = 40
 
 
+# Of a run that keeps no other record of its times: merged mining.
+TIMES_FILE = "times.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class TheoremTime:
+    """How long a theorem took.
+
+    Attributes:
+        theorem: Its id.
+        wall_s: Seconds that are due to it.
+    """
+
+    theorem: str
+    wall_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a theorem is expected to cost, in any unit.
@@ -81,6 +98,9 @@ def recorded_costs(directory: Path, records: Sequence[TheoremRecord], expected: 
     for path in sorted(directory.glob("parts/mined-*.jsonl")):
         for mined in read_jsonl(path, MinedTheorem):
             seconds[mined.theorem] += mined.wall_s
+    for path in directory.glob(TIMES_FILE):
+        for time in read_jsonl(path, TheoremTime):
+            seconds[time.theorem] += time.wall_s
     costs = [seconds.get(record.theorem.id, 0.0) for record in records]
     known = [(cost, guess.search) for cost, guess in zip(costs, expected, strict=True) if cost > 0]
     if not known:

@@ -10,10 +10,10 @@ import sys
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
-from urllib.request import urlopen
 
 import psutil
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from packaging.requirements import Requirement
@@ -25,11 +25,11 @@ from ntp.envs.probe import ANSWER_TIMEOUT_S, Finding, NoAnswer, ask, version_of
 from ntp.envs.sandbox import AUTO, description, trouble_of
 from ntp.envs.sandbox import INSTALL_COMMAND as INSTALL_BUBBLEWRAP
 from ntp.errors import EnvError, NtpError
+from ntp.tasks.server_check import server_finding
 
 _MIN_FREE_GB = 10
 _SHOWN = ("torch", "lightning", "transformers", "peft", "mlflow", "hydra-core", "submitit")
 _MALICIOUS = {"lightning": ("2.6.2", "2.6.3")}
-_SERVER = "mlflow server --host 0.0.0.0 --port 5000 --backend-store-uri sqlite:////a/place/of/yours/mlflow.db"
 
 
 def python(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
@@ -161,13 +161,27 @@ def tracking(cfg: DictConfig) -> list[Finding]:
         return [Finding("tracking", "", mend, "tracking.uri says nothing: which server?")]
     uri = str(cfg.tracking.uri)
     if uri.startswith("sqlite:///"):
-        return [_database(uri, Path(uri.removeprefix("sqlite:///")).absolute())]
+        return [_database(uri, Path(uri.removeprefix("sqlite:///")).absolute()), *_one_machine(uri)]
     if uri.startswith(("http://", "https://")):
-        return [_server(uri)]
+        return [server_finding(uri)]
     if "://" not in uri or uri.startswith("file:"):
         detail = "MLflow no longer keeps runs in plain files"
         return [Finding("tracking", uri, "tracking.uri=sqlite:////a/place/of/yours/mlflow.db", detail)]
     return [Finding("tracking", uri, detail="not tried")]
+
+
+def _submits_to_slurm() -> bool:
+    """Whether `hydra/launcher` gives the jobs of a sweep to SLURM."""
+    launcher = HydraConfig.get().launcher._target_ if HydraConfig.initialized() else ""
+    return str(launcher).endswith("SlurmLauncher")
+
+
+def _one_machine(uri: str) -> list[Finding]:
+    """What to know of a database where jobs are spread over machines."""
+    if not _submits_to_slurm():
+        return []
+    detail = "SQLite does not bear jobs that write to it from several machines"
+    return [Finding("tracking of SLURM jobs", uri, "tracking=mlflow_server", detail)]
 
 
 def _database(uri: str, path: Path) -> Finding:
@@ -185,14 +199,6 @@ def _database(uri: str, path: Path) -> Finding:
     except sqlite3.Error as error:
         return Finding("tracking", "", mend, f"{path}: {error}")
     return Finding("tracking", uri)
-
-
-def _server(uri: str) -> Finding:
-    try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_TIMEOUT_S):
-            return Finding("tracking", uri, detail="the server answers")
-    except Exception as error:  # of the network, of HTTP or of the URI
-        return Finding("tracking", "", _SERVER, f"{uri} does not answer: {' '.join(str(error).split())}")
 
 
 def disk(cfg: DictConfig) -> list[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ntp.errors import ConfigError
-from ntp.sweep.records import read_jobs
+from ntp.sweep.records import JOB_FILE, read_jobs
 from ntp.tasks.sweep import report
 
 
@@ -31,4 +31,5 @@ def run(cfg: DictConfig) -> None:
 
 def _latest(cfg: DictConfig) -> Path:
     sweeps = Path(cfg.paths.outputs) / "sweeps"
-    return max((path for path in sweeps.glob("*") if read_jobs(path)), default=sweeps)
+    # Not by reading what is in them: an old one may be of a schema that is not read any more.
+    return max((path.parent.parent for path in sweeps.glob(f"*/*/{JOB_FILE}")), default=sweeps)

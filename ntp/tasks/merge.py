@@ -5,6 +5,7 @@ from __future__ import annotations
 from ntp.data.attempts import MinedTheorem
 from ntp.data.dataset import Dataset
 from ntp.data.jsonl import read_jsonl, write_jsonl
+from ntp.evaluation.costs import TIMES_FILE, TheoremTime
 from ntp.evaluation.results import TheoremResult
 from ntp.evaluation.shards import merge_shards
 from ntp.tasks.context import Context
@@ -44,6 +45,8 @@ def _mining(context: Context) -> dict[str, float]:
         files = [file for shard in shards for file in mined_files(shard, side)]
         names = [record.theorem.id for record in records]
         mined[side] = merge_shards(names, (read_jsonl(file, MinedTheorem) for file in files))
+    times = [TheoremTime(found.theorem, found.wall_s) for side in mined.values() for found in side]
+    write_jsonl(context.directory / TIMES_FILE, times)
     return write_sides(context, mined)
 
 

@@ -43,7 +43,7 @@ def describe(run: Run, stage: Stage, inputs: Mapping[str, Path]) -> None:
 
 def keep(run: Run, stage: Stage, summary: Mapping[str, float]) -> None:
     """Log what a stage has made: its summary, the hash of a data set, weights that are small."""
-    run.log_metrics(summary)
+    run.log_summary(summary)
     run.set_tags(dataset_tag(stage.directory))
     for folder in (stage.directory / name for name in _TRAINED):
         if folder.is_dir() and _size_mb(folder) <= stage.cfg.tracking.max_adapter_mb:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -30,6 +32,7 @@ from ntp.sweep.records import (
 )
 from ntp.sweep.status import statuses
 from ntp.sweep.table import print_table
+from ntp.tasks.interruption import sigterm_interrupts
 from ntp.tracking.owner import Owner
 from ntp.tracking.sweep import close_sweep, open_sweep
 
@@ -67,11 +70,11 @@ def run_job(cfg: DictConfig) -> float | None:
         directory = str(stage.directory)
         if is_main():
             write_progress(sweep, number, Progress(RUNNING, Owner.current(), directory))
-        objective = finish(stage)
-    except (PreemptedError, KeyboardInterrupt):
-        if not _is_submitted():
-            write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error="interrupted"))
-            print_table(sweep, statuses(sweep))
+        with nullcontext() if _is_submitted() or not is_main() else sigterm_interrupts():
+            objective = finish(stage)
+    except (PreemptedError, KeyboardInterrupt, SystemExit):
+        if not _is_submitted() and is_main():
+            _interrupt(sweep, number, directory)
         raise
     except Exception as error:
         line = _one_line(error)
@@ -129,19 +132,40 @@ def report(sweep: Path) -> int:
 
     Raises:
         DataError: A record is corrupt.
-        ConfigError: The tracking store cannot be opened.
     """
     found = statuses(sweep)
     print_table(sweep, found)
     has_failed = any(status.status == FAILED for status in found)
     if all(status.has_ended for status in found):
-        if parent := read_parent(sweep):
-            close_sweep(parent.uri, parent.run_id, succeeded=not has_failed)
+        end(sweep, "FAILED" if has_failed else "FINISHED")
     else:
         command = f"python -m ntp.run task=collect sweep.directory={sweep}"
         print(f"jobs that have not ended go on; to see how they stand: {command}", file=sys.stderr)
     print(sweep, flush=True)
     return int(has_failed)
+
+
+@contextmanager
+def ended_on_failure(sweep: Path) -> Iterator[None]:
+    """End a sweep's run when its jobs cannot be given out: no job and no report will."""
+    try:
+        yield
+    except BaseException as error:
+        end(sweep, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+
+
+def end(sweep: Path, status: str) -> None:
+    """Say in MLflow how a sweep has ended; one that is never told stands there as running for ever."""
+    if parent := read_parent(sweep):
+        close_sweep(parent.uri, parent.run_id, status)
+
+
+def _interrupt(sweep: Path, number: int, directory: str | None) -> None:
+    """Leave word of a sweep of this machine that ends in the middle of a job."""
+    write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error="interrupted"))
+    print_table(sweep, statuses(sweep))
+    end(sweep, "KILLED")
 
 
 def _is_submitted() -> bool:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ntp.data.jsonl import atomic_write
-from ntp.errors import ConfigError, PreemptedError
-from ntp.tracking.outbox import Outbox
-from ntp.tracking.store import open_store, reason
+from ntp.errors import PreemptedError
+from ntp.tracking.outbox import TIMEOUT_S, Outbox
+from ntp.tracking.owner import slurm_restarts
+from ntp.tracking.refusal import is_refusal
+from ntp.tracking.store import is_server, open_again, patience, reported
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
+    from mlflow.tracking import MlflowClient
 
 RUN_ID_FILE = "mlflow_run_id"
 # The tracking store refuses larger batches.
 _MAX_METRICS_PER_BATCH = 1000
 _MAX_PARAMS_PER_BATCH = 100
+_UPLOAD_TIMEOUT_S = 60
+# The stores that this process has had open: known to be right, if they are away later.
+_OPENED: set[str] = set()
 
 
 class Run:
@@ -53,6 +60,12 @@ class Run:
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log metrics at a step; names may hold slashes, as in `val/pass_at_1`."""
 
+    def log_summary(self, summary: Mapping[str, float]) -> None:
+        """Log numbers of the whole run, but for those that it has logged on its way: a curve stays as it is.
+
+        They stand where its curves end, at the step `num_steps` if they say which.
+        """
+
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Store a file, or all files of a directory, with the run."""
 
@@ -66,9 +79,11 @@ class Run:
 class MlflowRun(Run):
     """One MLflow run, tied to an output directory by the run id kept in it.
 
-    As a context manager it ends the run as FINISHED, KILLED (on Ctrl-C) or FAILED. Entering again, in another
-    process too, continues the same run. What cannot be written because the store is away is written when it
-    is back, with one warning (`ntp.tracking.outbox.Outbox`).
+    As a context manager it ends the run as FINISHED, KILLED (it was asked to end) or FAILED. Entering again,
+    in another process too, continues the same run. What cannot be written because the store is away is
+    written when it is back, with one warning (`ntp.tracking.outbox.Outbox`). So is a run that cannot be
+    opened, where work would be lost by not beginning: it was begun before, or this process has opened the
+    same store before.
 
     Args:
         uri: Tracking URI, `sqlite:///PATH` or a server. The database is created when it does not exist;
@@ -78,25 +93,42 @@ class MlflowRun(Run):
         name: Name of the run.
         parent_run_id: The run of the sweep that this run is a job of, from `ntp.tracking.sweep.open_sweep`.
 
+    Attributes:
+        run_id: The run's id; empty until it can be opened.
+
     Raises:
-        ConfigError: The URI is a plain file store, the database cannot be opened, or no server answers.
+        ConfigError: The URI is a plain file store, the database cannot be opened, no server answers, or what
+            answers does not take the run.
     """
 
     def __init__(
         self, uri: str, experiment: str, directory: Path, name: str, parent_run_id: str | None = None
     ) -> None:
         from mlflow.exceptions import MlflowException
-        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
         self.uri = uri
         self.experiment = experiment
-        self._client, experiment_id = open_store(uri, experiment)
-        try:
-            self.run_id = self._find_run(directory) or self._create_run(directory, experiment_id, name)
-        except MlflowException as error:
-            raise ConfigError(f"tracking.uri={uri} takes no run: {reason(error)}") from error
-        self._outbox = Outbox(f"MLflow at {uri}")
+        self._directory, self._name = directory, name
+        self._client: MlflowClient | None = None
+        self._logged: set[str] = set()
+        self._outbox = Outbox(f"MLflow at {uri}", timeout_s=TIMEOUT_S)
+        # Apart: files that cannot be stored, on a full disk for instance, must not hold up the record. A
+        # server answers when it has passed all of a file on.
+        self._files = Outbox(
+            f"the artifact store of MLflow at {uri}", behind=self._outbox, timeout_s=_UPLOAD_TIMEOUT_S
+        )
+        can_wait = is_server(uri) and self._is_known()
+        with reported(uri):
+            try:
+                with patience(TIMEOUT_S) if can_wait else contextlib.nullcontext():
+                    self._open()
+            except (MlflowException, OSError) as error:
+                if not can_wait or is_refusal(error):
+                    raise
+                self._outbox.hold(self._open, error)
         if parent_run_id is not None:
+            from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
             self.set_tags({MLFLOW_PARENT_RUN_ID: parent_run_id})
 
     def __enter__(self) -> MlflowRun:
@@ -108,63 +140,97 @@ class MlflowRun(Run):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._outbox.put(partial(self._client.set_terminated, self.run_id, _final_status(kind)))
-        self._outbox.close()
+        # Whoever asked a run to end gives it little time, a SLURM job a minute or two before it is killed.
+        hurried = kind is not None and issubclass(kind, (PreemptedError, SystemExit))
+        self._outbox.close(self._write("set_terminated", _final_status(kind)), hurried)
+        self._files.close(hurried=hurried)
 
     def log_params(self, params: Mapping[str, Any]) -> None:  # noqa: D102 - as in Run
         self._outbox.put(partial(self._log_new_params, dict(params)))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:  # noqa: D102
         for name, value in tags.items():
-            self._outbox.put(partial(self._client.set_tag, self.run_id, name, value))
+            self._outbox.put(self._write("set_tag", name, value))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:  # noqa: D102
         from mlflow.entities import Metric
         from mlflow.utils.time import get_current_time_millis
 
+        self._logged.update(metrics)
         now = get_current_time_millis()
         entities = [Metric(name, float(value), now, step) for name, value in metrics.items()]
         for begin in range(0, len(entities), _MAX_METRICS_PER_BATCH):
             batch = entities[begin : begin + _MAX_METRICS_PER_BATCH]
-            self._outbox.put(partial(self._client.log_batch, self.run_id, metrics=batch))
+            self._outbox.put(self._write("log_batch", metrics=batch))
+
+    def log_summary(self, summary: Mapping[str, float]) -> None:  # noqa: D102
+        new = {name: value for name, value in summary.items() if name not in self._logged}
+        self.log_metrics(new, step=int(summary.get("num_steps", 0)))
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:  # noqa: D102
         if path.is_dir():
-            self._outbox.put(partial(self._client.log_artifacts, self.run_id, str(path), folder or path.name))
+            self._files.put(self._write("log_artifacts", str(path), folder or path.name))
         else:
-            self._outbox.put(partial(self._client.log_artifact, self.run_id, str(path), folder))
+            self._files.put(self._write("log_artifact", str(path), folder))
+
+    def _write(self, method: str, *arguments: Any, **options: Any) -> Callable[[], object]:
+        """A call of a client's method on this run, which opens the run if that has not been possible yet."""
+
+        def write() -> object:
+            client = self._open()
+            return getattr(client, method)(self.run_id, *arguments, **options)
+
+        return write
 
     def _log_new_params(self, params: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
 
-        known = self._client.get_run(self.run_id).data.params
+        client = self._open()
+        known = client.get_run(self.run_id).data.params
         new = [Param(name, str(value)) for name, value in params.items() if name not in known]
         for begin in range(0, len(new), _MAX_PARAMS_PER_BATCH):
-            self._client.log_batch(self.run_id, params=new[begin : begin + _MAX_PARAMS_PER_BATCH])
+            client.log_batch(self.run_id, params=new[begin : begin + _MAX_PARAMS_PER_BATCH])
 
-    def _find_run(self, directory: Path) -> str | None:
+    def _is_known(self) -> bool:
+        """Whether there was work on the run before, or on what it goes on from."""
+        return self.uri in _OPENED or slurm_restarts() > 0 or (self._directory / RUN_ID_FILE).exists()
+
+    def _open(self) -> MlflowClient:
+        """Connect to the store and find or create the run, once."""
+        if self._client is None:
+            client, experiment_id = open_again(self.uri, self.experiment)
+            known = self._find_run(client)
+            self.run_id = known or client.create_run(experiment_id, run_name=self._name).info.run_id
+            self._client = client
+            _OPENED.add(self.uri)
+            if known is None:
+                with atomic_write(self._directory / RUN_ID_FILE) as stream:
+                    stream.write(self.run_id + "\n")
+        return self._client
+
+    def _find_run(self, client: MlflowClient) -> str | None:
+        from mlflow.entities import LifecycleStage
         from mlflow.exceptions import MlflowException
 
-        path = directory / RUN_ID_FILE
+        path = self._directory / RUN_ID_FILE
         if not path.exists():
             return None
         run_id = path.read_text(encoding="utf-8").strip()
         try:
-            self._client.update_run(run_id, status="RUNNING")
+            found = client.get_run(run_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None  # the database was moved or deleted: the run goes on in a new record
-        return run_id
-
-    def _create_run(self, directory: Path, experiment_id: str, name: str) -> str:
-        run_id = self._client.create_run(experiment_id, run_name=name).info.run_id
-        with atomic_write(directory / RUN_ID_FILE) as stream:
-            stream.write(run_id + "\n")
+        if found.info.lifecycle_stage == LifecycleStage.DELETED:  # by a user, who may empty the bin any time
+            return None
+        client.update_run(run_id, status="RUNNING")
         return run_id
 
 
 def _final_status(kind: type[BaseException] | None) -> str:
     if kind is None:
         return "FINISHED"
-    return "KILLED" if issubclass(kind, (KeyboardInterrupt, PreemptedError)) else "FAILED"
+    # submitit ends the process of a job that it has put back into the queue by SystemExit.
+    asked = (KeyboardInterrupt, PreemptedError, SystemExit)
+    return "KILLED" if issubclass(kind, asked) else "FAILED"

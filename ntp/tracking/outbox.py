@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 
-from ntp.tracking.store import reason
+from ntp.tracking.refusal import is_refusal
+from ntp.tracking.store import patience, reason
 
 _log = logging.getLogger(__name__)
 
-# Of MLflow: what another try cannot mend. Everything else is the store's or the network's fault.
-_REFUSED = (
-    "BAD_REQUEST",
-    "INVALID_PARAMETER_VALUE",
-    "PERMISSION_DENIED",
-    "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
-    "UNAUTHENTICATED",
-)
+# Seconds for a request, while there is work that must not wait.
+TIMEOUT_S = 5
+# Closing in a hurry: seconds for one request, and until no other is begun.
+_HURRIED_TIMEOUT_S, _HURRIED_S = 2, 8.0
 
 
 class Outbox:
     """Makes writes in order, at once. When the store is away, they wait in memory and are tried again.
 
-    A store that is away is tried only every so often, since each try may block for seconds. What it does not
-    take is dropped. Either is said once.
+    A store that is away is tried only every so often, since each try blocks for seconds if the store takes
+    requests and does not answer. What it does not take is dropped. Either is said once.
 
     Args:
         name: Of the store, in warnings.
         wait_s: Seconds until the first new try; each further wait is twice as long.
         max_wait_s: The longest wait.
         max_waiting: Writes kept; past that the oldest are lost.
+        behind: Another outbox of the same store: while that one finds it away, this one does not ask it.
+        timeout_s: Seconds that a request may take. The first one that fails is made again at once: a
+            connection may have been closed in the meantime.
     """
 
     def __init__(
-        self, name: str, wait_s: float = 30.0, max_wait_s: float = 600.0, max_waiting: int = 20_000
+        self,
+        name: str,
+        wait_s: float = 30.0,
+        max_wait_s: float = 600.0,
+        max_waiting: int = 20_000,
+        behind: Outbox | None = None,
+        timeout_s: int = TIMEOUT_S,
     ) -> None:
         self._name = name
+        self._behind = behind
+        self._timeout_s = timeout_s
         self._first_wait_s = self._wait_s = wait_s
         self._max_wait_s = max_wait_s
         self._max_waiting = max_waiting
@@ -47,6 +55,11 @@ class Outbox:
         self._next_try = 0.0
         self._num_lost = 0
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the store was away when it was last asked."""
+        return self._away
+
     def put(self, write: Callable[[], object]) -> None:
         """Make a write now, or when the store is back."""
         if len(self._waiting) >= self._max_waiting:
@@ -54,25 +67,42 @@ class Outbox:
             self._num_lost += 1
         self._waiting.append(write)
         if time.monotonic() >= self._next_try:
-            self._empty()
+            self._empty(self._timeout_s, retries=0 if self._away else 1)
 
-    def close(self) -> None:
-        """Try a last time, and say what was lost."""
-        self._empty()
+    def hold(self, write: Callable[[], object], error: Exception) -> None:
+        """Keep a write that has just failed because the store is away."""
+        self._waiting.append(write)
+        self._wait(error)
+
+    def close(self, last: Callable[[], object] | None = None, hurried: bool = False) -> None:
+        """Try a last time, and say what was lost.
+
+        Args:
+            last: What is to be known of the run above all, so that it is written first.
+            hurried: Whoever waits for the end of the run does not wait for long.
+        """
+        if last is not None:
+            self._waiting.appendleft(last)
+        if hurried:
+            self._empty(_HURRIED_TIMEOUT_S, until=time.monotonic() + _HURRIED_S)
+        else:
+            self._empty(self._timeout_s, retries=0 if self._away else 1)
         if lost := self._num_lost + len(self._waiting):
             _log.warning("%s: %d writes were lost; the run's directory is whole", self._name, lost)
         self._waiting.clear()
         self._num_lost = 0
 
-    def _empty(self) -> None:
+    def _empty(self, timeout_s: int, retries: int = 0, until: float = math.inf) -> None:
         from mlflow.exceptions import MlflowException
 
-        while self._waiting:
+        if self._behind is not None and self._behind.is_away:
+            return
+        while self._waiting and time.monotonic() < until:
             try:
-                self._waiting[0]()
+                with patience(timeout_s, retries):
+                    self._waiting[0]()
             except (MlflowException, OSError) as error:  # those of requests are OSErrors
-                gone = isinstance(error, FileNotFoundError)  # an artifact that was deleted while it waited
-                if not gone and getattr(error, "error_code", None) not in _REFUSED:
+                if not is_refusal(error):
                     self._wait(error)
                     return
                 self._drop(error)

@@ -36,13 +36,16 @@ def metric_history(uri: str, directory: Path, metric: str) -> History:
 def learning_curves(uri: str, metric: str) -> dict[str, History]:
     """By name of the run, the history of a metric of all runs that have more than one value of it.
 
+    Of runs of one name the newest counts: the others were made again (`force=true`).
+
     Raises:
         ConfigError: The tracking store cannot be opened.
     """
     client = open_client(uri)
+    newest = {run.info.run_name: run for run in reversed(_all_runs(client))}
     curves = {
         str(run.info.run_name): _history(client, run.info.run_id, metric)
-        for run in _all_runs(client)
+        for run in newest.values()
         if metric in run.data.metrics
     }
     return {name: curve for name, curve in curves.items() if len(curve[0]) > 1}

@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
 from ntp.errors import ConfigError
+from ntp.tracking.refusal import is_refusal
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -20,12 +22,9 @@ if TYPE_CHECKING:
 _SQLITE = "sqlite:///"
 _SERVER = ("http://", "https://")
 _LOCK_SECONDS = 300.0
+_TIMEOUT, _RETRIES = "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 # Read when mlflow is imported or makes a request. Left alone, it asks a server that is down for minutes.
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
+_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", _TIMEOUT: "15", _RETRIES: "1"}
 # Neither a migration log on every new database, nor a word on every retry: what fails in the end is raised.
 _LOG_LEVELS = {
     "mlflow": logging.WARNING,
@@ -51,7 +50,13 @@ def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     Raises:
         ConfigError: The URI is of another kind, the database cannot be opened, or no server answers.
     """
-    with _reported(uri), _alone(uri):
+    with reported(uri):
+        return open_again(uri, experiment)
+
+
+def open_again(uri: str, experiment: str) -> tuple[MlflowClient, str]:
+    """As `open_store`, but what a store that is away raises is raised as it is."""
+    with _alone(uri):
         client = _connect(uri)
         return client, _ensure_experiment(client, uri, experiment)
 
@@ -64,8 +69,46 @@ def open_client(uri: str) -> MlflowClient:
     """
     if uri.startswith(_SQLITE) and not sqlite_path(uri).is_file():
         raise ConfigError(f"{sqlite_path(uri)}: no MLflow database here; the first run makes it")
-    with _reported(uri), _alone(uri):
+    with reported(uri), _alone(uri):
         return _connect(uri)
+
+
+def is_server(uri: str) -> bool:
+    """Whether a store is a server, which may be away for a while, and not a file."""
+    return uri.startswith(_SERVER)
+
+
+def is_refused_host(answer: str) -> bool:
+    """Whether an MLflow server says that it is not to be called by the name in the URI."""
+    return "Invalid Host header" in answer
+
+
+def with_hosts(uri: str) -> str:
+    """The option by which an MLflow server answers to the name in a URI, and still to `localhost`."""
+    return f"--allowed-hosts '{urlsplit(uri).netloc.rpartition('@')[2]},localhost:*'"
+
+
+@contextlib.contextmanager
+def patience(timeout_s: int, retries: int = 0) -> Iterator[None]:
+    """Wait only so long for a server's answers; what the user has set in the environment holds on.
+
+    Args:
+        timeout_s: Seconds until a request is given up.
+        retries: How often it is made again, at once.
+    """
+    before = {name: os.environ.get(name) for name in (_TIMEOUT, _RETRIES)}
+    for name, value in ((_TIMEOUT, timeout_s), (_RETRIES, retries)):
+        # MLflow reads them at every request, and takes them from nowhere else.
+        if before[name] in (None, _ENVIRONMENT[name]):
+            os.environ[name] = str(value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def sqlite_path(uri: str) -> Path:
@@ -74,8 +117,12 @@ def sqlite_path(uri: str) -> Path:
 
 
 @contextlib.contextmanager
-def _reported(uri: str) -> Iterator[None]:
-    """Refuse URIs that cannot work, and say in one line why one does not."""
+def reported(uri: str) -> Iterator[None]:
+    """Refuse URIs that cannot work, and say in one line why one does not.
+
+    Raises:
+        ConfigError: The URI is of another kind, or what was done with the store failed.
+    """
     if not uri:
         raise ConfigError(
             "tracking.uri is empty: set MLFLOW_TRACKING_URI, or give tracking.uri=http://HOST:PORT"
@@ -89,12 +136,18 @@ def _reported(uri: str) -> Iterator[None]:
     except (
         Exception
     ) as error:  # of mlflow, of SQLAlchemy, of the lock or of the network: the URI decides which
-        if uri.startswith(_SERVER):
+        if is_refused_host(str(error)):
+            raise ConfigError(
+                f"tracking.uri={uri}: the server refuses this host name: start it with {with_hosts(uri)}"
+            ) from error
+        if is_server(uri) and is_refusal(error):
+            raise ConfigError(f"tracking.uri={uri} takes no runs: {reason(error)}") from error
+        if is_server(uri):
             raise ConfigError(
                 f"tracking.uri={uri}: no MLflow server answers there ({reason(error)}); start one "
                 "(mlflow server), or keep runs in a file (tracking=mlflow)"
             ) from error
-        raise ConfigError(f"tracking.uri={uri} cannot be opened: {reason(error)}") from error
+        raise ConfigError(f"tracking.uri={uri} cannot be opened or written: {reason(error)}") from error
 
 
 @contextlib.contextmanager

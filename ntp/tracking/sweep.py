@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from ntp.errors import ConfigError
-from ntp.tracking.outbox import Outbox
-from ntp.tracking.store import open_client, open_store, reason
+from ntp.tracking.outbox import TIMEOUT_S, Outbox
+from ntp.tracking.store import open_client, open_store, patience, reason
+
+_log = logging.getLogger(__name__)
 
 
 def open_sweep(uri: str, experiment: str, name: str) -> str:
@@ -34,20 +37,22 @@ def open_sweep(uri: str, experiment: str, name: str) -> str:
         raise ConfigError(f"tracking.uri={uri} takes no run: {reason(error)}") from error
 
 
-def close_sweep(uri: str, run_id: str, succeeded: bool, files: Sequence[Path] = ()) -> None:
+def close_sweep(uri: str, run_id: str, status: str, files: Sequence[Path] = ()) -> None:
     """End a sweep's run. A store that is away by now is said in a warning: the jobs are done.
 
     Args:
         uri: As for `open_sweep`.
         run_id: What `open_sweep` returned.
-        succeeded: Whether all jobs did.
+        status: `FINISHED`, `FAILED` or `KILLED`.
         files: To be kept with the run, such as a table of the jobs.
-
-    Raises:
-        ConfigError: The store cannot be opened.
     """
-    client, outbox = open_client(uri), Outbox(f"MLflow at {uri}")
+    try:
+        with patience(TIMEOUT_S):
+            client = open_client(uri)
+    except ConfigError as error:
+        _log.warning("the sweep's own run in MLflow stays RUNNING: %s", error)
+        return
+    outbox = Outbox(f"MLflow at {uri}")
     for path in files:
         outbox.put(partial(client.log_artifact, run_id, str(path)))
-    outbox.put(partial(client.set_terminated, run_id, "FINISHED" if succeeded else "FAILED"))
-    outbox.close()
+    outbox.close(last=partial(client.set_terminated, run_id, status))

@@ -7,12 +7,16 @@ import time
 from importlib import metadata
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from ntp.config.register import compose_config
+from ntp.config.register import CONFIG_DIR, compose_config, register
 from ntp.envs.probe import Finding
 from ntp.errors import EnvError
 from ntp.tasks import checks, doctor
+
+register()
 
 
 def config(*overrides):
@@ -187,23 +191,82 @@ def test_databases_that_cannot_be_written(tmp_path):
     assert track("outputs/mlruns").mend.startswith("tracking.uri=sqlite:")
 
 
-def test_a_tracking_server_answers_or_does_not():
-    class Health(http.server.BaseHTTPRequestHandler):
+@pytest.mark.parametrize(("launcher", "is_said"), [("basic", False), ("slurm_1gpu", True)])
+def test_a_database_is_not_for_jobs_on_several_machines(tmp_path, launcher, is_said):
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        asked = ["task=doctor", "name=doctor", f"paths.outputs={tmp_path}", f"hydra/launcher={launcher}"]
+        cfg = compose("config", asked, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    try:
+        found = {finding.name: finding for finding in checks.tracking(cfg)}
+    finally:
+        HydraConfig.instance().cfg = None
+    assert found["tracking"].ok
+    said = found.get("tracking of SLURM jobs")
+    assert (said is not None) == is_said
+    assert said is None or (said.mend == "tracking=mlflow_server" and not said.needed)
+
+
+@pytest.fixture
+def web_server():
+    """Serves one answer on every path but MLflow's `/health`, which is open to all."""
+    answers = {"status": 200, "text": '{"experiments": []}', "authorization": None}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200 if self.path == "/health" else 404)
+            is_health = self.path == "/health"
+            answers["authorization"] = self.headers["Authorization"]
+            self.send_response(200 if is_health else answers["status"])
             self.end_headers()
+            self.wfile.write(b"OK" if is_health else answers["text"].encode())
 
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    uri = f"http://127.0.0.1:{server.server_port}"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+
+    def stop():
+        server.shutdown()
+        server.server_close()
+
+    yield f"http://127.0.0.1:{server.server_port}", answers, stop
+    stop()
+
+
+def test_a_tracking_server_answers_or_does_not(web_server):
+    uri, _, stop = web_server
     assert track(uri).ok
-    server.shutdown()
-    server.server_close()
+    stop()
     gone = track(uri)
     assert not gone.ok and "does not answer" in gone.detail and gone.mend.startswith("mlflow server")
+
+
+def test_a_tracking_server_that_refuses_its_name_is_told_which_to_take(web_server):
+    uri, answers, _ = web_server
+    answers |= {"status": 403, "text": "Invalid Host header - possible DNS rebinding attack detected"}
+    refusing = track(uri)
+    option = f"--allowed-hosts '{uri.removeprefix('http://')},localhost:*'"
+    assert not refusing.ok and "refuses this host name" in refusing.detail
+    assert refusing.mend.startswith("mlflow server") and refusing.mend.endswith(option)
+
+
+def test_a_tracking_server_that_wants_a_password(web_server, monkeypatch):
+    uri, answers, _ = web_server
+    answers |= {"status": 401, "text": "You are not authenticated"}
+    refusing = track(uri)
+    assert not refusing.ok and "not authenticated" in refusing.detail
+    assert refusing.mend.startswith("export MLFLOW_TRACKING_USERNAME")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    track(uri)
+    assert answers["authorization"] == "Basic bWU6c2VjcmV0"
+
+
+def test_another_web_server_is_none_of_mlflow(web_server):
+    uri, answers, _ = web_server
+    answers["text"] = "<html>"
+    assert "is no MLflow server" in track(uri).detail
 
 
 def test_outputs_that_cannot_be_written(tmp_path):

@@ -6,6 +6,7 @@ from ntp.config.register import CONFIG_DIR, register
 from ntp.tasks.record import dataset_tag, describe, keep, parameters
 from ntp.tasks.stages import Stage
 from ntp.tracking.mlflow import MlflowRun
+from ntp.tracking.runs import metric_history
 
 
 @pytest.fixture
@@ -55,14 +56,19 @@ def test_small_weights_are_kept(tmp_path, stage_of, limit, kept):
     uri = stage.cfg.tracking.uri
     with MlflowRun(uri, stage.cfg.tracking.experiment, stage.directory, "run") as run:
         describe(run, stage, {})
-        keep(run, stage, {"train/nll": 0.5})
+        run.log_metrics({"train/nll": 0.9}, step=0)
+        run.log_metrics({"train/nll": 0.6}, step=1)
+        keep(run, stage, {"train/nll": 0.5, "val/nll": 0.7, "num_steps": 2})
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(uri)
     stored = client.get_run(run.run_id).data
     assert stored.tags["stage"] == stage.key
     assert stored.tags["git_commit"]
-    assert stored.metrics == {"train/nll": 0.5}
+    assert stored.metrics == {"train/nll": 0.6, "val/nll": 0.7, "num_steps": 2}
+    curve = metric_history(uri, stage.directory, "train/nll")
+    assert curve == ((0, 1), (0.9, 0.6)), "the summary touches no curve"
+    assert metric_history(uri, stage.directory, "val/nll") == ((2,), (0.7,))
     assert client.get_experiment_by_name("study") is not None
     names = {file.path for file in client.list_artifacts(run.run_id)}
     assert names == {"config.yaml"} | ({"policy"} if kept else set())

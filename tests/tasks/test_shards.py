@@ -1,7 +1,13 @@
 import pytest
 
 from ntp.config.register import compose_config
+from ntp.data.attempts import MinedTheorem
+from ntp.data.dataset import Dataset
+from ntp.data.jsonl import write_jsonl
 from ntp.errors import ConfigError
+from ntp.evaluation.costs import expected_costs, recorded_costs
+from ntp.tasks import extract, merge
+from ntp.tasks.mine import wanted_theorems
 from ntp.tasks.plan import plan
 
 SECTIONS = [("search_eval", "evaluation"), ("mine_attempts", "mining")]
@@ -69,6 +75,36 @@ def test_verifiers_need_the_whole_of_mining(stage):
     assert attempts.needs["shard/0"].cfg.mining.sides == ["train", "val"]
     with pytest.raises(ConfigError, match="mines only a part"):
         stage("verifier_dpo", "mining.shard=0/2")
+
+
+@pytest.mark.parametrize(("role", "sides"), [("attempts", "[verifier,val]"), ("test_attempts", "[test]")])
+def test_what_a_sweep_mines_of_the_named_sides_is_what_verifier_eval_merges(stage, role, sides):
+    wanted = stage("verifier_eval", "mining.num_shards=2").needs[role]
+    options = [
+        "data.split.verifier_fraction=0.4",
+        "mining.num_theorems={verifier: 1500, val: 200, test: 800}",
+    ]
+    for index in range(2):
+        shard = stage("mine_attempts", f"mining.shard={index}/2", f"mining.sides={sides}", *options)
+        assert shard.key == wanted.needs[f"shard/{index}"].key
+
+
+def test_a_merge_of_mining_keeps_the_times_that_shards_are_cut_by(make_context, lean_options, tmp_path):
+    extraction = make_context("extract_lean", *lean_options)
+    extract.run(extraction)
+    dataset = Dataset.load(extraction.directory)
+    options = ["mining.num_shards=2", "mining.sides=[train]"]
+    cfg = compose_config(["+experiment=mine_attempts", *lean_options, *options])
+    records = wanted_theorems(cfg, dataset)["train"]
+    shards = {}
+    for index, part in enumerate((records[:1], records[1:])):
+        shards[f"shard/{index}"] = tmp_path / f"shard-{index}"
+        found = [MinedTheorem(record.theorem.id, (), 2.0 + index) for record in part]
+        write_jsonl(shards[f"shard/{index}"] / "parts/mined-train-000000.jsonl", found)
+    context = make_context("mine_attempts", *lean_options, *options, dataset=extraction.directory, **shards)
+    merge.run(context)
+    costs = recorded_costs(context.directory, records, expected_costs(records, 1))
+    assert [cost.search for cost in costs] == [2.0] + [3.0] * (len(records) - 1)
 
 
 def test_a_sweep_without_a_number_says_so(stage):

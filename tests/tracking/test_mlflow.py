@@ -2,11 +2,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
 from ntp.errors import ConfigError
 from ntp.tracking.mlflow import MlflowRun, Run
+from ntp.tracking.runs import learning_curves
 
 
 @pytest.fixture
@@ -47,6 +49,18 @@ def test_round_trip(tmp_path, new_run):
     assert artifact.read_text() == "# Report"
 
 
+def test_artifacts_that_cannot_be_stored_cost_nothing_else(tmp_path, new_run, caplog):
+    (tmp_path / "report.md").write_text("# Report")
+    with new_run() as run:
+        (tmp_path / "db/mlartifacts").write_text("a file where a directory has to be")
+        run.log_artifact(tmp_path / "report.md")
+        run.log_metrics({"loss": 0.5})
+    found = stored(run)
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 0.5})
+    refused, lost = [record.getMessage() for record in caplog.records]
+    assert "artifact store" in refused and "1 writes were lost" in lost
+
+
 def test_many_metrics_are_logged_in_batches(new_run):
     with new_run() as run:
         run.log_metrics({f"m/{i}": i for i in range(2500)})
@@ -73,6 +87,33 @@ def test_a_run_that_the_database_does_not_know_gets_a_new_record(tmp_path, new_r
         assert second.run_id == first.run_id
 
 
+def test_a_run_that_was_deleted_gets_a_new_record(new_run):
+    from mlflow.tracking import MlflowClient
+
+    with new_run() as first:
+        pass
+    MlflowClient(first.uri).delete_run(first.run_id)
+    with new_run() as second:
+        assert second.run_id != first.run_id
+    assert stored(second).info.status == "FINISHED"
+
+
+def test_a_job_that_waits_in_the_queue_again_has_not_failed(new_run):
+    with pytest.raises(SystemExit), new_run() as run:
+        sys.exit(-1)  # as submitit does
+    assert stored(run).info.status == "KILLED"
+
+
+def test_of_runs_of_one_name_the_newest_shows_its_curve(tmp_path, new_run):
+    for losses in ([3.0, 2.0], [1.0, 0.0]):
+        with new_run() as run:
+            for step, loss in enumerate(losses):
+                run.log_metrics({"loss": loss}, step)
+        (tmp_path / "run" / "mlflow_run_id").unlink()
+        time.sleep(0.002)  # MLflow tells runs apart by milliseconds
+    assert learning_curves(run.uri, "loss") == {"run": ((0, 1), (1.0, 0.0))}
+
+
 def test_a_deleted_experiment_is_restored(new_run):
     from mlflow.tracking import MlflowClient
 
@@ -89,7 +130,7 @@ def test_a_run_of_a_store_that_cannot_be_written_is_not_taken_for_a_lost_one(tmp
         pass
     with sqlite3.connect(tmp_path / "db/mlflow.db") as database:
         database.execute("create trigger t before update on runs begin select raise(abort, 'read only'); end")
-    with pytest.raises(ConfigError, match=r"mlflow\.db takes no run: "):
+    with pytest.raises(ConfigError, match=r"mlflow\.db cannot be opened or written: "):
         new_run()
     assert (tmp_path / "run/mlflow_run_id").read_text().strip() == run.run_id
 

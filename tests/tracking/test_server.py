@@ -8,6 +8,7 @@ from mlflow.tracking import MlflowClient
 from ntp.errors import ConfigError
 from ntp.tracking.mlflow import MlflowRun
 from ntp.tracking.runs import metric_history
+from ntp.tracking.store import open_store
 from ntp.tracking.sweep import close_sweep, open_sweep
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,7 @@ def test_a_run_and_its_artifacts_are_kept_by_the_server(tmp_path, server):
         run.log_params({"seed": 0})
         run.log_metrics({"train/loss": 1.0}, step=2)
         run.log_artifact(tmp_path / "verifier")
-    close_sweep(server.uri, sweep, succeeded=True)
+    close_sweep(server.uri, sweep, "FINISHED")
     client = MlflowClient(server.uri)
     kept = client.get_run(run.run_id)
     assert kept.info.status == "FINISHED"
@@ -67,7 +68,7 @@ def test_a_server_that_stays_away_costs_only_its_record(tmp_path, server, caplog
         run.set_tags({"a": "b"})
     assert "3 writes were lost" in caplog.records[-1].getMessage()
     with pytest.raises(ConfigError, match=r"no MLflow server answers there .*refused") as caught:
-        MlflowRun(server.uri, "study", tmp_path, "run")
+        open_store(server.uri, "study")
     assert "\n" not in str(caught.value)
     assert server.uri in str(caught.value)
     assert len(str(caught.value)) < 250
