@@ -212,11 +212,12 @@ def target(tmp_path_factory):
 
 def files_written(env: CoqEnv) -> set[str]:
     """Names of the files in the process's directory and the project's, but for those that belong there."""
-    own = Path(f"/proc/{env.pid}/cwd")
-    found = {path.relative_to(own) for path in own.rglob("*")}
-    # The project is put back below the scratch directory.
-    found = {path for path in found if not (SCRATCH / path).exists()}
-    found |= {path.relative_to(env.project.root) for path in env.project.root.rglob("*")}
+    root = env.project.root
+    # A project in what is emptied for the prover is put back there, with what others write beside it.
+    put_back = root.relative_to(SCRATCH).parts[0] if root.is_relative_to(SCRATCH) else ""
+    found = list(root.rglob("*"))
+    for path in Path(f"/proc/{env.pid}/cwd").glob("*"):
+        found += [path, *path.rglob("*")] if path.name != put_back else []
     return {path.name for path in found} - {"H.v", "stderr.log", ".lia.cache"}
 
 

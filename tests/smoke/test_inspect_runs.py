@@ -17,7 +17,14 @@ LEARNS = ["model.hidden_size=64", "trainer.max_steps=200", "module.batch_size=16
 def demo(own_cli, small):
     study = [*small, LEARNS[0], "tracking.experiment=demo"]
     sft = own_cli.succeed("+experiment=demo_sft", *small, *LEARNS, "tracking.experiment=demo")
-    gfn = own_cli.succeed("+experiment=demo_gfn", *study, f"policy.checkpoint={sft}", "trainer.max_steps=3")
+    gfn = own_cli.succeed(
+        "+experiment=demo_gfn",
+        *study,
+        f"policy.checkpoint={sft}",
+        "trainer.max_steps=3",
+        "trainer.log_every_n_steps=1",
+        "module.keep_unsolved=1",
+    )
     return own_cli.succeed(
         "+experiment=demo", *study, f"evaluation.policies.sft.checkpoint={sft}",
         f"evaluation.policies.gfn_tb.checkpoint={gfn}", "search.sampling.num_samples=4",
@@ -43,7 +50,7 @@ def test_the_notebook_runs_on_a_demo(demo, own_cli, monkeypatch):
     _, runs, curves, overlap, diversity, reliability, tree = execute(own_cli.outputs, monkeypatch)
     for stage in ("extract", "sft", "gfn", "evaluate"):
         assert stage in text_of(runs)
-    assert sum("image/png" in o.get("data", {}) for o in curves) == 3
+    assert sum("image/png" in o.get("data", {}) for o in curves) == 3, text_of(curves)
     assert demo.name in text_of(overlap)
     for method in ("one_shot", "sft", "gfn_tb"):
         assert method in text_of(overlap)
