@@ -1,6 +1,7 @@
 """Runs the command line as a user does, in processes of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,8 +36,10 @@ class Cli:
         self.outputs = outputs
         self._warm = warm
 
-    def with_outputs(self, outputs: Path) -> "Cli":
-        """The command line with outputs of its own: others' could be taken for its runs."""
+    def with_outputs(self, outputs: Path, keeping: str = "") -> "Cli":
+        """The command line with outputs of its own, and copies of those of these that match a pattern."""
+        for path in self.outputs.glob(keeping) if keeping else ():
+            shutil.copytree(path, outputs / path.name)
         return Cli(outputs, self._warm)
 
     def arguments(self, *arguments: str) -> list[str]:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -108,9 +107,8 @@ def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experime
     else:
         undisturbed = gfn
         arguments = ["+experiment=gfn_tb", *small, *GFN, f"policy.checkpoint={sft}"]
-    directory = Path(str(undisturbed).replace(str(cli.outputs), str(tmp_path)))
-    arguments.append(f"paths.outputs={tmp_path}")
-    process = begin(cli, directory, *arguments)
+    own, directory = cli.with_outputs(tmp_path, keeping="extract_coq-*"), tmp_path / undisturbed.name
+    process = begin(own, directory, *arguments)
     os.kill(process.pid, signum)
     _, said = process.communicate()
     assert not (directory / "COMPLETE").exists(), "the run was over before it could be killed"
@@ -121,7 +119,7 @@ def test_a_killed_run_resumes_to_the_same_weights(cli, small, sft, gfn, experime
         assert f"stopped by SIGTERM after step {killed_at}" in said
         assert "Traceback" not in said
 
-    assert cli.succeed(*arguments, "resume=true") == directory
+    assert own.succeed(*arguments, "resume=true") == directory
     ours, theirs = weights(directory), weights(undisturbed)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -65,7 +65,7 @@ def test_tuning_that_is_stopped_and_resumed_gives_what_one_process_gives(cli, op
     gfn += ["trainer.max_steps=6", "trainer.max_time=null", "tracking.checkpoint_every_n_steps=1"]
     gfn += ["module.num_on_policy=3", "module.keep_unsolved=1"]
     whole = cli.succeed(*gfn)
-    own, directory = cli.with_outputs(tmp_path), tmp_path / whole.name
+    own, directory = cli.with_outputs(tmp_path, keeping="extract_coq-*"), tmp_path / whole.name
     said = stopped(own, directory, *gfn, *SHARDED)
     assert said.count("stopped by SIGTERM after step") == 1, said
     assert not (directory / "COMPLETE").exists(), "the run was over before it could be stopped"

@@ -38,8 +38,8 @@ def numbers(directory):
 
 @pytest.mark.parametrize("how", ["USR2", "requeue"])
 def test_a_preempted_job_ends_as_the_undisturbed_run(slurm, cli, gfn, undisturbed, how, tmp_path):
-    directory = tmp_path / undisturbed.name
-    process = cli.begin(f"paths.outputs={tmp_path}", "-m", *gfn, *LAUNCHER)
+    own, directory = cli.with_outputs(tmp_path, keeping="extract_coq-*"), tmp_path / undisturbed.name
+    process = own.begin("-m", *gfn, *LAUNCHER)
     checkpoint = directory / "last.ckpt"
     slurm.wait_for(lambda: checkpoint.exists() or process.poll() is not None, timeout_s=200)
     assert process.poll() is None, process.communicate()[1][-3000:]
@@ -72,7 +72,7 @@ def test_a_job_on_two_nodes_trains_as_one_process(slurm, cli, gfn, undisturbed, 
     # Names of nodes that are one machine mean nothing to its resolver.
     address = 'hydra.launcher.setup=["export MASTER_ADDR=127.0.0.1"]'
     launcher = [*LAUNCHER, "hydra.launcher.nodes=2", "trainer.num_nodes=2", address]
-    done = cli("-m", f"paths.outputs={tmp_path}", *gfn, *launcher)
+    done = cli.with_outputs(tmp_path, keeping="extract_coq-*")("-m", *gfn, *launcher)
     assert done.returncode == 0, done.stderr[-3000:]
     directory = tmp_path / undisturbed.name
     ours, theirs = weights(directory), weights(undisturbed)
