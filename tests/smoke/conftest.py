@@ -1,12 +1,20 @@
 """Runs the command line as a user does, in processes of its own."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+
+from ntp.data.jsonl import read_jsonl
+from ntp.evaluation.results import TheoremResult
+
+METHODS = ("one_shot", "policy", "policy_best_first")
 
 # A slice of the library and a model so small that the whole path takes seconds.
 SMALL = [
@@ -94,3 +102,51 @@ def small() -> list[str]:
 def sft_policy(cli, small) -> Path:
     """The output directory of a short supervised run."""
     return cli.succeed("+experiment=sft", *small, "trainer.max_steps=2")
+
+
+@pytest.fixture(scope="module")
+def search_eval(small, sft_policy) -> list[str]:
+    """A small evaluation with every method."""
+    return [
+        "+experiment=search_eval",
+        *small,
+        f"policy.checkpoint={sft_policy}",
+        "evaluation.max_theorems=12",
+        "search.sampling.num_samples=4",
+        "search.best_first.max_expansions=3",
+    ]
+
+
+@pytest.fixture(scope="session")
+def assert_same_results() -> Callable[[Path, Path], None]:
+    """Compares two evaluations in everything but times, and log-probabilities to rounding."""
+    return _assert_same_results
+
+
+def _results(directory, method):
+    """Everything but times; log-probabilities, which rounding in other batches changes, beside it."""
+    found = read_jsonl(directory / f"results-{method}.jsonl", TheoremResult)
+    timeless = [replace(result, wall_s=0.0) for result in found]
+    log_probs: list[float] = []
+    return _without_log_probs([asdict(result) for result in timeless], log_probs), log_probs
+
+
+def _without_log_probs(value, log_probs):
+    """A nested value without its log-probabilities, which are appended to a list."""
+    if isinstance(value, dict):
+        log_probs += [value["log_prob"]] if "log_prob" in value else []
+        return {k: _without_log_probs(v, log_probs) for k, v in value.items() if k != "log_prob"}
+    if isinstance(value, list | tuple):
+        return [_without_log_probs(item, log_probs) for item in value]
+    return value
+
+
+def _assert_same_results(merged: Path, whole: Path) -> None:
+    for method in METHODS:
+        ours, theirs = _results(merged, method), _results(whole, method)
+        assert ours[0] == theirs[0]
+        assert ours[1] == pytest.approx(theirs[1], abs=1e-4)
+    ours, theirs = (json.loads((path / "summary.json").read_text()) for path in (merged, whole))
+    assert any("wall_s" in name for name in theirs)
+    for name, value in theirs.items():
+        assert "wall_s" in name or ours[name] == value, name

@@ -1,12 +1,11 @@
 """An evaluation in shards, made by a sweep and merged, against the same in one run, with the real Coq."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,6 @@ from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.evaluation.results import TheoremResult
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
-
-METHODS = ("one_shot", "policy", "policy_best_first")
-
-
-@pytest.fixture(scope="module")
-def search_eval(small, sft_policy):
-    return [
-        "+experiment=search_eval",
-        *small,
-        f"policy.checkpoint={sft_policy}",
-        "evaluation.max_theorems=12",
-        "search.sampling.num_samples=4",
-        "search.best_first.max_expansions=3",
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -69,49 +54,20 @@ def shards(own_cli, search_eval):
     return first, second
 
 
-def results(directory, method):
-    """Everything but times; log-probabilities, which rounding in other batches changes, beside it."""
-    found = read_jsonl(directory / f"results-{method}.jsonl", TheoremResult)
-    timeless = [replace(result, wall_s=0.0) for result in found]
-    log_probs: list[float] = []
-    return without_log_probs([asdict(result) for result in timeless], log_probs), log_probs
-
-
-def without_log_probs(value, log_probs):
-    """A nested value without its log-probabilities, which are appended to a list."""
-    if isinstance(value, dict):
-        log_probs += [value["log_prob"]] if "log_prob" in value else []
-        return {k: without_log_probs(v, log_probs) for k, v in value.items() if k != "log_prob"}
-    if isinstance(value, list | tuple):
-        return [without_log_probs(item, log_probs) for item in value]
-    return value
-
-
-def assert_same(merged, whole):
-    for method in METHODS:
-        ours, theirs = results(merged, method), results(whole, method)
-        assert ours[0] == theirs[0]
-        assert ours[1] == pytest.approx(theirs[1], abs=1e-4)
-    ours, theirs = (json.loads((path / "summary.json").read_text()) for path in (merged, whole))
-    assert any("wall_s" in name for name in theirs)
-    for name, value in theirs.items():
-        assert "wall_s" in name or ours[name] == value, name
-
-
-def test_shards_merge_to_what_one_run_finds(own_cli, search_eval, whole, shards):
+def test_shards_merge_to_what_one_run_finds(own_cli, search_eval, whole, shards, assert_same_results):
     merged = own_cli.succeed(*search_eval, "evaluation.num_shards=2")
     assert merged != whole
-    assert_same(merged, whole)
+    assert_same_results(merged, whole)
 
 
-def test_a_lost_shard_is_named_and_made_again(own_cli, search_eval, whole, shards):
+def test_a_lost_shard_is_named_and_made_again(own_cli, search_eval, whole, shards, assert_same_results):
     _, lost = shards
     shutil.rmtree(lost)
     done = own_cli(*search_eval, "evaluation.num_shards=2", "force=true")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "needs search_eval (shard/1), which is made first" in done.stderr
     assert "(shard/0)" not in done.stderr
-    assert_same(Path(done.stdout.splitlines()[-1]), whole)
+    assert_same_results(Path(done.stdout.splitlines()[-1]), whole)
 
 
 def test_shards_that_make_no_whole_are_refused(own_cli, search_eval, shards):
