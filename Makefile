@@ -29,10 +29,10 @@ setup: .venv/.installed coq bubblewrap ## Install Coq and the Python environment
 demo: setup ## Learn from the Coq library, tune with trajectory balance, prove held-out theorems
 	$(BIN)/python -m ntp.run +experiment=demo resume=true
 
-# Four processes on two cores: tests of clusters and of what hangs wait much. Files are taken in the order of
+# Three processes on two cores: tests of clusters and of what hangs wait much. Files are taken in the order of
 # tests/conftest.py.
 test: setup slurm ## Run every test, with the real Coq and, where it can be installed, a real SLURM
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 lint: .venv/.installed ## Check style, formatting and the direction of imports
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -10,7 +10,7 @@ pytest.importorskip("ipykernel")
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow, pytest.mark.timeout(900)]
 NOTEBOOK = Path(__file__).parents[2] / "experiments/inspect_runs.ipynb"
-LEARNS = ["model.hidden_size=64", "trainer.max_steps=200", "module.batch_size=16", "optimizer.lr=3e-3"]
+LEARNS = ["model.hidden_size=64", "trainer.max_steps=80", "module.batch_size=16", "optimizer.lr=3e-3"]
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,20 @@ import pytest
 
 pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow, pytest.mark.timeout(600)]
 
+# Tactics that need no policy: what a policy does in shards is compared without SLURM.
+SEARCH_EVAL = [
+    "+experiment=search_eval",
+    "policy.experiment=null",
+    "~evaluation.policies.policy",
+    "evaluation.max_theorems=12",
+]
 ON_SLURM = ["-m", "+sweep=shards", "hydra/launcher=slurm_cpu", "hydra.launcher.cpus_per_task=1"]
 
 
-def test_an_array_of_shards_merges_to_what_one_run_finds(
-    slurm, cli, search_eval, assert_same_results, tmp_path
-):
+def test_an_array_of_shards_merges_to_what_one_run_finds(slurm, cli, small, assert_same_results, tmp_path):
     before = set(slurm.squeue())
-    own = cli.with_outputs(tmp_path, keeping="extract_coq-*")
+    own = cli.with_outputs(tmp_path)
+    search_eval = [*SEARCH_EVAL, *small]
     sharded = [*search_eval, "evaluation.num_shards=2"]
     sent = own(*ON_SLURM, *sharded)
     assert sent.returncode == 0, sent.stderr[-3000:]
