@@ -1,5 +1,6 @@
 """Under limits alone, what a killed process had its provers start ends too."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -51,7 +52,8 @@ def start(tmp_path):
         parent.wait()
         parent.stdout.close()
     for pid in marked(mark):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ends by itself
+            os.kill(pid, signal.SIGKILL)
 
 
 def guardians(mark):
@@ -59,7 +61,9 @@ def guardians(mark):
 
 
 def command_of(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
+    with contextlib.suppress(OSError):  # it has ended since it was found
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def wait_until(condition, timeout_s: float = 10.0) -> bool:
