@@ -96,7 +96,10 @@ def begin(cli, directory, *arguments):
     return process
 
 
-@pytest.mark.parametrize(("experiment", "signum"), [("sft", signal.SIGKILL), ("gfn_tb", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("experiment", "signum"),
+    [("sft", signal.SIGKILL), ("gfn_tb", signal.SIGKILL), ("gfn_tb", signal.SIGTERM)],
+)
 def test_a_run_that_is_ended_resumes_to_the_same_weights(cli, small, sft, gfn, experiment, signum, tmp_path):
     """A signal in mid-training, then the same command with resume=true, against the undisturbed run."""
     if experiment == "sft":
