@@ -170,7 +170,7 @@ def tracking(cfg: DictConfig) -> list[Finding]:
     return [Finding("tracking", uri, detail="not tried")]
 
 
-def _submits_to_slurm() -> bool:
+def submits_to_slurm() -> bool:
     """Whether `hydra/launcher` gives the jobs of a sweep to SLURM."""
     launcher = HydraConfig.get().launcher._target_ if HydraConfig.initialized() else ""
     return str(launcher).endswith("SlurmLauncher")
@@ -178,7 +178,7 @@ def _submits_to_slurm() -> bool:
 
 def _one_machine(uri: str) -> list[Finding]:
     """What to know of a database where jobs are spread over machines."""
-    if not _submits_to_slurm():
+    if not submits_to_slurm():
         return []
     detail = "SQLite does not bear jobs that write to it from several machines"
     return [Finding("tracking of SLURM jobs", uri, "tracking=mlflow_server", detail)]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Thread
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
@@ -98,6 +97,6 @@ def _needed(cfg: DictConfig) -> set[str]:
     """Names of findings without which nothing works."""
     names = {"libraries", "tracking", "outputs"}
     names |= _PROVERS.get(str(cfg.env._target_).rpartition(".")[2], set())
-    if HydraConfig.initialized() and str(HydraConfig.get().launcher._target_).endswith("SlurmLauncher"):
+    if checks.submits_to_slurm():
         names.add("SLURM")
     return names
