@@ -10,6 +10,7 @@ from ntp.envs.group import descendants, marked
 
 # One round finds what the one before was too early for; a chain of forks cannot keep this busy for ever.
 _MAX_ROUNDS = 20
+_NUM_IN_VAIN = 2
 
 
 def end_group(leader: int, mark: str) -> None:
@@ -23,10 +24,13 @@ def end_group(leader: int, mark: str) -> None:
         mark: See `marked`.
     """
     stopped: set[int] = set()
+    num_in_vain = 0
     _signal_group(leader, signal.SIGSTOP)
     for _ in range(_MAX_ROUNDS):
         found = {*descendants(leader)[1:], *marked(mark)} - stopped
-        if not found:
+        # Between two programs a process carries no mark for a moment: one look in vain is not enough.
+        num_in_vain = 0 if found else num_in_vain + 1
+        if num_in_vain == _NUM_IN_VAIN:
             break
         _signal(found, signal.SIGSTOP)
         stopped |= found

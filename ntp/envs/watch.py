@@ -6,6 +6,7 @@ their number does not end them, it lets them go on to use the machine.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import Protocol
@@ -27,6 +28,11 @@ class Watch:
     """Inspects what was added until it is removed; the thread lives while there is something to inspect."""
 
     def __init__(self) -> None:
+        self._begin_anew()
+        # A fork has no thread, and what its parent has started is its parent's.
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
         self._lock = threading.Lock()
         self._watched: set[Watched] = set()
         self._thread: threading.Thread | None = None
@@ -35,8 +41,7 @@ class Watch:
         """Begin to inspect something."""
         with self._lock:
             self._watched.add(watched)
-            # A forked process has the object and not the thread.
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ntp-watch", daemon=True)
                 self._thread.start()
 

@@ -23,6 +23,7 @@ from ntp.envs.process import (
 )
 from ntp.envs.sandbox import SANDBOXES
 from ntp.envs.watch import WATCH
+from tests.waiting import wait_until
 
 ECHO = [sys.executable, "-uc", "import sys\nfor line in sys.stdin: sys.stdout.write(line)"]
 
@@ -53,15 +54,6 @@ def sleeping(seconds: str) -> list[int]:
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-uc", textwrap.dedent(code)]
-
-
-def wait_until(condition, timeout_s: float = 5.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 def test_exchange_returns_everything_up_to_the_last_terminator():
