@@ -1,23 +1,15 @@
-"""(state, tactic) pairs for supervised fine-tuning."""
+"""Batches of (state, tactic) pairs for supervised fine-tuning."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import lightning
 from torch.utils.data import DataLoader
 
 from ntp.data.batches import BatchSchedule, StepLoader
-
-
-@dataclass(frozen=True, slots=True)
-class TacticPair:
-    """A proof state as the policy reads it and the tactic a human used there."""
-
-    state: str
-    tactic: str
+from ntp.data.pairs import TacticPair
 
 
 class TacticDataModule(lightning.LightningDataModule):
@@ -49,11 +41,6 @@ class TacticDataModule(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader[TacticPair]:
         """Validation batches, in an order that is random and always the same."""
         return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
-
-
-def unique_pairs(pairs: Iterable[TacticPair]) -> list[TacticPair]:
-    """Drop repeated pairs, keeping first occurrences in order."""
-    return list(dict.fromkeys(pairs))
 
 
 def _length(pair: TacticPair) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from ntp.data.tactics import TacticPair
+from ntp.data.pairs import TacticPair
 from ntp.models.sharding import Backbone
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.policy.policy import TacticPolicy

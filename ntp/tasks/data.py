@@ -1,21 +1,17 @@
-"""From a data set on disk to what training and evaluation work on."""
+"""From a data set on disk to what training and evaluation work on; without Torch, so that it is at hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
+from ntp.data.pairs import TacticPair, unique_pairs
 from ntp.data.recorded_splits import load_recorded_split, recorded_kinds
 from ntp.data.records import TheoremRecord
 from ntp.data.splits import Split, load_or_make_split
-from ntp.data.tactics import TacticPair, unique_pairs
 from ntp.errors import ConfigError, DataError
-from ntp.policy.policy import TacticPolicy
 from ntp.retrieval.augmentation import Augmentation
 from ntp.seeding import derive_seed
 
@@ -102,24 +98,6 @@ def side_of(split: Split, side: str) -> tuple[str, ...]:
     if side not in sides:
         raise ConfigError(f"{side} is no side of the split: choose one of {', '.join(sides)}")
     return sides[side]
-
-
-def policy_directory(path: Path) -> Path:
-    """Where the policy lies in what a user or a stage gives: itself, or the `policy` folder of a run."""
-    return path / "policy" if (path / "policy").is_dir() else path
-
-
-def load_policy(cfg: DictConfig, path: Path) -> TacticPolicy:
-    """A policy to be used as it is: in evaluation mode, on the GPU where there is one.
-
-    Raises:
-        CheckpointError: `path` holds none, or one that does not fit `cfg.model`.
-    """
-    policy = instantiate(cfg.model).load(policy_directory(path)).eval()
-    # Quantised weights are on the GPU since they were read, and cannot be moved.
-    if torch.cuda.is_available() and not policy.is_quantized:
-        policy.to("cuda")
-    return policy
 
 
 def require_theorems(records: Sequence[TheoremRecord], what: str) -> None:

@@ -28,8 +28,9 @@ from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks.choices import priority_weights
 from ntp.tasks.context import Context
-from ntp.tasks.data import load_policy, sample_theorems
+from ntp.tasks.data import sample_theorems
 from ntp.tasks.parts import Part, num_done, parts_of
+from ntp.tasks.policies import load_policy
 from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.searches import best_first_search, sampling_search
 from ntp.tasks.shards import shard_of

@@ -29,15 +29,14 @@ from ntp.retrieval.examples import retrieval_examples
 from ntp.retrieval.negatives import ContrastiveSchedule
 from ntp.tasks.choices import verifier_side
 from ntp.tasks.data import (
-    load_policy,
     load_split,
-    policy_directory,
     provable,
     require_proofs,
     require_theorems,
     side_of,
     tactic_pairs,
 )
+from ntp.tasks.policies import load_policy, policy_directory
 from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter

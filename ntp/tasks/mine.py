@@ -20,8 +20,9 @@ from ntp.search.base import Proposer
 from ntp.search.driver import search_theorems
 from ntp.seeding import derive_seed
 from ntp.tasks.context import Context
-from ntp.tasks.data import load_policy, sample_theorems
+from ntp.tasks.data import sample_theorems
 from ntp.tasks.parts import Part, num_done, parts_of
+from ntp.tasks.policies import load_policy
 from ntp.tasks.searches import best_first_search, sampling_search
 from ntp.tasks.shards import shard_of
 from ntp.tracking.progress import ProgressReporter

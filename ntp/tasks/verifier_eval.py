@@ -15,7 +15,7 @@ from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, WorstCase
 from ntp.tasks.context import Context
-from ntp.tasks.data import load_policy
+from ntp.tasks.policies import load_policy
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.assessment import Labels, assess, reliability_curve

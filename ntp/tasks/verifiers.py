@@ -11,8 +11,8 @@ from ntp.data.attempts import AttemptRecord
 from ntp.data.jsonl import read_jsonl
 from ntp.data.preferences import LabelledState, decided_states, labelled_states
 from ntp.errors import DataError
-from ntp.tasks.data import load_policy
 from ntp.tasks.mine import attempts_file
+from ntp.tasks.policies import load_policy
 from ntp.verifier.ensemble import VerifierEnsemble
 
 

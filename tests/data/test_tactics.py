@@ -1,6 +1,7 @@
 from statistics import mean
 
-from ntp.data.tactics import TacticDataModule, TacticPair
+from ntp.data.pairs import TacticPair
+from ntp.data.tactics import TacticDataModule
 
 PAIRS = [TacticPair("x" * i, "auto.") for i in range(1, 401)]
 

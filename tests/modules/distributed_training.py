@@ -15,8 +15,9 @@ from torch.distributed.tensor import DTensor
 
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.labelled import LabelledStateDataModule
+from ntp.data.pairs import TacticPair
 from ntp.data.preferences import LabelledState
-from ntp.data.tactics import TacticDataModule, TacticPair
+from ntp.data.tactics import TacticDataModule
 from ntp.data.theorems import TheoremDataModule
 from ntp.losses.objectives import TrajectoryBalance, VarGrad
 from ntp.losses.verifier_objectives import DirectPreference

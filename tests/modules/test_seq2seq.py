@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.data.tactics import TacticPair
+from ntp.data.pairs import TacticPair
 from ntp.data.theorems import TheoremDataModule
 from ntp.losses.objectives import TrajectoryBalance, VarGrad
 from ntp.modules.gfn_policy import GFNPolicyModule

@@ -4,7 +4,8 @@ import lightning
 import pytest
 import torch
 
-from ntp.data.tactics import TacticDataModule, TacticPair
+from ntp.data.pairs import TacticPair
+from ntp.data.tactics import TacticDataModule
 from ntp.errors import ConfigError
 from ntp.models.sharding import require_shardable
 from ntp.modules.learner import Learner
