@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+
+# An example takes as long as the machine lets it.
+settings.register_profile("ntp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ntp")
 
 # On few cores, many small multi-threaded operations mostly wait for one another.
 torch.set_num_threads(1)
@@ -20,7 +25,7 @@ torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-WARM_TIMEOUT_S = 280.0
+WARM_TIMEOUT_S = 580.0
 
 # Tests start a SLURM of their own and leave one that is configured alone.
 SLURM_PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "setpriv")
@@ -89,6 +94,34 @@ def warm(tmp_path_factory) -> Iterator[Warm]:
     warm = Warm(tmp_path_factory.mktemp("warm"))
     yield warm
     warm.close()
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """The directory of a pretrained model: a small Mistral with grouped-query attention and its tokenizer."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    from ntp.models.tokenizer import train_tokenizer
+
+    directory = tmp_path_factory.mktemp("pretrained") / "small"
+    tokenizer = train_tokenizer(["intros n. induction n; auto."] * 4, 280)
+    config = MistralConfig(
+        vocab_size=288,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        initializer_range=0.15,
+        sliding_window=None,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        MistralForCausalLM(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,9 @@ _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
 # By this variable, which it hands down, all that a prover has started is known.
 _MARK = "NTP_PROVER"
-# Between the end of its answers and its own: a large program takes a while to go.
-_GOING_TIMEOUT_S, _GOING_POLL_S = 2.0, 0.001
+# Between the end of its answers and its own: a large program takes a while to go. Counted, not timed: a
+# machine that stands still meanwhile does not use it up.
+_NUM_GOING_POLLS, _GOING_POLL_S = 2000, 0.001
 # Last words of a process whose memory was refused.
 _OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|MemoryError", re.IGNORECASE)
 # Of `unshare` that wants to end by the signal which ended the first process of its namespace: SIGKILL.
@@ -260,8 +261,9 @@ class ChildProcess:
 
     def _death(self) -> ProcessDiedError:
         # Killed while it ends by itself, it would look like one that was killed from outside.
-        deadline = time.monotonic() + _GOING_TIMEOUT_S
-        while self.alive and time.monotonic() < deadline:
+        for _ in range(_NUM_GOING_POLLS):
+            if not self.alive:
+                break
             time.sleep(_GOING_POLL_S)
         code = self._sandboxed.kill()
         # What starts the prover (a sandbox, lake, a shell) says by its status which signal ended it.

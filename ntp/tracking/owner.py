@@ -10,8 +10,6 @@ from pathlib import Path
 
 import psutil
 
-_START_TOLERANCE_S = 2.0  # the time of boot, from which starts are counted, is known to about a second
-
 
 @dataclass(frozen=True)
 class Owner:
@@ -21,7 +19,8 @@ class Owner:
         host: Name of its machine.
         machine: Identity of the running kernel and of the PID namespace, within which `pid` means something.
         pid: Its number.
-        started: When it was started, in seconds since the epoch.
+        started: When it was started, by a clock that nobody sets where there is one: in ticks since the
+            machine's start on Linux, elsewhere in seconds since the epoch.
         slurm_job: The SLURM job that it belongs to, `12_3` for one of an array; None outside SLURM.
         num_restarts: How often that job had been requeued.
     """
@@ -40,7 +39,7 @@ class Owner:
             host=socket.gethostname(),
             machine=_machine(),
             pid=os.getpid(),
-            started=psutil.Process().create_time(),
+            started=_started(os.getpid()),
             slurm_job=slurm_job_id(),
             num_restarts=slurm_restarts(),
         )
@@ -53,9 +52,8 @@ class Owner:
         if self.machine != _machine():
             return None
         try:
-            process = psutil.Process(self.pid)
-            is_this_one = abs(process.create_time() - self.started) < _START_TOLERANCE_S
-            return is_this_one and process.status() != psutil.STATUS_ZOMBIE
+            status = psutil.Process(self.pid).status()
+            return status != psutil.STATUS_ZOMBIE and _started(self.pid) == self.started
         except psutil.NoSuchProcess:
             return False
 
@@ -79,6 +77,15 @@ def slurm_job_id() -> str | None:
 def slurm_restarts() -> int:
     """How often the SLURM job of this process has been requeued."""
     return int(os.environ.get("SLURM_RESTART_COUNT", 0))
+
+
+def _started(pid: int) -> float:
+    try:
+        # What follows the name, which may hold anything but cannot end later: the 3rd field on.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return psutil.Process(pid).create_time()
+    return float(fields[19])
 
 
 @cache

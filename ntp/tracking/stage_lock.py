@@ -106,7 +106,7 @@ class StageLock:
         return True
 
     def _acquire(self) -> None:
-        waits_for, touched, since = "", 0, 0.0
+        waits_for, touched, silent_s, looked = "", 0, 0.0, time.monotonic()
         while not self._create():
             found = self._read()
             if found is None:
@@ -115,20 +115,23 @@ class StageLock:
             owner = self._owner()
             if text and text != waits_for:
                 self._say(f"{self._name} is being made by {owner or 'another process'}; waiting for it")
+            # What this process did not look at, because it stood still itself, was no silence of the other's.
+            now = time.monotonic()
+            silent_s, looked = silent_s + min(now - looked, 2 * _POLL_S), now
             if (text, touched_now) != (waits_for, touched):
-                waits_for, touched, since = text, touched_now, time.monotonic()
-            if self._is_dead(owner, touched_now, since):
+                waits_for, touched, silent_s = text, touched_now, 0.0
+            if self._is_dead(owner, touched_now, silent_s):
                 if self._remove(text):
                     self._say(f"{self._name}: {owner or 'the other process'} has died; taking over")
             else:
                 time.sleep(_POLL_S)
 
-    def _is_dead(self, owner: Owner | None, touched: int, since: float) -> bool:
+    def _is_dead(self, owner: Owner | None, touched: int, silent_s: float) -> bool:
         alive = owner.is_alive() if owner is not None else None
         if alive is not None:
             return not alive
         forgotten = time.time() - touched / 1e9 > _FORGOTTEN_AFTER_S
-        return forgotten or time.monotonic() - since > self._dead_after_s
+        return forgotten or silent_s > self._dead_after_s
 
     def _create(self) -> bool:
         """Create the file; False when it exists."""

@@ -4,16 +4,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
-import psutil
 import pytest
 
 from ntp.data.dataset import Dataset
 from ntp.data.extract import SHARDS, extract
 from ntp.envs.coq_project import CoqProject, standard_library
+from ntp.envs.group import descendants
 from ntp.errors import DataError, EnvError
 from ntp.types import Goal
+from tests.processes import alive, wait_until
 
 pytestmark = pytest.mark.coq
 
@@ -220,13 +220,6 @@ def test_a_standard_library_file_against_an_independent_count(tmp_path):
     assert str(record.steps[0].before) == "⊢ forall b1 b2 : bool, b1 && b2 = true <-> b1 = true /\\ b2 = true"
 
 
-def wait_for(condition, timeout_s=60):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 FILES = ("Bool/Bool.v", "Arith/PeanoNat.v", "Bool/BoolEq.v", "Init/Logic.v")
 
 
@@ -245,11 +238,11 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, fresh, kill):
     driver.write_text(DRIVER)
     process = subprocess.Popen([sys.executable, str(driver), str(directory), *FILES], start_new_session=True)
     # The largest file comes first and is done when the second one is under way.
-    wait_for(lambda: process.poll() is not None or (shards.is_dir() and any(shards.glob("*.json"))))
-    started = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    assert wait_until(lambda: process.poll() is not None or any(shards.glob("*.json")), 60)
+    started = [process.pid, *descendants(process.pid)]
     os.killpg(process.pid, kill) if kill == signal.SIGINT else process.kill()
     process.wait(30)
-    wait_for(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in started))
+    assert wait_until(lambda: not any(map(alive, started)), 60)
     stored = {shard: shard.stat().st_mtime_ns for shard in shards.glob("*.json")}
     assert stored
     summary = extract(standard_library(), directory, FILES)

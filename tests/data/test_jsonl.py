@@ -24,7 +24,7 @@ records = st.builds(
 PREMISES = [PremiseRecord(f"A.b{i}", "Lemma", "x ⊢\n\u2028 y", "A.v", Span(i, i + 1)) for i in range(3)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(record=records)
 def test_a_record_survives_the_round_trip(tmp_path, record):
     path = tmp_path / "x.json"

@@ -36,7 +36,7 @@ def library(num_files=20, per_file=10):
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 30), min_size=3, max_size=12),
     seed=st.integers(0, 2**32),

@@ -148,8 +148,9 @@ def test_verify_wants_a_whole_proof(conj):
     assert "not one sentence" in env.verify(conj_theorem, ["intro H. split."]).reason
 
 
-def test_a_replay_that_comes_to_no_end_is_no_refusal(cheats):
+def test_a_replay_that_comes_to_no_end_is_no_refusal(cheats, open_env):
     env, theorems = cheats
+    env = open_env(env.project, tactic_timeout_s=1)
     endless = env.verify(theorems["plain"], ["do 1000000000 idtac."])
     assert (endless.accepted, endless.unsettled) == (False, Status.TIMEOUT)
     refused = env.verify(theorems["plain"], ["intros; destruct absurd."])
@@ -166,7 +167,7 @@ def test_only_a_proof_that_was_accepted_leaves_its_process_to_the_next(conj):
 
 @pytest.fixture
 def cheats(write_project, open_env, proofs):
-    env = open_env(write_project({"C.v": CHEATS}), tactic_timeout_s=1)
+    env = open_env(write_project({"C.v": CHEATS}), tactic_timeout_s=3)
     return env, by_name(proofs("C.v", CHEATS))
 
 

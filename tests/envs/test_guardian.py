@@ -15,7 +15,7 @@ from ntp.envs.group import children, marked
 from ntp.envs.limits import Limits
 from ntp.envs.process import ChildProcess
 from ntp.envs.sandbox import trouble_of
-from tests.waiting import wait_until
+from tests.processes import wait_until
 
 PARENT = """
     import os, time

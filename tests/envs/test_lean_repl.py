@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from ntp.envs import lean_session
@@ -26,6 +25,7 @@ from ntp.types import (
     Theorem,
     Timeout,
 )
+from tests.processes import alive_in
 
 STANDIN = [sys.executable, "-S", "-E", str(Path(__file__).parents[1] / "standin")]
 SWAP = Theorem("swap", "x.lean", "theorem swap (p q : Prop) (h : p ∧ q) : q ∧ p", Span(0, 0), Span(0, 0))
@@ -39,7 +39,7 @@ def make():
 
     def start(*options: str, **values):
         command = values.pop("command", [*STANDIN, *options])
-        made.append(LeanReplFactory(command=command, **{"tactic_timeout_s": 1, **values})())
+        made.append(LeanReplFactory(command=command, **{"tactic_timeout_s": 3, **values})())
         return made[-1]
 
     yield start
@@ -90,7 +90,7 @@ def test_a_fault_in_passing(make, tmp_path, fault, outcome):
     session = env.open(SWAP)
     started = time.monotonic()
     found = walk(session, PROOF)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 10
     if outcome is Proved:  # a death is made good
         assert found[-1] == Proved()
     else:
@@ -106,14 +106,8 @@ def test_a_tactic_that_always_kills_is_a_crash(make, fault):
     started = time.monotonic()
     outcome = session.step(reached.state, f"standin_{fault}")
     assert isinstance(outcome, Crashed | Exceeded | TacticError | Timeout), outcome
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 10
     assert session.step(reached.state, "exact h.2").state.key == walk(session, PROOF[:2])[-1].state.key
-
-
-def running() -> list[int]:
-    """Processes that are there and no zombies, whose end is for their new parent to notice."""
-    found = psutil.process_iter(["status"])
-    return [process.pid for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
 
 
 def test_a_hanging_tactic_leaves_no_process_of_its_group(make):
@@ -121,7 +115,7 @@ def test_a_hanging_tactic_leaves_no_process_of_its_group(make):
     session = env.open(SWAP)
     group = os.getpgid(env.pid)
     assert session.step(session.root, "standin_child") == Timeout("killed")
-    assert not [pid for pid in running() if os.getpgid(pid) == group]
+    assert not alive_in(group)
     assert walk(session, PROOF)[-1] == Proved()
 
 

@@ -171,7 +171,7 @@ def descendants(recursive: bool = True) -> set[psutil.Process]:
     return set(psutil.Process().children(recursive=recursive))
 
 
-def explore(pool: EnvPool, found) -> list[str]:
+def explore(pool: EnvPool, found, after_steps=lambda: None) -> list[str]:
     """Everything that a fixed little search sees, proofs re-verified."""
     seen: list[str] = []
     for batch in (found[i : i + pool.num_workers] for i in range(0, len(found), pool.num_workers)):
@@ -182,6 +182,7 @@ def explore(pool: EnvPool, found) -> list[str]:
             live = [i for i, script in enumerate(scripts) if depth < len(script)]
             steps = [(i, text) for i in live for text in ("auto.", "exact I.", "split.", scripts[i][depth])]
             outcomes = pool.step_many([(sessions[i], states[i], text) for i, text in steps])
+            after_steps()
             for (i, text), outcome in zip(steps, outcomes, strict=True):
                 reached = isinstance(outcome, Reached)
                 seen.append(f"{i} {text} {outcome.state.key if reached else outcome}")
@@ -202,16 +203,22 @@ def test_processes_killed_at_random_change_no_result(stdlib, proofs):
     started = time.monotonic()
     with EnvPool(make_env, 2) as pool:
         calm = explore(pool, found)
-    # A tactic is tried twice: a prover is left the time to start and to come back to its state, which is more
-    # on a busy machine.
     calm_s = time.monotonic() - started
     assert sum(text.startswith("Verdict(accepted=True") for text in calm) == len(found)
-    stop, num_killed = threading.Event(), 0
+    stop, num_killed, num_steps = threading.Event(), 0, 0
+
+    def count_steps() -> None:
+        nonlocal num_steps
+        num_steps += 1
 
     def kill_now_and_then() -> None:
         nonlocal num_killed
-        draw = random.Random(0)
-        while not stop.wait(calm_s * draw.uniform(0.3, 0.9)):
+        draw, num_steps_before = random.Random(0), -1
+        while not stop.wait(calm_s * draw.uniform(0.1, 0.5)):
+            # A tactic is tried twice: until those under way have come to their end, no prover dies again.
+            if num_steps == num_steps_before:
+                continue
+            num_steps_before = num_steps
             # A prover dies as well with any of those that make its sandbox.
             for outermost in descendants(recursive=False) - before:
                 if draw.random() < 0.7:
@@ -223,10 +230,10 @@ def test_processes_killed_at_random_change_no_result(stdlib, proofs):
     killer.start()
     try:
         with EnvPool(make_env, 2) as pool:
-            stormy = [explore(pool, found) for _ in range(4)]
+            stormy = [explore(pool, found, count_steps) for _ in range(4)]
             # A fast machine is through before enough has been killed.
             while num_killed <= 5 and len(stormy) < 60:
-                stormy.append(explore(pool, found))
+                stormy.append(explore(pool, found, count_steps))
     finally:
         stop.set()
         killer.join()

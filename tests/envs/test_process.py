@@ -23,7 +23,7 @@ from ntp.envs.process import (
 )
 from ntp.envs.sandbox import SANDBOXES
 from ntp.envs.watch import WATCH
-from tests.waiting import wait_until
+from tests.processes import alive, alive_in, wait_until
 
 ECHO = [sys.executable, "-uc", "import sys\nfor line in sys.stdin: sys.stdout.write(line)"]
 
@@ -80,11 +80,18 @@ def test_request_larger_than_the_pipes_does_not_deadlock():
 
 
 def test_deadline_leaves_the_child_and_resume_gets_the_answer():
-    with ChildProcess(python("input(); import time; time.sleep(0.6); print('done;')")) as child:
-        started = time.monotonic()
+    code = """
+        from signal import SIG_BLOCK, SIGUSR1, pthread_sigmask, sigwait
+        pthread_sigmask(SIG_BLOCK, {SIGUSR1})
+        print(end="ready;", flush=True)
+        sigwait({SIGUSR1})
+        print("done;")
+    """
+    with ChildProcess(python(code)) as child:
+        assert child.exchange(b"", b";", 1, 20) == b"ready;"
         with pytest.raises(DeadlineExceededError):
             child.exchange(b"go\n", b";", 1, 0.1)
-        assert time.monotonic() - started < 0.5
+        os.kill(child.pid, signal.SIGUSR1)
         assert child.resume(b";", 1, 5).startswith(b"done;")
 
 
@@ -164,9 +171,11 @@ def test_who_has_left_the_group_is_ended_with_it(limits, some_time, command):
 
 def test_who_has_left_the_group_does_not_outlive_its_leader(some_time):
     with ChildProcess(
-        ["sh", "-c", f"setsid sleep {some_time} & sleep 0.1"], Limits(isolation="limits")
+        ["sh", "-c", f"setsid sleep {some_time} & read word"], Limits(isolation="limits")
     ) as child:
         assert wait_until(lambda: sleeping(some_time))
+        with pytest.raises(ProcessDiedError):
+            child.exchange(b"end\n", b";", 1, 60)
         assert wait_until(lambda: not child.alive and not sleeping(some_time))
 
 
@@ -292,20 +301,3 @@ def test_the_signal_that_ended_it_is_told(limits, by):
             child.exchange(b"go\n", b";", 1, 10)
         assert not caught.value.killed
         assert caught.value.limit == ("file" if by == "XFSZ" else "")
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def alive_in(group: int) -> list[int]:
-    """Processes of a group, wherever they hang."""
-    found = []
-    for pid in psutil.pids():
-        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if os.getpgid(pid) == group and alive(pid):
-                found.append(pid)
-    return found

@@ -8,8 +8,9 @@ FORKED = """
 
     class Told:
         def __init__(self, name):
-            self.name = name
+            self.name, self.num_looks = name, 0
         def inspect(self):
+            self.num_looks += 1
             os.write(1, f"{self.name} in {'fork' if fork == 0 else 'parent'}\\n".encode())
 
     fork = None
@@ -18,7 +19,8 @@ FORKED = """
     fork = os.fork()
     if fork == 0:
         WATCH.add(forks)
-    time.sleep(0.5)
+    while (forks if fork == 0 else mine).num_looks < 3:
+        time.sleep(0.01)
     os._exit(0) if fork == 0 else os.waitpid(fork, 0)
 """
 

@@ -1,7 +1,7 @@
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ntp.errors import ConfigError, DataError
@@ -36,7 +36,6 @@ def test_shards_are_a_partition_of_even_parts_in_order(count):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@settings(deadline=None)
 @given(SEARCHES, st.data())
 def test_no_run_is_empty_and_none_costs_more_than_its_share_and_a_theorem(searches, data):
     count = data.draw(st.integers(1, len(searches)))
@@ -48,7 +47,6 @@ def test_no_run_is_empty_and_none_costs_more_than_its_share_and_a_theorem(search
         assert sum(run) <= (sum(searches) / count + max(searches)) * (1 + 1e-9)
 
 
-@settings(deadline=None)
 @given(FILES, st.data())
 def test_no_other_cuts_make_the_costliest_run_cheaper(files, data):
     costs = [

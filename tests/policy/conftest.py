@@ -1,10 +1,9 @@
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from ntp.models.backbone import build_tiny_llama, tiny_llama_config
-from ntp.models.tokenizer import train_tokenizer
 from ntp.policy.causal import CausalPolicy
 from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory, TinyPolicyFactory
 from ntp.policy.prompt import PromptFormat
@@ -61,33 +60,9 @@ def build_micro(num_words=3, max_tactic_tokens=3, top_p=1.0):
 
 
 @pytest.fixture(scope="session")
-def base_model(tmp_path_factory):
-    """A pretrained model on disk: a small Mistral with grouped-query attention and its tokenizer."""
-    directory = tmp_path_factory.mktemp("base") / "small"
-    tokenizer = train_tokenizer(TEXTS, 280)
-    config = MistralConfig(
-        vocab_size=288,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=48,
-        initializer_range=0.15,
-        sliding_window=None,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        MistralForCausalLM(config).save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    return directory
-
-
-@pytest.fixture(scope="session")
-def lora_factory(base_model):
+def lora_factory(pretrained):
     return PretrainedPolicyFactory(
-        str(base_model), adapter={"r": 4, "alpha": 8}, max_state_tokens=64, max_tactic_tokens=12
+        str(pretrained), adapter={"r": 4, "alpha": 8}, max_state_tokens=64, max_tactic_tokens=12
     )
 
 

@@ -37,8 +37,8 @@ def test_tiny_saved_and_loaded_is_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("adapter", [None, {"r": 4, "target_modules": ["q_proj", "v_proj"]}])
-def test_pretrained_saved_and_loaded_is_the_same(base_model, tmp_path, adapter):
-    factory = PretrainedPolicyFactory(str(base_model), adapter)
+def test_pretrained_saved_and_loaded_is_the_same(pretrained, tmp_path, adapter):
+    factory = PretrainedPolicyFactory(str(pretrained), adapter)
     policy = perturbed(factory.create())
     policy.save(tmp_path)
     loaded = factory.load(tmp_path)
@@ -68,16 +68,16 @@ def test_seq2seq_saved_and_loaded_is_the_same(byt5, tmp_path, adapter):
         assert [t.log_prob for t in policy.sample(REQUESTS)[0]] == pytest.approx(merged, abs=1e-3)
 
 
-def test_a_model_as_published_is_loaded(byt5, base_model):
-    for factory, directory in ((Seq2SeqPolicyFactory, byt5), (PretrainedPolicyFactory, base_model)):
+def test_a_model_as_published_is_loaded(byt5, pretrained):
+    for factory, directory in ((Seq2SeqPolicyFactory, byt5), (PretrainedPolicyFactory, pretrained)):
         published = factory("ntp-tests/no-such-model", max_tactic_tokens=12).load(directory)
         created = factory(str(directory), max_tactic_tokens=12).create()
         assert published.sample(REQUESTS) == created.sample(REQUESTS)
 
 
-def test_a_tactic_may_end_with_another_token_than_eos(base_model):
+def test_a_tactic_may_end_with_another_token_than_eos(pretrained):
     def make(**options):
-        return PretrainedPolicyFactory(str(base_model), max_tactic_tokens=12, **options).create()
+        return PretrainedPolicyFactory(str(pretrained), max_tactic_tokens=12, **options).create()
 
     policy = make(stop=";")
     semicolon = policy.tokenizer(";")["input_ids"][-1]
@@ -91,15 +91,15 @@ def test_a_tactic_may_end_with_another_token_than_eos(base_model):
         make(stop="; auto.\nx")
 
 
-def test_lora_is_saved_without_the_backbone(base_model, tmp_path):
-    PretrainedPolicyFactory(str(base_model), {"r": 4}).create().save(tmp_path)
+def test_lora_is_saved_without_the_backbone(pretrained, tmp_path):
+    PretrainedPolicyFactory(str(pretrained), {"r": 4}).create().save(tmp_path)
     assert (tmp_path / "adapter_model.safetensors").is_file()
     assert not (tmp_path / "model.safetensors").exists()
 
 
-def test_lora_creation_is_a_function_of_the_seed(base_model):
+def test_lora_creation_is_a_function_of_the_seed(pretrained):
     def first_adapter(seed):
-        policy = PretrainedPolicyFactory(str(base_model), {"r": 4}, seed=seed).create()
+        policy = PretrainedPolicyFactory(str(pretrained), {"r": 4}, seed=seed).create()
         return policy.trainable_parameters()[0]
 
     assert torch.equal(first_adapter(0), first_adapter(0))
@@ -125,29 +125,29 @@ def test_checkpoint_whose_tokenizer_was_exchanged(tmp_path):
         factory.load(tmp_path / "a")
 
 
-def test_checkpoint_of_another_kind_or_base(base_model, tmp_path):
+def test_checkpoint_of_another_kind_or_base(pretrained, tmp_path):
     TinyPolicyFactory(**SMALL).create(TEXTS).save(tmp_path / "tiny")
-    lora = PretrainedPolicyFactory(str(base_model), {"r": 4})
+    lora = PretrainedPolicyFactory(str(pretrained), {"r": 4})
     lora.create().save(tmp_path / "lora")
     with pytest.raises(CheckpointError, match=r"another model.*model_type=llama.*model_type=mistral"):
         lora.load(tmp_path / "tiny")
     with pytest.raises(CheckpointError, match=r"another model.*model_type=mistral.*model_type=llama"):
         TinyPolicyFactory(**SMALL).load(tmp_path / "lora")
     with pytest.raises(CheckpointError, match=r"lora_rank=4.*lora_rank=None"):
-        PretrainedPolicyFactory(str(base_model)).load(tmp_path / "lora")
+        PretrainedPolicyFactory(str(pretrained)).load(tmp_path / "lora")
     with pytest.raises(CheckpointError, match=r"lora_rank=4.*lora_rank=8"):
-        PretrainedPolicyFactory(str(base_model), {"r": 8}).load(tmp_path / "lora")
+        PretrainedPolicyFactory(str(pretrained), {"r": 8}).load(tmp_path / "lora")
     other = tmp_path / "other-base"
-    shutil.copytree(base_model, other)
+    shutil.copytree(pretrained, other)
     with pytest.raises(CheckpointError, match=r"base=small.*base=other-base"):
         PretrainedPolicyFactory(str(other), {"r": 4}).load(tmp_path / "lora")
 
 
-def test_base_model_may_move(base_model, tmp_path):
-    policy = perturbed(PretrainedPolicyFactory(str(base_model), {"r": 4}).create())
+def test_pretrained_may_move(pretrained, tmp_path):
+    policy = perturbed(PretrainedPolicyFactory(str(pretrained), {"r": 4}).create())
     policy.save(tmp_path / "lora")
-    moved = tmp_path / "elsewhere" / base_model.name
-    shutil.copytree(base_model, moved)
+    moved = tmp_path / "elsewhere" / pretrained.name
+    shutil.copytree(pretrained, moved)
     loaded = PretrainedPolicyFactory(str(moved), {"r": 4}).load(tmp_path / "lora")
     assert [t.token_ids for t in loaded.sample(REQUESTS)[0]] == [
         t.token_ids for t in policy.sample(REQUESTS)[0]

@@ -240,14 +240,14 @@ def test_gradient_checkpointing_changes_nothing(byt5, adapter):
             torch.testing.assert_close(plain, checkpointed, atol=1e-5, rtol=1e-3)
 
 
-def test_a_model_of_the_other_kind(byt5, base_model, tmp_path):
+def test_a_model_of_the_other_kind(byt5, pretrained, tmp_path):
     with pytest.raises(CheckpointError, match=r"encoder-decoder model \(t5\).*choose model=seq2seq") as info:
         PretrainedPolicyFactory(str(byt5)).create()
     assert "\n" not in str(info.value)
     with pytest.raises(CheckpointError, match=r"mistral model, not an encoder-decoder") as info:
-        Seq2SeqPolicyFactory(str(base_model)).create()
+        Seq2SeqPolicyFactory(str(pretrained)).create()
     assert "\n" not in str(info.value)
-    PretrainedPolicyFactory(str(base_model)).create().save(tmp_path)
+    PretrainedPolicyFactory(str(pretrained)).create().save(tmp_path)
     with pytest.raises(CheckpointError, match=r"another model.*model_type=mistral.*model_type=t5"):
         Seq2SeqPolicyFactory(str(byt5)).load(tmp_path)
 

@@ -27,6 +27,8 @@ SMALL = [
     "model.max_tactic_tokens=12",
     "model.precision=fp32",
     "env.num_workers=3",
+    # Runs are compared with one another: none may lose a tactic to a machine that stood still for a moment.
+    "env.tactic_timeout_s=10",
 ]
 
 

@@ -3,10 +3,10 @@
 import os
 import shutil
 import signal
-import time
-from pathlib import Path
 
 import pytest
+
+from tests.processes import wait_until
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 
@@ -69,13 +69,11 @@ def test_ctrl_c(cli, small, tmp_path):
     """At a moment of no particular kind: one line, status 130, and no prover left behind."""
     arguments = ["+experiment=extract_coq", *small, "data.include=[ZArith/*.v]", f"paths.outputs={tmp_path}"]
     process = cli.begin(*arguments, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not list(Path(tmp_path).glob("extract_coq-*/shards/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert wait_until(lambda: list(tmp_path.glob("extract_coq-*/shards/*.json")), 120)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors, errors[-3000:]
     assert "resume=true" in errors.splitlines()[-1]
-    kept = len(list(Path(tmp_path).glob("extract_coq-*/shards/*.json")))
+    kept = len(list(tmp_path.glob("extract_coq-*/shards/*.json")))
     assert kept > 0

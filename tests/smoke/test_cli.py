@@ -3,10 +3,11 @@
 import json
 import os
 import signal
-import time
 
 import pytest
 import torch
+
+from tests.processes import wait_until
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 
@@ -90,9 +91,8 @@ def test_evaluation_counts_every_theorem(evaluated):
 def begin(cli, directory, *arguments):
     """A training run in the background, once its first checkpoint is there."""
     process = cli.begin(*arguments)
-    deadline = time.monotonic() + 200
-    while not (directory / "last.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    assert wait_until(lambda: (directory / "last.ckpt").exists() or process.poll() is not None, 300)
+    assert process.poll() is None, process.communicate()[1][-3000:]
     return process
 
 

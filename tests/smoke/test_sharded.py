@@ -3,13 +3,11 @@
 import json
 import os
 import signal
-import time
 
 import pytest
 import torch
-from transformers import MistralConfig, MistralForCausalLM
 
-from ntp.models.tokenizer import train_tokenizer
+from tests.processes import wait_until
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 
@@ -18,27 +16,10 @@ SFT = ["+experiment=sft", "trainer.max_steps=6", "trainer.val_check_interval=3",
 
 
 @pytest.fixture(scope="module")
-def options(small, tmp_path_factory):
+def options(small, pretrained):
     """A slice of the library, and a model as pretrained ones are."""
-    directory = tmp_path_factory.mktemp("pretrained") / "small"
-    tokenizer = train_tokenizer(["intros n. induction n; auto."] * 4, 280)
-    config = MistralConfig(
-        vocab_size=288,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=48,
-        sliding_window=None,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        MistralForCausalLM(config).save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
     data = [option for option in small if not option.startswith("model.")]
-    model = ["model=pretrained", f"model.name_or_path={directory}", "adapter.r=2"]
+    model = ["model=pretrained", f"model.name_or_path={pretrained}", "adapter.r=2"]
     return [*data, *model, "model.max_state_tokens=64", "model.max_tactic_tokens=12"]
 
 
@@ -76,12 +57,10 @@ def test_tuning_that_is_stopped_and_resumed_gives_what_one_process_gives(cli, op
 def stopped(cli, directory, *arguments):
     """Begin a run, ask it to end after its first step, and return what it says."""
     process = cli.begin(*arguments)
-    deadline = time.monotonic() + 120
-    while not (directory / "last.ckpt").exists() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert wait_until(lambda: (directory / "last.ckpt").exists() or process.poll() is not None, 300)
+    assert process.poll() is None, process.communicate()[1][-3000:]
     os.kill(process.pid, signal.SIGTERM)
-    return process.communicate(timeout=60)[1]
+    return process.communicate(timeout=120)[1]
 
 
 def test_what_cannot_be_sharded_is_refused_in_one_line(cli, small, options):

@@ -42,7 +42,9 @@ class Server:
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             try:
-                urllib.request.urlopen(f"{self.uri}/health", timeout=5)
+                # That it is healthy it says before it has opened its database, which takes seconds.
+                asked = f"{self.uri}/api/2.0/mlflow/experiments/search?max_results=1"
+                urllib.request.urlopen(asked, timeout=60)
                 return
             except OSError:
                 assert self._process.poll() is None, (self.directory / "log").read_text()[-2000:]

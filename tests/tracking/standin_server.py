@@ -26,11 +26,13 @@ class StandinServer:
 
     Attributes:
         written: Endpoint and body of all that was written.
+        num_stalled: Requests that have been left without an answer.
         refusal: Status and text of the answer to everything, if it is to refuse.
     """
 
     def __init__(self) -> None:
         self.written: list[tuple[str, dict]] = []
+        self.num_stalled = 0
         self.refusal: tuple[int, str] | None = None
         self._goes_on = threading.Event()
         self._goes_on.set()
@@ -64,6 +66,7 @@ class StandinServer:
 
     def _answer(self, request: http.server.BaseHTTPRequestHandler, body: dict) -> None:
         if not self._goes_on.is_set():
+            self.num_stalled += 1
             self._goes_on.wait()
             request.close_connection = True
             return

@@ -1,7 +1,6 @@
 """Servers that stall, are away when a run begins, or refuse."""
 
 import os
-import time
 
 import pytest
 
@@ -30,10 +29,9 @@ def endpoints(server):
 def test_a_server_that_stalls_costs_a_run_a_few_seconds(tmp_path, server, caplog):
     with MlflowRun(server.uri, "study", tmp_path, "run") as run:
         server.stall()
-        started = time.monotonic()
         for step in range(100):
             run.log_metrics({"loss": 1.0}, step)
-        assert time.monotonic() - started < 4
+        assert server.num_stalled == 2
         server.go_on()
     assert endpoints(server).count("runs/log-batch") == 100
     assert server.written[-101][1]["status"] == "FINISHED"
@@ -44,9 +42,8 @@ def test_a_run_that_is_asked_to_end_does_not_wait_for_a_server_that_stalls(tmp_p
     with pytest.raises(PreemptedError), MlflowRun(server.uri, "study", tmp_path, "run") as run:
         run.log_metrics({"loss": 1.0})
         server.stall()
-        started = time.monotonic()
         raise PreemptedError(15, "asked to end")
-    assert time.monotonic() - started < 2.5
+    assert server.num_stalled == 1
     assert "1 writes were lost" in caplog.records[-1].getMessage()
 
 

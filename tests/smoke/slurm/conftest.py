@@ -52,7 +52,7 @@ class Slurm:
 
     def hurry(self, job_id: str) -> None:
         """Begin a requeued job at once; SLURM would let two minutes pass, the life of its credentials."""
-        self.wait_for_state(job_id, "PENDING", timeout_s=30)
+        self.wait_for_state(job_id, "PENDING")
         self.scontrol("update", f"JobId={job_id}", "StartTime=now")
 
     def cancel_all(self) -> None:

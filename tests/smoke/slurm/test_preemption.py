@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow]
 
 GFN = ["policy.experiment=null", "trainer.max_time=null", "trainer.accelerator=cpu", "module.num_on_policy=3"]
 LAUNCHER = ["hydra/launcher=slurm_cpu", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=30"]

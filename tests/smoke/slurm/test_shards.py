@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow]
 
 # Tactics that need no policy: what a policy does in shards is compared without SLURM.
 SEARCH_EVAL = [

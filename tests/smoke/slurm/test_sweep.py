@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow]
 
 ON_SLURM = ["-m", "hydra/launcher=slurm_cpu", "hydra.launcher.timeout_min=10"]
 # Folding the table would break the names in it.
