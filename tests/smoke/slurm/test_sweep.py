@@ -31,18 +31,19 @@ def rows(done):
 
 
 def test_four_jobs_make_what_they_share_once_and_log_to_one_fresh_store(cli, small):
-    done = cli(
-        *ON_SLURM,
-        *("+experiment=sft", *small, "seed=0,1,2,3", "trainer.max_steps=2", "objective=val/perplexity"),
-        **WIDE,
-    )
+    data = [option for option in small if not option.startswith("data.split")]
+    asked = ["+experiment=data_statistics", *data, "objective=test/num_tactics"]
+    held_out = [f"[Bool/{name}.v]" for name in ("Bool", "BoolEq", "IfProp", "Zerob")]
+    done = cli(*ON_SLURM, *asked, f"data.split.test_files={','.join(held_out)}", **WIDE)
     assert done.returncode == 0, done.stderr[-3000:]
     table = rows(done)
-    assert [cells[:2] for cells in table.values()] == [[f"seed={seed}", "done"] for seed in range(4)]
+    sent = [[f"data.split.test_files={files}", "done"] for files in held_out]
+    assert [cells[:2] for cells in table.values()] == sent
     assert len(list(cli.outputs.glob("extract_coq-*"))) == 1
     for _, _, directory, objective, *_ in table.values():
         summary = json.loads((cli.outputs / directory / "summary.json").read_text())
-        assert float(objective) == pytest.approx(summary["val/perplexity"], rel=1e-3)
+        assert float(objective) == summary["test/num_tactics"]
+    assert len({objective for _, _, _, objective, *_ in table.values()}) == 4, "each has a split of its own"
     with sqlite3.connect(cli.outputs / "mlflow.db") as store:
         runs = store.execute("select status, count(*) from runs group by status").fetchall()
         children = store.execute("select count(*) from tags where key = 'mlflow.parentRunId'").fetchall()
