@@ -1,5 +1,6 @@
 """Shared by all tests."""
 
+import gc
 import json
 import os
 import shutil
@@ -162,6 +163,12 @@ def pytest_collection_modifyitems(items):
             for item in items:
                 if item.get_closest_marker(name):
                     item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish():
+    """What has been imported stays: the garbage collector need not look at it in every test."""
+    gc.collect()
+    gc.freeze()
 
 
 SHARED_DATA = Path(os.environ.get("NTP_SHARED_DATA", Path(__file__).parents[2] / "shared/data"))

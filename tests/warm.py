@@ -47,12 +47,15 @@ def become(request: dict) -> None:
 
 if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    from ntp.importing import lasting
 
-    from ntp.tasks.main import REPORTS, TASKS
+    with lasting():  # and a fork neither looks through all of it nor copies it
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
-    for _name in (*TASKS.values(), *REPORTS):
-        import_module(f"ntp.tasks.{_name}")
+        from ntp.tasks.main import REPORTS, TASKS
+
+        for _name in (*TASKS.values(), *REPORTS):
+            import_module(f"ntp.tasks.{_name}")
     assert threading.active_count() == 1, "a fork has only this thread, and the locks that the others hold"
     if (_request := serve()) is not None:
         become(_request)

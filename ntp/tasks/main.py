@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
+from ntp.importing import lasting
 from ntp.tasks.context import Context
 from ntp.tasks.placement import require_placement
 from ntp.tasks.plan import plan
@@ -154,4 +155,5 @@ def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool
 
 
 def _load(task: str) -> Callable[[Any], Any]:
-    return import_module(f"ntp.tasks.{task}").run
+    with lasting():
+        return import_module(f"ntp.tasks.{task}").run
