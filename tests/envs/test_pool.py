@@ -213,10 +213,11 @@ def test_processes_killed_at_random_change_no_result(stdlib, proofs):
 
     def kill_now_and_then() -> None:
         nonlocal num_killed
-        draw, num_steps_before = random.Random(0), -1
+        draw, num_steps_before = random.Random(0), -2
         while not stop.wait(calm_s * draw.uniform(0.1, 0.5)):
-            # A tactic is tried twice: until those under way have come to their end, no prover dies again.
-            if num_steps == num_steps_before:
+            # A tactic is tried twice: until those under way and the next have come to their end, which bring
+            # the provers back, none dies again.
+            if num_steps < num_steps_before + 2:
                 continue
             num_steps_before = num_steps
             # A prover dies as well with any of those that make its sandbox.

@@ -67,7 +67,12 @@ def test_an_output_directory_that_cannot_be_made(cli, small, tmp_path):
 
 def test_ctrl_c(cli, small, tmp_path):
     """At a moment of no particular kind: one line, status 130, and no prover left behind."""
-    arguments = ["+experiment=extract_coq", *small, "data.include=[Arith/*.v,Bool/*.v]", f"paths.outputs={tmp_path}"]
+    arguments = [
+        "+experiment=extract_coq",
+        *small,
+        "data.include=[Arith/*.v,Bool/*.v]",
+        f"paths.outputs={tmp_path}",
+    ]
     process = cli.begin(*arguments, start_new_session=True)
     assert wait_until(lambda: list(tmp_path.glob("extract_coq-*/shards/*.json")), 120)
     os.killpg(process.pid, signal.SIGINT)

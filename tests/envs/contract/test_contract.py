@@ -357,10 +357,11 @@ def test_processes_killed_at_random_under_a_pool(backend):
 
     def kill_now_and_then():
         nonlocal num_killed
-        draw, num_steps_before = random.Random(0), -1
+        draw, num_steps_before = random.Random(0), -2
         while not stop.wait(calm_s * draw.uniform(0.3, 0.9)):
-            # A tactic is tried twice: until those under way have come to their end, no prover dies again.
-            if num_steps == num_steps_before:
+            # A tactic is tried twice: until those under way and the next have come to their end, which bring
+            # the provers back, none dies again.
+            if num_steps < num_steps_before + 2:
                 continue
             num_steps_before = num_steps
             for child in children():
