@@ -12,7 +12,6 @@ import os
 import runpy
 import sys
 import threading
-from importlib import import_module
 from pathlib import Path
 
 
@@ -47,15 +46,13 @@ def become(request: dict) -> None:
 
 if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
-    from ntp.importing import lasting
+    from ntp.importing import import_to_stay
+    from ntp.tasks.main import REPORTS, TASKS
 
-    with lasting():  # and a fork neither looks through all of it nor copies it
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-
-        from ntp.tasks.main import REPORTS, TASKS
-
-        for _name in (*TASKS.values(), *REPORTS):
-            import_module(f"ntp.tasks.{_name}")
+    # A fork neither looks through what is imported so nor copies it.
+    import_to_stay("mlflow.store.tracking.sqlalchemy_store")
+    for _name in (*TASKS.values(), *REPORTS):
+        import_to_stay(f"ntp.tasks.{_name}")
     assert threading.active_count() == 1, "a fork has only this thread, and the locks that the others hold"
     if (_request := serve()) is not None:
         become(_request)

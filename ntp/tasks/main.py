@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.importing import lasting
+from ntp.importing import import_to_stay
 from ntp.tasks.context import Context
 from ntp.tasks.placement import require_placement
 from ntp.tasks.plan import plan
@@ -155,5 +154,4 @@ def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool
 
 
 def _load(task: str) -> Callable[[Any], Any]:
-    with lasting():
-        return import_module(f"ntp.tasks.{task}").run
+    return import_to_stay(f"ntp.tasks.{task}").run

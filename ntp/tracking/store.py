@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from ntp.errors import ConfigError
-from ntp.importing import lasting
+from ntp.importing import import_to_stay
 from ntp.tracking.refusal import is_refusal
 
 if TYPE_CHECKING:
@@ -166,11 +166,10 @@ def _alone(uri: str) -> Iterator[None]:
 def _connect(uri: str) -> MlflowClient:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    with lasting():
-        from mlflow.tracking import MlflowClient
+    # The client would import it.
+    import_to_stay("mlflow.store.tracking.sqlalchemy_store" if uri.startswith(_SQLITE) else "mlflow.tracking")
+    from mlflow.tracking import MlflowClient
 
-        if uri.startswith(_SQLITE):
-            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - which the client would import
     for name, level in _LOG_LEVELS.items():
         logging.getLogger(name).setLevel(level)
     if uri.startswith(_SQLITE) and not sqlite_path(uri).exists():
