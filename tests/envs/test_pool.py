@@ -219,13 +219,13 @@ def test_processes_killed_at_random_change_no_result(stdlib, proofs):
             # the provers back, none dies again.
             if num_steps < num_steps_before + 2:
                 continue
-            num_steps_before = num_steps
             # A prover dies as well with any of those that make its sandbox.
             for outermost in descendants(recursive=False) - before:
                 if draw.random() < 0.7:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         draw.choice([outermost, *outermost.children(recursive=True)]).kill()
                         num_killed += 1
+            num_steps_before = num_steps
 
     killer = threading.Thread(target=kill_now_and_then)
     killer.start()

@@ -363,12 +363,12 @@ def test_processes_killed_at_random_under_a_pool(backend):
             # the provers back, none dies again.
             if num_steps < num_steps_before + 2:
                 continue
-            num_steps_before = num_steps
             for child in children():
                 if child.pid not in before and draw.random() < 0.5:
                     with contextlib.suppress(psutil.NoSuchProcess):  # it has gone with another
                         child.kill()
                         num_killed += 1
+            num_steps_before = num_steps
 
     def prove():
         nonlocal num_steps
