@@ -41,7 +41,8 @@ class Watch:
         """Begin to inspect something."""
         with self._lock:
             self._watched.add(watched)
-            if self._thread is None:
+            # One that an error has ended begins again.
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="ntp-watch", daemon=True)
                 self._thread.start()
 
