@@ -37,8 +37,8 @@ class SlurmLauncher(BaseSubmititLauncher):
         Raises:
             SystemExit: The jobs do not fit the launcher, or SLURM does not take them.
         """
-        from ntp.tasks.submission import place, submit, wait
-        from ntp.tasks.sweep import ended_on_failure
+        from ntp.workflow.sweep.jobs import ended_on_failure
+        from ntp.workflow.sweep.submission import place, submit, wait
 
         assert self.config is not None
         sweep = Path(str(self.config.hydra.sweep.dir))

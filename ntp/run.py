@@ -31,8 +31,8 @@ def main(cfg: DictConfig) -> float | None:
     """Compose the config, hand it to its task, and turn the user's errors into one line."""
     try:
         # These import torch: after the config has been found to be sound.
-        from ntp.tasks.main import run_task
-        from ntp.tasks.sweep import is_job, run_job
+        from ntp.workflow.runner import run_task
+        from ntp.workflow.sweep.jobs import is_job, run_job
 
         return run_job(cfg) if is_job() else run_task(cfg)
     except ModuleNotFoundError as error:

@@ -26,6 +26,9 @@ torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Fixtures that tests in several folders use.
+pytest_plugins = [f"tests.fixtures.{name}" for name in ("provers", "results", "tasks", "tracking")]
+
 WARM_TIMEOUT_S = 580.0
 
 # Tests start a SLURM of their own and leave one that is configured alone.

@@ -47,7 +47,7 @@ def become(request: dict) -> None:
 if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
     from ntp.importing import import_to_stay
-    from ntp.tasks.main import REPORTS, TASKS
+    from ntp.workflow.runner import REPORTS, TASKS
 
     # A fork neither looks through what is imported so nor copies it.
     import_to_stay("mlflow.store.tracking.sqlalchemy_store")

@@ -30,7 +30,7 @@ from statistics import median
 from _costs import FIXTURE, RecordedCost, Recording, read_recording
 
 from ntp.evaluation.costs import Cost, expected_cost
-from ntp.evaluation.shards import cut
+from ntp.workflow.shards import cut
 
 NUM_THEOREMS, NUM_FILES = 12_000, 560  # about the standard library
 NUM_WORKERS = (1, 10, 100, 1000)

@@ -26,11 +26,11 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from ntp.envs import coq_xml
-from ntp.envs.coq import CoqEnv
-from ntp.envs.coq_project import CoqProject, standard_library
-from ntp.envs.coq_syntax import is_structure, sentences
-from ntp.envs.coq_top import CoqTop
+from ntp.envs.coq import protocol
+from ntp.envs.coq.client import CoqIdeTop
+from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.project import CoqProject, standard_library
+from ntp.envs.coq.syntax import is_structure, sentences
 from ntp.envs.pool import EnvPool, PooledSession
 from ntp.types import Outcome, Proved, Reached, Span, Theorem
 
@@ -82,7 +82,7 @@ class Bare:
 
     def __init__(self, project: CoqProject, file: str) -> None:
         found = list(sentences(project.read(file)))
-        self.top = CoqTop(project, file)
+        self.top = CoqIdeTop(project, file)
         states, failed = self.top.load([sentence.text for sentence in found], TIMEOUT_S)
         assert failed is None, failed
         self._before = {s.span.begin: state for s, state in zip(found[1:], states, strict=False)}
@@ -91,7 +91,7 @@ class Bare:
     def open(self, proof: Proof) -> None:
         """Go back to a theorem and state it."""
         self._tip = self._before[proof.theorem.declaration.begin]
-        self._run([proof.theorem.statement, proof.opening], [coq_xml.edit_at(self._tip)])
+        self._run([proof.theorem.statement, proof.opening], [protocol.edit_at(self._tip)])
 
     def run(self, texts: Sequence[str]) -> None:
         """Sentences, and the goals after each, in one write."""
@@ -99,17 +99,17 @@ class Bare:
 
     def ask(self, proof: Proof) -> None:
         """What the proof rests on."""
-        self._exchange([coq_xml.query(f"Print Assumptions {name_of(proof)}.", self._tip)])
+        self._exchange([protocol.query(f"Print Assumptions {name_of(proof)}.", self._tip)])
 
     def _run(self, texts: Sequence[str], calls: list[str]) -> None:
         for text in texts:
-            calls += [coq_xml.add(text, self._tip), coq_xml.GOAL]
+            calls += [protocol.add(text, self._tip), protocol.GOAL]
             self._tip, self._next = self._next, self._next + 1
         if calls:
             self._exchange(calls)
 
     def _exchange(self, calls: list[str]) -> None:
-        answer = self.top.process.exchange(coq_xml.join(calls), coq_xml.VALUE_END, len(calls), TIMEOUT_S)
+        answer = self.top.process.exchange(protocol.join(calls), protocol.VALUE_END, len(calls), TIMEOUT_S)
         assert b'<value val="fail"' not in answer, answer[-500:]
 
 
@@ -234,7 +234,7 @@ def start_ms(project: CoqProject) -> float:
     seconds = []
     for _ in range(9):
         started = time.perf_counter()
-        CoqTop(project, FILES[0]).close()
+        CoqIdeTop(project, FILES[0]).close()
         seconds.append(time.perf_counter() - started)
     return 1000 * median(seconds)
 

@@ -23,7 +23,7 @@ from _trajectories import RecordedGroup, all_texts, read_groups
 from torch import Tensor, nn
 
 from ntp.losses.trajectory_balance import vargrad_loss
-from ntp.modules.rollout import Attempt, Origin, Scorer, score_paths
+from ntp.modules.rollout import Origin, SampledProof, Scorer, score_paths
 from ntp.policy.factory import TinyPolicyFactory
 from ntp.policy.packing import length_groups
 from ntp.policy.policy import TacticPolicy
@@ -78,7 +78,7 @@ class TokenCounter:
         self.count += kwargs["input_ids"].numel()
 
 
-def training_step(policy: Scorer, reference: Scorer, groups: Sequence[Sequence[Attempt]]) -> Tensor:
+def training_step(policy: Scorer, reference: Scorer, groups: Sequence[Sequence[SampledProof]]) -> Tensor:
     """The loss, after its backward pass."""
     attempts = [attempt for group in groups for attempt in group]
     log_pf_N = score_paths(policy, attempts)
@@ -92,10 +92,10 @@ def training_step(policy: Scorer, reference: Scorer, groups: Sequence[Sequence[A
     return loss.detach()
 
 
-def to_attempts(policy: TacticPolicy, group: RecordedGroup) -> list[Attempt]:
+def to_attempts(policy: TacticPolicy, group: RecordedGroup) -> list[SampledProof]:
     """Recorded paths in the policy's own tokens."""
     return [
-        Attempt(
+        SampledProof(
             states=path.states,
             tactics=path.tactics,
             token_ids=tuple(map(policy.encode_tactic, path.tactics)),

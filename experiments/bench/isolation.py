@@ -21,13 +21,13 @@ from statistics import median
 
 from _timing import interleaved_medians
 
-from ntp.envs.coq import CoqEnv
-from ntp.envs.coq_project import CoqProject, standard_library
-from ntp.envs.coq_top import CoqTop
-from ntp.envs.group import descendants
-from ntp.envs.limits import Limits
-from ntp.envs.process import ChildProcess
-from ntp.envs.sandbox import SANDBOXES, trouble_of
+from ntp.envs.coq.client import CoqIdeTop
+from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.project import CoqProject, standard_library
+from ntp.sandbox.isolation import SANDBOXES, trouble_of
+from ntp.sandbox.limits import Limits
+from ntp.sandbox.proc import descendants
+from ntp.sandbox.process import ChildProcess
 from ntp.types import Reached, Span, Theorem
 
 FILE = "Lists/List.v"
@@ -39,7 +39,7 @@ STATEMENT = "Lemma bench : forall a b c : nat, a + (b + c) = a + b + c."
 
 def start(project: CoqProject, isolation: str) -> None:
     """One prover, from nothing to its end."""
-    CoqTop(project, FILE, Limits(isolation=isolation)).close()
+    CoqIdeTop(project, FILE, Limits(isolation=isolation)).close()
 
 
 class Stepper:

@@ -25,8 +25,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
-from ntp.envs.lean_factory import LeanReplFactory
-from ntp.envs.lean_guard import held
+from ntp.envs.lean.factory import LeanReplFactory
+from ntp.envs.lean.guard import held
 from ntp.types import Reached, Span, Theorem
 
 STANDIN = [sys.executable, "-S", "-E", str(Path(__file__).parents[2] / "tests" / "standin")]

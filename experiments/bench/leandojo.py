@@ -28,8 +28,8 @@ from statistics import median
 import msgspec
 
 from ntp.data.dataset import Dataset
-from ntp.data.import_lean import import_leandojo
-from ntp.data.leandojo import KINDS, SIDES, LeanDojoBenchmark
+from ntp.data.lean.import_benchmark import import_leandojo
+from ntp.data.lean.leandojo import KINDS, SIDES, LeanDojoBenchmark
 
 NUM_THEOREMS, NUM_HELD_OUT = 122_517, 2_000
 NUM_PREMISES, NUM_FILES = 180_973, 5_000

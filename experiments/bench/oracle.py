@@ -28,13 +28,14 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
-from ntp.data.theorems import TheoremDataModule
 from ntp.envs.toy import ToyEnv, ToyNode, enumerate_trajectories, toy_theorem
-from ntp.losses.objectives import Objective, TrajectoryBalance, VarGrad
+from ntp.losses.batch import Objective
+from ntp.losses.trajectory_balance import TrajectoryBalance, VarGrad
 from ntp.models.backbone import build_tiny_llama, tiny_llama_config
 from ntp.models.tokenizer import MARKER, PAD, STOP
+from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.rollout import Behaviour, score_paths
+from ntp.modules.rollout import RolloutConfig, score_paths
 from ntp.policy.causal import CausalPolicy
 from ntp.policy.prompt import PromptFormat
 from ntp.policy.requests import ScoreRequest
@@ -65,8 +66,8 @@ TREES: Mapping[str, Moves] = {
     },
 }
 THEOREMS = tuple(toy_theorem(name) for name in TREES)
-ON_POLICY = Behaviour(num_on_policy=96, num_tempered=0, num_replay=0, max_depth=MAX_DEPTH)
-OFF_POLICY = Behaviour(
+ON_POLICY = RolloutConfig(num_on_policy=96, num_tempered=0, num_replay=0, max_depth=MAX_DEPTH)
+OFF_POLICY = RolloutConfig(
     num_on_policy=0,
     num_tempered=56,
     num_replay=8,
@@ -74,7 +75,7 @@ OFF_POLICY = Behaviour(
     temperature_max=4.0,
     max_depth=MAX_DEPTH,
 )
-REGIMES: Mapping[str, tuple[Callable[[], Objective], Behaviour]] = {
+REGIMES: Mapping[str, tuple[Callable[[], Objective], RolloutConfig]] = {
     "tb_on": (TrajectoryBalance, ON_POLICY),
     "tb_off": (TrajectoryBalance, OFF_POLICY),
     "vargrad_on": (VarGrad, ON_POLICY),

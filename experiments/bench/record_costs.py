@@ -24,12 +24,12 @@ from _costs import FIXTURE, RecordedCost, Recording, write_recording
 from ntp.config.register import compose_config
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
-from ntp.envs.coq_factory import CoqEnvFactory
+from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import InitError
 from ntp.search.driver import search_theorems
-from ntp.tasks.data import load_policy, sample_theorems
 from ntp.tasks.searches import best_first_search, sampling_search
+from ntp.tasks.selection import load_policy, sample_theorems
 from ntp.tasks.shards import num_tactics
 from ntp.types import Theorem
 

@@ -19,11 +19,11 @@ from _trajectories import FIXTURE, RecordedGroup, RecordedPath, write_fixture
 
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
-from ntp.envs.coq_factory import CoqEnvFactory
+from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.pool import EnvPool
-from ntp.modules.rollout import Behaviour, Group, sample_groups
+from ntp.modules.rollout import Group, RolloutConfig, sample_groups
 from ntp.policy.factory import TinyPolicyFactory
-from ntp.tasks.data import policy_directory
+from ntp.tasks.selection import policy_directory
 from ntp.types import Status
 
 NUM_THEOREMS = 100
@@ -44,7 +44,7 @@ def main() -> None:
     theorems = [r.theorem for r in records if r.closing == "Qed" and len(r.steps) <= MAX_PROOF_STEPS]
     rng = random.Random(SEED)
     chosen = rng.sample(theorems, NUM_THEOREMS)
-    behaviour = Behaviour(num_on_policy=GROUP_SIZE, num_replay=0, max_depth=5)
+    behaviour = RolloutConfig(num_on_policy=GROUP_SIZE, num_replay=0, max_depth=5)
     with EnvPool(CoqEnvFactory(), num_workers=2) as pool:
         groups = sample_groups(chosen, policy, pool, behaviour, SEED)
     recorded = [

@@ -26,11 +26,10 @@ from _trajectories import all_texts
 from coq_env import read_proofs
 
 from ntp.data.records import TheoremRecord
-from ntp.envs.coq_factory import CoqEnvFactory
-from ntp.envs.coq_project import standard_library
+from ntp.envs.coq.factory import CoqEnvFactory
+from ntp.envs.coq.project import standard_library
 from ntp.envs.pool import EnvPool
 from ntp.evaluation.costs import expected_costs
-from ntp.evaluation.shards import Shard
 from ntp.policy.factory import TinyPolicyFactory
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.requests import SampleRequest
@@ -39,6 +38,7 @@ from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
 from ntp.seeding import derive_seed
 from ntp.types import ProofState, Tactic, Theorem
+from ntp.workflow.shards import Shard
 
 FILES = ("Bool/Bool.v", "Lists/ListSet.v", "Relations/Operators_Properties.v", "Sets/Powerset_facts.v")
 THEOREMS_PER_FILE = 8

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ntp.data.jsonl import load_record, read_jsonl
 from ntp.data.records import FileRecord, Metadata, PremiseRecord, TheoremRecord
 from ntp.errors import DataError
+from ntp.jsonl import load_record, read_jsonl
 from ntp.types import Theorem
 
 THEOREMS = "theorems.jsonl"

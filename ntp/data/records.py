@@ -9,7 +9,7 @@ A data set is a directory (`ntp.data.dataset`) of
 
 All offsets are spans of characters (code points) of the source, so 'the source up to here' is a slice of the
 file and is not stored. Files are paths relative to the project's root, with `/`. Lean's data comes without
-sources: its spans hold packed lines and columns (`ntp.envs.lean_positions`).
+sources: its spans hold packed lines and columns (`ntp.envs.lean.positions`).
 
 What a step is. Only tactics are steps. Structure (bullets, braces, `Proof`, `Proof using`, `Proof with`) and
 commands inside a proof (`Show`, `Set`, `Opaque`, ...) are replayed and not recorded, and goals are given as
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ntp.data.jsonl import read_jsonl, write_jsonl
+from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.types import Goal, Span, Theorem
 
 __all__ = [

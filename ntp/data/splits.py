@@ -27,9 +27,9 @@ from pathlib import Path
 
 from ntp.data.dataset import Dataset
 from ntp.data.drawing import draw_sides
-from ntp.data.jsonl import atomic_write, dump_record, load_record
 from ntp.data.records import TheoremRecord
 from ntp.errors import DataError
+from ntp.jsonl import atomic_write, dump_record, load_record
 
 KINDS = ("random", "novel_premises")
 

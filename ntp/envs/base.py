@@ -45,7 +45,7 @@ class ProofEnv(Protocol):
         """
         ...
 
-    def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+    def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
         """Replay a complete proof from the theorem's clean initial state and ask the kernel.
 
         Raises:

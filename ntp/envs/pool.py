@@ -104,7 +104,7 @@ class EnvPool:
         self.num_env_steps += len(requests)
         return _results([session.submit(state, tactic) for session, state, tactic in requests])
 
-    def verify_many(self, proofs: Sequence[tuple[Theorem, Sequence[str]]]) -> list[Verdict | InitError]:
+    def check_proofs(self, proofs: Sequence[tuple[Theorem, Sequence[str]]]) -> list[Verdict | InitError]:
         """Replay complete proofs, each from its theorem's clean initial state.
 
         Raises:
@@ -112,13 +112,13 @@ class EnvPool:
             EnvError: The prover is missing or cannot start.
         """
         if any(worker.session for worker in self._workers):
-            raise ValueError("verify_many needs every session closed")
+            raise ValueError("check_proofs needs every session closed")
         by_theorem: _Proofs = {}
         for index, (theorem, tactics) in enumerate(proofs):
             by_theorem.setdefault(theorem, []).append((index, tactics))
         lanes = plan_lanes(list(by_theorem), self.num_workers)
         jobs = [
-            worker.submit(worker.verify, {theorem: by_theorem[theorem] for theorem in lane})
+            worker.submit(worker.check_proofs, {theorem: by_theorem[theorem] for theorem in lane})
             for worker, lane in zip(self._workers, lanes, strict=True)
         ]
         verdicts = dict(pair for lane in _results(jobs) for pair in lane)
@@ -187,7 +187,7 @@ class _Worker:
         self._num_steps += 1
         return session.step(state, tactic)
 
-    def verify(self, proofs: _Proofs) -> _Verdicts:
+    def check_proofs(self, proofs: _Proofs) -> _Verdicts:
         """Verdicts with the index of the request, theorem after theorem."""
         verdicts: _Verdicts = []
         for theorem, attempts in proofs.items():
@@ -195,7 +195,7 @@ class _Worker:
             for index, tactics in attempts:
                 self._num_steps += len(tactics)
                 try:
-                    verdicts.append((index, self._fresh_env().verify(theorem, tactics)))
+                    verdicts.append((index, self._fresh_env().check_proof(theorem, tactics)))
                 except InitError as error:
                     verdicts.append((index, error))
         return verdicts

@@ -1,4 +1,4 @@
-"""What sessions of all provers share: memory, the guard, and patience with processes that die."""
+"""What sessions of all provers share: memory, the guard, and budget with processes that die."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
-from ntp.envs.process import Patience, ProcessDiedError
 from ntp.errors import InitError
+from ntp.sandbox.process import ProcessDiedError, RetryBudget
 from ntp.types import Crashed, Exceeded, Outcome, ProofState, Rejected, Theorem
 
 ROOT = 0
@@ -69,7 +69,7 @@ class SearchSession(ABC):
 
     def _attempt(self, handle: int, text: str) -> Outcome:
         # A tactic that eats all memory may be killed from outside too: it is not let loose again and again.
-        patience = Patience(killed=1)
+        budget = RetryBudget(killed=1)
         while True:
             try:
                 if not self._restore(handle):
@@ -77,7 +77,7 @@ class SearchSession(ABC):
                 return self._execute(handle, text)
             except ProcessDiedError as death:
                 self._stop()
-                if not patience.tolerates(death):
+                if not budget.allows(death):
                     return Exceeded(death.limit, str(death)) if death.limit else Crashed(str(death))
             except InitError as error:
                 return Crashed(str(error))
@@ -88,11 +88,11 @@ class SearchSession(ABC):
         Raises:
             InitError: It cannot be stated, or stating it keeps killing the process.
         """
-        patience = Patience()
+        budget = RetryBudget()
         while True:
             try:
                 return begin()
             except ProcessDiedError as death:
                 self._stop()
-                if not patience.tolerates(death):
+                if not budget.allows(death):
                     raise InitError(f"{self.theorem.file}: opening {self.theorem.id}: {death}") from None

@@ -84,7 +84,7 @@ class ToyEnv:
             )
         return ToySession(theorem, self._roots[theorem.id])
 
-    def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+    def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
         """Replay a proof."""
         session = self.open(theorem)
         state = session.root

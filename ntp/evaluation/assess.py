@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from ntp.errors import InitError
 from ntp.evaluation.minimize import Candidate, Script, minimize
-from ntp.evaluation.results import Attempt, Proof, TheoremOutcome, TheoremResult
+from ntp.evaluation.results import Proof, SampledProof, TheoremOutcome, TheoremResult
 from ntp.evaluation.tree import proof_tree
 from ntp.types import Crashed, Exceeded, Status, Theorem, Timeout, Trajectory, Transition, Verdict
 
@@ -19,7 +19,7 @@ _TROUBLES = (
     (Timeout, TheoremOutcome.TIMEOUT),
 )
 
-VerifyMany = Callable[[list[tuple[Theorem, Sequence[str]]]], list[Verdict | InitError]]
+CheckProofs = Callable[[list[tuple[Theorem, Sequence[str]]]], list[Verdict | InitError]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class TheoremRun:
 def assess(
     method: str,
     runs: Sequence[TheoremRun],
-    verify_many: VerifyMany,
+    check_proofs: CheckProofs,
     wall_s: float,
     independent: bool,
 ) -> list[TheoremResult]:
@@ -57,7 +57,7 @@ def assess(
     Args:
         method: Name of the method.
         runs: One per theorem asked for, in the order of the results.
-        verify_many: `EnvPool.verify_many`.
+        check_proofs: `EnvPool.check_proofs`.
         wall_s: Wall time of the whole search in seconds, shared out in proportion to `cost_s`.
         independent: Whether the trajectories are independent samples of one policy.
     """
@@ -65,11 +65,11 @@ def assess(
     candidates = [
         (run.theorem, proof.tactics) for run, proofs in zip(runs, found, strict=True) for proof in proofs
     ]
-    verdicts = dict(zip(_keys(candidates), verify_many(list(candidates)), strict=True))
+    verdicts = dict(zip(_keys(candidates), check_proofs(list(candidates)), strict=True))
     accepted = [c for c, key in zip(candidates, _keys(candidates), strict=True) if _accepted(verdicts[key])]
 
     def accepts(scripts: list[Candidate]) -> list[bool]:
-        return [_accepted(verdict) for verdict in verify_many(list(scripts))]
+        return [_accepted(verdict) for verdict in check_proofs(list(scripts))]
 
     irredundant = dict(zip(_keys(accepted), minimize(accepted, accepts), strict=True))
     total_s = sum(run.cost_s for run in runs)
@@ -124,7 +124,7 @@ def _result(
         independent=independent,
         outcome=str(_outcome(run, proofs)),
         attempts=tuple(
-            Attempt(index, trajectory.tactics, str(trajectory.status), float(trajectory.log_prob))
+            SampledProof(index, trajectory.tactics, str(trajectory.status), float(trajectory.log_prob))
             for index, trajectory in enumerate(run.trajectories)
         ),
         proofs=proofs,

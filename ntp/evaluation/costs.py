@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ntp.data.attempts import MinedTheorem
-from ntp.data.jsonl import read_jsonl
 from ntp.data.records import TheoremRecord
-from ntp.envs.lean_positions import unpack_position
+from ntp.envs.lean.positions import unpack_position
 from ntp.errors import DataError
 from ntp.evaluation.results import TheoremResult
+from ntp.jsonl import read_jsonl
 
 # Names the estimate: raised when it changes, so that shards cut by another are not merged with these.
 ESTIMATE = 3

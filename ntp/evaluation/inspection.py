@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from rich.tree import Tree
 
-from ntp.data.jsonl import read_jsonl
 from ntp.errors import DataError
 from ntp.evaluation.metrics import is_solved
 from ntp.evaluation.results import TheoremResult
 from ntp.evaluation.table import by_method, summarize
 from ntp.evaluation.tree import ProofTree, TreeNode
+from ntp.jsonl import read_jsonl
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """Records of an evaluation, one per theorem and method, from which every number is recomputed.
 
-They are written and read with `ntp.data.jsonl`.
+They are written and read with `ntp.jsonl`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TheoremOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SampledProof:
     """One tactic sequence tried from the root state.
 
     Attributes:
@@ -88,7 +88,7 @@ class TheoremResult:
         num_samples: Tactics sampled.
         num_env_steps: Tactics sent to the prover.
         wall_s: Share of the method's wall time, in seconds. Theorems are searched concurrently, each is
-            charged with what is due to it (`ntp.search.charges`), and the shares sum to the wall time.
+            charged with what is due to it (`ntp.search.cost`), and the shares sum to the wall time.
         message: Why the theorem could not be opened; empty otherwise.
         tree: What was tried.
         num_stopped_by_limits: Tactics at which the prover was stopped because it used more than it may.
@@ -100,7 +100,7 @@ class TheoremResult:
     method: str
     independent: bool
     outcome: str
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[SampledProof, ...]
     proofs: tuple[Proof, ...]
     num_samples: int
     num_env_steps: int

@@ -6,8 +6,14 @@ backbone. Heads are independent: every loss is a sum over heads, and a head has 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+
+from ntp.losses.batch import PairBatch
 
 
 def dpo_loss(reward_chosen_KN: Tensor, reward_rejected_KN: Tensor, weight_KN: Tensor) -> Tensor:
@@ -51,3 +57,49 @@ def likelihood_loss(log_p_KN: Tensor, label_N: Tensor, num_tokens_N: Tensor, wei
 def _weighted(charge_KN: Tensor, weight_KN: Tensor) -> Tensor:
     total_K = weight_KN.sum(1)
     return ((charge_KN * weight_KN).sum(1) / total_K.clamp(min=1)).sum()
+
+
+@dataclass(frozen=True, slots=True)
+class DirectPreference:
+    """DPO.
+
+    Attributes:
+        beta: Nats of reward per nat of log-ratio.
+    """
+
+    beta: float = 0.1
+
+    def __call__(self, batch: PairBatch) -> Tensor:
+        """`dpo_loss`."""
+        reward_KSP = self.beta * batch.log_ratio_KSP
+        return dpo_loss(reward_KSP[..., 0], reward_KSP[..., 1], batch.weight_KS)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCrossEntropy:
+    """Binary cross-entropy of the label, with the log-ratio as log-odds.
+
+    Attributes:
+        beta: Log-odds per nat of log-ratio.
+    """
+
+    beta: float = 0.1
+
+    def __call__(self, batch: PairBatch) -> Tensor:
+        """`label_loss`, of both tactics of each pair."""
+        logit_KN = self.beta * batch.log_ratio_KSP.flatten(1)
+        label_N = torch.tensor([1.0, 0.0], device=logit_KN.device).repeat(batch.weight_KS.shape[1])
+        return label_loss(logit_KN, label_N, batch.weight_KS.repeat_interleave(2, dim=1))
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectLikelihood:
+    """Maximum likelihood of the correct tactics: the language-model form, blind to incorrect ones."""
+
+    beta: ClassVar[None] = None
+
+    def __call__(self, batch: PairBatch) -> Tensor:
+        """`likelihood_loss`."""
+        ones_S = torch.ones_like(batch.weight_KS[0])
+        correct = (batch.log_p_KSP[..., 0], ones_S, batch.num_tokens_KSP[..., 0])
+        return likelihood_loss(*correct, batch.weight_KS)

@@ -10,10 +10,13 @@ Any distribution of trajectories with full support may be used to train on it: b
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from ntp.losses.penalties import Penalty, huber, square
+from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.regression import RegressionLoss, huber, regression_loss, square
 
 
 def residual(log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor) -> Tensor:
@@ -22,7 +25,7 @@ def residual(log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor) -> Tensor:
 
 
 def trajectory_balance_loss(
-    log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor, penalty: Penalty = square
+    log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor, regression: RegressionLoss = square
 ) -> Tensor:
     """Mean charge of the residuals (Malkin et al. 2022, eq. 14), a scalar; 0 for an empty batch.
 
@@ -30,9 +33,9 @@ def trajectory_balance_loss(
         log_pf_N: log P_F of whole trajectories, (N,).
         log_reward_N: log R, (N,).
         log_z_N: Learned log Z of each trajectory's theorem, (N,).
-        penalty: Charges a residual.
+        regression: Charges a residual.
     """
-    return penalty(residual(log_pf_N, log_reward_N, log_z_N)).sum() / max(1, log_pf_N.numel())
+    return regression(residual(log_pf_N, log_reward_N, log_z_N)).sum() / max(1, log_pf_N.numel())
 
 
 def group_deviation(f_N: Tensor, group_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -52,7 +55,7 @@ def group_deviation(f_N: Tensor, group_N: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def vargrad_loss(
-    log_pf_N: Tensor, log_reward_N: Tensor, group_N: Tensor, penalty: Penalty = square
+    log_pf_N: Tensor, log_reward_N: Tensor, group_N: Tensor, regression: RegressionLoss = square
 ) -> Tensor:
     """Log-variance loss: the unbiased variance of f = log P_F - log R within a group, averaged over groups.
 
@@ -68,14 +71,14 @@ def vargrad_loss(
         log_pf_N: log P_F of whole trajectories, (N,).
         log_reward_N: log R, (N,).
         group_N: Integer naming each trajectory's theorem, (N,). Theorems must never share a group.
-        penalty: Charges a deviation from the group's mean; `square` gives the variance.
+        regression: Charges a deviation from the group's mean; `square` gives the variance.
     """
     deviation_N, index_N, size_G = group_deviation(log_pf_N - log_reward_N, group_N)
-    charge_N = penalty(deviation_N) / (size_G - 1).clamp(min=1)[index_N]
+    charge_N = regression(deviation_N) / (size_G - 1).clamp(min=1)[index_N]
     return charge_N.sum() / (size_G > 1).sum().clamp(min=1)
 
 
-def told_apart(
+def distinguishable_pairs(
     log_reward_N: Tensor, log_reward_std_N: Tensor, group_N: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Every two trajectories i < j of a group, and whether |log R_i - log R_j| >= sigma_ij.
@@ -102,12 +105,12 @@ def pairwise_loss(
     log_reward_N: Tensor,
     log_reward_std_N: Tensor,
     group_N: Tensor,
-    penalty: Penalty = huber,
+    regression: RegressionLoss = huber,
 ) -> Tensor:
     """Balance of every two trajectories of a group whose rewards are known to differ, averaged over groups.
 
-    Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] penalty(f_i - f_j), where f = log P_F
-    - log R and sigma_ij^2 = std_i^2 + std_j^2: two trajectories whose rewards differ by less than the
+    Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] regression(f_i - f_j), where
+    f = log P_F - log R and sigma_ij^2 = std_i^2 + std_j^2: two trajectories whose rewards differ by less than the
     verifiers disagree do not pull on each other. Rewards without doubt always do, equal ones too, which is
     what evens out modes. The mean is over all pairs, so that doubt takes weight away and does not move it
     elsewhere. Without doubt and with the square this is `vargrad_loss`; without log Z it is the pairwise form
@@ -118,11 +121,69 @@ def pairwise_loss(
         log_reward_N: log R, (N,).
         log_reward_std_N: Standard deviation of log R over verifiers, (N,); 0 where the kernel decided.
         group_N: Integer naming each trajectory's theorem, (N,). Groups of one do not count.
-        penalty: Charges a difference.
+        regression: Charges a difference.
     """
     f_N = log_pf_N - log_reward_N
-    first_P, second_P, kept_P = told_apart(log_reward_N, log_reward_std_N, group_N)
+    first_P, second_P, kept_P = distinguishable_pairs(log_reward_N, log_reward_std_N, group_N)
     _, index_N, size_G = torch.unique(group_N, return_inverse=True, return_counts=True)
     num_pairs_G = size_G * (size_G - 1) / 2
-    charge_P = penalty(f_N[first_P] - f_N[second_P]) * kept_P / num_pairs_G[index_N[first_P]]
+    charge_P = regression(f_N[first_P] - f_N[second_P]) * kept_P / num_pairs_G[index_N[first_P]]
     return charge_P.sum() / 2 / (size_G > 1).sum().clamp(min=1)
+
+
+class TrajectoryBalance:
+    """Trajectory balance with learned log Z(x).
+
+    Args:
+        regression: Name of the charge of a residual: square or huber.
+    """
+
+    needs_log_z: ClassVar[bool] = True
+    learns_from_failures: ClassVar[bool] = True
+
+    def __init__(self, regression: str = "square") -> None:
+        self._regression = regression_loss(regression)
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean charge of log Z + log P_F - log R."""
+        assert batch.log_z_N is not None, "trajectory balance needs log Z"
+        return trajectory_balance_loss(batch.log_pf_N, batch.log_reward_N, batch.log_z_N, self._regression)
+
+
+class VarGrad:
+    """The log-variance form, with log Z estimated from each theorem's group.
+
+    Args:
+        regression: Name of the charge of a deviation: square or huber.
+    """
+
+    needs_log_z: ClassVar[bool] = False
+    learns_from_failures: ClassVar[bool] = True
+
+    def __init__(self, regression: str = "square") -> None:
+        self._regression = regression_loss(regression)
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean over theorems of the variance of log P_F - log R."""
+        return vargrad_loss(batch.log_pf_N, batch.log_reward_N, batch.group_N, self._regression)
+
+
+class Pairwise:
+    """Balance of pairs of trajectories, but for those whose rewards differ by less than verifiers disagree.
+
+    Args:
+        regression: Name of the charge of a difference: square or huber.
+    """
+
+    needs_log_z: ClassVar[bool] = False
+    learns_from_failures: ClassVar[bool] = True
+
+    def __init__(self, regression: str = "huber") -> None:
+        self._regression = regression_loss(regression)
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean over theorems of the charged differences of log P_F - log R."""
+        std_N = batch.log_reward_std_N
+        if std_N is None:
+            std_N = torch.zeros_like(batch.log_reward_N)
+        return pairwise_loss(batch.log_pf_N, batch.log_reward_N, std_N, batch.group_N, self._regression)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ntp.errors import InitError
-from ntp.losses.objectives import TrajectoryBatch
-from ntp.losses.trajectory_balance import group_deviation, told_apart
+from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.trajectory_balance import distinguishable_pairs, group_deviation
 from ntp.modules.rollout import Group, Origin
 from ntp.rewards.aggregation import disagreement
 from ntp.rewards.base import Reward
@@ -79,7 +79,7 @@ def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, fl
     if masses:
         metrics["train/failure_mass"] = sum(masses) / len(masses)
     if batch.log_reward_std_N is not None and batch.log_reward_std_N.any() and (size_G > 1).any():
-        *_, kept_P = told_apart(batch.log_reward_N, batch.log_reward_std_N, batch.group_N)
+        *_, kept_P = distinguishable_pairs(batch.log_reward_N, batch.log_reward_std_N, batch.group_N)
         metrics["train/doubtful_pairs"] = 1 - float(kept_P.float().mean())
     return metrics
 
@@ -106,7 +106,7 @@ def belief_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: Rew
     if asked and reward.aggregation is not None:
         log_odds_KN = torch.tensor([a.log_odds for a in asked]).T
         metrics["verifier/probability"] = float(reward.aggregation(log_odds_KN).sigmoid().mean())
-        if Status.PROVED in reward.asks_about:
+        if Status.PROVED in reward.scored_statuses:
             metrics["verifier/proved"] = sum(a.status is Status.PROVED for a in asked) / len(asked)
         metrics["verifier/disagreement"] = float(disagreement(log_odds_KN).mean())
     return metrics

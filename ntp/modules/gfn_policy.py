@@ -19,13 +19,13 @@ from torch.optim import Optimizer
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.errors import EnvError, InitError
-from ntp.losses.objectives import Objective, TrajectoryBatch
+from ntp.experimental.sharding import Backbone
+from ntp.losses.batch import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import group_deviation
-from ntp.models.sharding import Backbone
 from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.log_z import LogZ
-from ntp.modules.rollout import Behaviour, Group, Origin, Scorer, sample_groups, score_paths, with_replay
+from ntp.modules.rollout import Group, Origin, RolloutConfig, Scorer, sample_groups, score_paths, with_replay
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents
 from ntp.seeding import derive_seed
@@ -68,7 +68,7 @@ class GFNPolicyModule(Learner):
         reference: Scorer,
         objective: Objective,
         reward: Reward,
-        behaviour: Behaviour,
+        behaviour: RolloutConfig,
         buffer: ReplayBuffer,
         optimizer: OptimizerFactory,
         verifiers: VerifierEnsemble | None = None,
@@ -144,7 +144,7 @@ class GFNPolicyModule(Learner):
             )
             if group.solved or self._keeps_unsolved(group, seed):
                 groups.append(self._without_unused(group))
-        groups = self._with_opinions(self._with_prior([group for group in groups if group.attempts]))
+        groups = self._with_scores(self._with_prior([group for group in groups if group.attempts]))
         for group in groups:
             for attempt in group.attempts:
                 if attempt.status is Status.PROVED and attempt.origin is not Origin.REPLAY:
@@ -177,22 +177,22 @@ class GFNPolicyModule(Learner):
             for group in groups
         ]
 
-    def _with_opinions(self, groups: Sequence[Group]) -> list[Group]:
+    def _with_scores(self, groups: Sequence[Group]) -> list[Group]:
         """Ask the verifiers about the last tactic of all attempts that the reward wants to know of."""
-        asked = [a for group in groups for a in group.attempts if a.status in self._reward.asks_about]
+        asked = [a for group in groups for a in group.attempts if a.status in self._reward.scored_statuses]
         if not asked:
             return list(groups)
         assert self._verifiers is not None, "this reward needs verifiers"
-        judge = self._verifiers.judge
+        score = self._verifiers.score
         log_odds_NK = self.score_together(
-            [(a.states[-1], a.tactics[-1]) for a in asked], lambda tactics: judge(tactics).log_odds_KN.T
+            [(a.states[-1], a.tactics[-1]) for a in asked], lambda tactics: score(tactics).log_odds_KN.T
         )
-        opinions = map(tuple, log_odds_NK.tolist())
+        scores = map(tuple, log_odds_NK.tolist())
         return [
             replace(
                 group,
                 attempts=tuple(
-                    replace(a, log_odds=next(opinions)) if a.status in self._reward.asks_about else a
+                    replace(a, log_odds=next(scores)) if a.status in self._reward.scored_statuses else a
                     for a in group.attempts
                 ),
             )

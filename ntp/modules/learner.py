@@ -12,11 +12,15 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.optim import Optimizer
 
-from ntp.models.lockstep import Lockstep
-from ntp.models.sharding import Backbone
-from ntp.modules.rng_state import restore_rng_state, rng_state
+from ntp.experimental.lockstep import Lockstep
+from ntp.experimental.sharding import Backbone
+from ntp.modules.checkpoint_state import (
+    keep_trainables,
+    require_only_frozen_missing,
+    restore_rng_state,
+    rng_state,
+)
 from ntp.modules.schedule import warmup_then_cosine
-from ntp.modules.trainables import keep_trainables, require_only_frozen_missing
 from ntp.tracking.processes import is_main
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
@@ -32,8 +36,8 @@ class Learner(lightning.LightningModule):
     of the whole from everybody's scores. So normalisers, groups and logged numbers are those of one process,
     however many there are: the loss is the same to rounding.
 
-    Processes may share a sharded backbone (`ntp.models.sharding`). Then they must `meet` after calls to it
-    that are not equally many in all, and before they do anything else together.
+    Processes may share a sharded backbone (`ntp.experimental.sharding`). Then they must `meet` after calls
+    to it that are not equally many in all, and before they do anything else together.
 
     Args:
         optimizer: Builds the optimizer from parameters or their groups.

@@ -14,7 +14,7 @@ from torch import Tensor
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
-from ntp.policy.requests import Draw, ScoreRequest
+from ntp.policy.requests import SamplingParams, ScoreRequest
 from ntp.search.base import Proposer
 from ntp.search.driver import search_theorems
 from ntp.search.sampling import SamplingSearch
@@ -31,7 +31,7 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Rollout:
     """A trajectory as an objective needs it.
 
     Attributes:
@@ -59,7 +59,7 @@ class Group:
 
     theorem: Theorem
     root: str
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[Rollout, ...]
 
     @property
     def solved(self) -> bool:
@@ -68,7 +68,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
+class RolloutConfig:
     """What a group is composed of.
 
     Args:
@@ -102,21 +102,21 @@ class Behaviour:
         if self.max_depth < 1:
             raise ConfigError(f"module.max_depth={self.max_depth} allows no tactic: give at least 1")
 
-    def draws(self, *seed: int | str) -> list[Draw]:
+    def draws(self, *seed: int | str) -> list[SamplingParams]:
         """Seed and temperature of each sampled trajectory, the on-policy ones first; a function of `seed`."""
-        on_policy = [Draw(derive_seed(*seed, i)) for i in range(self.num_on_policy)]
+        on_policy = [SamplingParams(derive_seed(*seed, i)) for i in range(self.num_on_policy)]
         tempered = []
         for i in range(self.num_on_policy, self.num_on_policy + self.num_tempered):
             draw_seed = derive_seed(*seed, i)
             temperature = random.Random(draw_seed).uniform(self.temperature_min, self.temperature_max)
-            tempered.append(Draw(draw_seed, temperature))
+            tempered.append(SamplingParams(draw_seed, temperature))
         return on_policy + tempered
 
 
 def sample_groups(
-    theorems: Sequence[Theorem], policy: Proposer, pool: EnvPool, behaviour: Behaviour, seed: int
+    theorems: Sequence[Theorem], policy: Proposer, pool: EnvPool, behaviour: RolloutConfig, seed: int
 ) -> list[Group | InitError]:
-    """Attempt every theorem in lock step.
+    """Roll out every theorem in lock step.
 
     Args:
         theorems: Each at most once.
@@ -145,8 +145,8 @@ def sample_groups(
     return groups
 
 
-def _attempt(trajectory: Trajectory, origin: Origin) -> Attempt:
-    return Attempt(
+def _attempt(trajectory: Trajectory, origin: Origin) -> Rollout:
+    return Rollout(
         states=tuple(t.state.text for t in trajectory.transitions),
         tactics=trajectory.tactics,
         token_ids=tuple(t.tactic.token_ids for t in trajectory.transitions),
@@ -164,7 +164,7 @@ def with_replay(group: Group, buffer: ReplayBuffer, num_replay: int, seed: int) 
         exclude={attempt.token_ids for attempt in group.attempts},
     )
     replayed = (
-        Attempt(p.states, p.tactics, p.token_ids, Status.PROVED, Origin.REPLAY, p.log_ref) for p in proofs
+        Rollout(p.states, p.tactics, p.token_ids, Status.PROVED, Origin.REPLAY, p.log_ref) for p in proofs
     )
     return Group(group.theorem, group.root, (*group.attempts, *replayed))
 
@@ -177,7 +177,7 @@ class Scorer(Protocol):
         ...
 
 
-def score_paths(scorer: Scorer, paths: Sequence[Attempt | ReplayProof]) -> Tensor:
+def score_paths(scorer: Scorer, paths: Sequence[Rollout | ReplayProof]) -> Tensor:
     """Log-probability of whole trajectories, (N,) in nats, the stop token of every tactic included."""
     steps = [step for path in paths for step in zip(path.states, path.token_ids, strict=True)]
     log_p_S = scorer.score([ScoreRequest(state, (tactic,)) for state, tactic in steps])

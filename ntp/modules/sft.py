@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from ntp.data.pairs import TacticPair
-from ntp.models.sharding import Backbone
+from ntp.data.examples import TacticPair
+from ntp.experimental.sharding import Backbone
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.requests import ScoreRequest

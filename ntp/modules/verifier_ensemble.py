@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ntp.data.preferences import LabelledState
+from ntp.data.examples import LabelledState
+from ntp.experimental.sharding import Backbone
+from ntp.losses.batch import PairBatch, VerifierObjective
 from ntp.losses.diversity import head_diversity
-from ntp.losses.verifier_objectives import PairBatch, VerifierObjective
-from ntp.models.sharding import Backbone
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.seeding import derive_seed
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.assessment import Labels
 from ntp.verifier.calibration import Calibration, calibrate
-from ntp.verifier.evidence import Evidence
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import score_tactics
 
-JOINT = Evidence("joint", length_exponent=0)
+JOINT = ScoreFeatures("joint", length_exponent=0)
 
 
 class VerifierEnsembleModule(Learner):
@@ -40,7 +40,7 @@ class VerifierEnsembleModule(Learner):
         verifier: What is trained.
         objective: The loss.
         reference: log p(tactic | state) of the bare backbone, by (state, tactic text), computed beforehand.
-        evidence: What the trained heads' scores are made of.
+        features: What the trained heads' scores are made of.
         optimizer: Builds the optimizer from parameters.
         bootstrap: Whether heads weigh theorems differently.
         clip_norm: Greatest gradient norm of a head.
@@ -58,7 +58,7 @@ class VerifierEnsembleModule(Learner):
         objective: VerifierObjective,
         reference: Mapping[tuple[str, str], float],
         optimizer: OptimizerFactory,
-        evidence: Evidence = JOINT,
+        features: ScoreFeatures = JOINT,
         bootstrap: bool = True,
         clip_norm: float = 1.0,
         diversity: float = 0.0,
@@ -71,7 +71,7 @@ class VerifierEnsembleModule(Learner):
         self.verifier = verifier
         self._objective = objective
         self._reference = reference
-        self._evidence = evidence
+        self._features = features
         self._bootstrap = bootstrap
         self._clip_norm = clip_norm
         self._diversity = diversity
@@ -93,7 +93,7 @@ class VerifierEnsembleModule(Learner):
         return loss
 
     def draw_batch(self, batch: Sequence[LabelledState], step: int) -> PairBatch:
-        """Draw and score every head's pairs in the states of a batch."""
+        """SamplingParams and score every head's pairs in the states of a batch."""
         texts_KSP = [[self._draw_pair(state, k, step) for state in batch] for k in self._head_numbers]
         encode = self.verifier.backbone.encode_tactic
         ids_KSP = [[[encode(text) for text in pair] for pair in row] for row in texts_KSP]
@@ -140,8 +140,8 @@ class VerifierEnsembleModule(Learner):
         with ProgressReporter("calibrate", len(states), "states") as progress:
             scored = score_tactics(self.verifier, [s.state for s in states], tactics, progress.advance)
         labels = Labels.of(states)
-        evidence = replace(self._evidence, beta=self._objective.beta)
-        return calibrate(scored, labels.label_N, labels.num_tried_N, evidence)
+        features = replace(self._features, beta=self._objective.beta)
+        return calibrate(scored, labels.label_N, labels.num_tried_N, features)
 
     def save(self, directory: Path) -> None:
         """Write the heads, calibrated on the validation side, to `directory/verifier`."""

@@ -24,7 +24,7 @@ from ntp.models.tokenizer import vocabulary_hash
 from ntp.policy.decoder import LanguageModel
 from ntp.policy.packing import TokenIds
 from ntp.policy.prompt import PromptEncoder
-from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
+from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
 from ntp.policy.sampler import Continuations, sample_tactics
 from ntp.policy.scorer import TextScores
 from ntp.types import Tactic
@@ -76,7 +76,7 @@ class TacticPolicy(nn.Module, ABC):
         self._prompts = prompts
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """Draw tactics, without gradient and in evaluation mode.
+        """SamplingParams tactics, without gradient and in evaluation mode.
 
         Returns:
             Per request one tactic per draw, in order: a function of its state, seed and temperature alone.
@@ -85,7 +85,7 @@ class TacticPolicy(nn.Module, ABC):
 
     def greedy(self, states: Sequence[str]) -> list[Tactic]:
         """For each state the tactic whose every token is the most likely one."""
-        requests = [SampleRequest(state, (Draw(seed=0),)) for state in states]
+        requests = [SampleRequest(state, (SamplingParams(seed=0),)) for state in states]
         # The smallest nucleus is the most likely token alone, whatever the random number.
         return [tactic for (tactic,) in self._sample(requests, top_p=sys.float_info.min)]
 

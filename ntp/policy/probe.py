@@ -6,7 +6,7 @@ import torch
 
 from ntp.errors import CheckpointError, NtpError
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
+from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
 
 # Of different lengths, so that one is padded.
 _STATES = ("n : nat\n⊢ n + 0 = n", "⊢ True")
@@ -28,7 +28,7 @@ def require_faithful(policy: TacticPolicy) -> None:
     problem = f"a {name} model cannot be used: it needs {policy.requirement}"
     policy.eval()
     try:
-        draws = tuple(map(Draw, range(_NUM_DRAWS)))
+        draws = tuple(map(SamplingParams, range(_NUM_DRAWS)))
         rows = policy.sample([SampleRequest(state, draws) for state in _STATES])
         asked = [(state, tactic) for state, row in zip(_STATES, rows, strict=True) for tactic in row]
         scored = policy.score([ScoreRequest(state, (tactic.token_ids,)) for state, tactic in asked]).tolist()

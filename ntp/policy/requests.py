@@ -9,7 +9,7 @@ from ntp.types import Theorem
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class SamplingParams:
     """One sample to be drawn; the result depends on this and the state, not on what else is drawn.
 
     Attributes:
@@ -30,7 +30,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """Draw tactics in one state.
+    """SamplingParams tactics in one state.
 
     Attributes:
         state: As the policy reads it.
@@ -39,7 +39,7 @@ class SampleRequest:
     """
 
     state: str
-    draws: tuple[Draw, ...]
+    draws: tuple[SamplingParams, ...]
     theorem: Theorem | None = None
 
 

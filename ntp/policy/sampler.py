@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ntp.errors import NtpError
 from ntp.policy.packing import TokenIds
-from ntp.policy.requests import Draw
+from ntp.policy.requests import SamplingParams
 
 MAX_CACHE_TOKENS = 65536
 
@@ -58,11 +58,11 @@ def sample_tactics(
     open_prompts: OpenPrompts,
     stop_id: int,
     prompts: Sequence[TokenIds],
-    draws: Sequence[Sequence[Draw]],
+    draws: Sequence[Sequence[SamplingParams]],
     max_tactic_tokens: int,
     top_p: float,
 ) -> list[tuple[tuple[int, ...], float]]:
-    """Draw tactics.
+    """SamplingParams tactics.
 
     The i-th token of a draw is the inverse of the cumulative distribution at the i-th uniform number of the
     draw's seed, so a draw depends on nothing but its prompt, seed and temperature (up to rounding in the
@@ -93,7 +93,7 @@ def sample_tactics(
 
 
 def _row_groups(
-    prompts: Sequence[TokenIds], draws: Sequence[Sequence[Draw]], max_tactic_tokens: int
+    prompts: Sequence[TokenIds], draws: Sequence[Sequence[SamplingParams]], max_tactic_tokens: int
 ) -> Iterator[list[int]]:
     """Indices of states to decode together, similar lengths together, within the cache's budget."""
     group: list[int] = []
@@ -113,7 +113,7 @@ class _Drawing:
     """The draws of a group of prompts."""
 
     def __init__(
-        self, draws: Sequence[Sequence[Draw]], stop_id: int, max_tactic_tokens: int, top_p: float
+        self, draws: Sequence[Sequence[SamplingParams]], stop_id: int, max_tactic_tokens: int, top_p: float
     ) -> None:
         rows = [row for row, row_draws in enumerate(draws) for _ in row_draws]
         self._branches = [Branch(slot, row, []) for slot, row in enumerate(rows)]
@@ -139,7 +139,7 @@ class _Drawing:
         return [(tuple(branch.token_ids), branch.log_prob) for branch in self._branches]
 
     def _choose(self, live: Sequence[Branch], log_p_NV: Tensor, step: int) -> list[Branch]:
-        """Draw the next token of every live branch; those that go on."""
+        """SamplingParams the next token of every live branch; those that go on."""
         slot_N = torch.tensor([branch.slot for branch in live], device=log_p_NV.device)
         token_N = inverse_cdf(
             log_p_NV, self._temperature_N[slot_N], self._top_p, self._uniform_NT[slot_N, step]

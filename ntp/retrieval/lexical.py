@@ -11,10 +11,9 @@ from pathlib import Path
 import bm25s
 
 from ntp.errors import ConfigError, DataError
-from ntp.retrieval.base import Retrieved
+from ntp.retrieval.base import Retrieved, best
 from ntp.retrieval.cache import cached_directory
 from ntp.retrieval.corpus import PremiseCorpus
-from ntp.retrieval.ranking import best
 from ntp.types import Theorem
 
 # Names with their dots (Lean's may end in ! or ?), numbers, runs of ASCII symbols, other symbols one by one.

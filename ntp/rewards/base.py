@@ -31,12 +31,12 @@ class Reward(Protocol):
     """log R of a judged trajectory.
 
     Attributes:
-        asks_about: Statuses of the trajectories on which verifiers are asked.
+        scored_statuses: Statuses of the trajectories on which verifiers are asked.
         aggregation: From their log-odds to one; None where they never are.
     """
 
     @property
-    def asks_about(self) -> Set[Status]: ...  # noqa: D102 - an attribute
+    def scored_statuses(self) -> Set[Status]: ...  # noqa: D102 - an attribute
 
     @property
     def aggregation(self) -> Aggregation | None: ...  # noqa: D102 - an attribute

@@ -34,7 +34,7 @@ class KernelReward:
     alpha_fail: float = 1.0
     log_reward_fail: float = -8.0
     temperature: float | Schedule = 1.0
-    asks_about: ClassVar[frozenset[Status]] = frozenset()
+    scored_statuses: ClassVar[frozenset[Status]] = frozenset()
     aggregation: ClassVar[None] = None
 
     def __post_init__(self) -> None:

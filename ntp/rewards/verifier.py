@@ -49,7 +49,7 @@ class VerifierReward:
     temperature: float | Schedule = 1.0
     max_failure_mass: float = 0.05
     success_floor: float = 0.01
-    asks_about: ClassVar[frozenset[Status]] = frozenset({Status.TRUNCATED})
+    scored_statuses: ClassVar[frozenset[Status]] = frozenset({Status.TRUNCATED})
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
@@ -81,7 +81,7 @@ class VerifierReward:
         if components.status is Status.PROVED:
             return self.alpha_success * components.log_ref
         temperature = at_step(self.temperature, step)
-        if components.status in self.asks_about:
+        if components.status in self.scored_statuses:
             belief = float(log_belief(self.aggregation(_column(components)), self.score_range))
         else:
             belief = -self.score_range
@@ -89,7 +89,7 @@ class VerifierReward:
 
     def log_reward_std(self, components: RewardComponents, step: int) -> float:
         """Deviation of s / T over heads in nats; 0 where the kernel decides."""
-        if components.status not in self.asks_about:
+        if components.status not in self.scored_statuses:
             return 0.0
         return _std_of_belief(components, self.score_range) / at_step(self.temperature, step)
 
@@ -113,7 +113,7 @@ class VerifierOnlyReward:
     aggregation: Aggregation = field(default_factory=Mean)
     score_range: float = 6.0
     temperature: float | Schedule = 1.0
-    asks_about: ClassVar[frozenset[Status]] = frozenset(Status) - {Status.CRASHED}
+    scored_statuses: ClassVar[frozenset[Status]] = frozenset(Status) - {Status.CRASHED}
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)

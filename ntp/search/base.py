@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ntp.errors import ConfigError
-from ntp.policy.requests import Draw, SampleRequest
+from ntp.policy.requests import SampleRequest, SamplingParams
 from ntp.types import Outcome, ProofState, Tactic, Theorem
 
 
@@ -41,10 +41,10 @@ class Expansion:
     """A wish for tactics: one per draw, to be tried in `state`."""
 
     state: ProofState
-    draws: tuple[Draw, ...]
+    draws: tuple[SamplingParams, ...]
 
 
-Attempt = tuple[Tactic, Outcome]
+StepResult = tuple[Tactic, Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Usage:
         num_samples: Tactics sampled.
         num_env_steps: Tactics sent to the prover.
         started: When the theorem was open, on the monotonic clock.
-        cost_s: Seconds of the process's time that are due to this theorem, as `ntp.search.charges` has it.
+        cost_s: Seconds of the process's time that are due to this theorem, as `ntp.search.cost` has it.
     """
 
     num_samples: int = 0
@@ -88,7 +88,7 @@ class Usage:
     started: float = field(default_factory=time.monotonic)
     cost_s: float = 0.0
 
-    def count(self, attempts: Sequence[Sequence[Attempt]]) -> None:
+    def count(self, attempts: Sequence[Sequence[StepResult]]) -> None:
         """Add one round of attempts."""
         num = sum(len(row) for row in attempts)
         self.num_samples += num
@@ -113,6 +113,6 @@ class Search(Protocol):
         """The states to expand in the next round; empty when the search is over."""
         ...
 
-    def observe(self, attempts: Sequence[Sequence[Attempt]]) -> None:
+    def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
         """What became of the last `select`: per expansion, each tactic with its outcome, in draw order."""
         ...

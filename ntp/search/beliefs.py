@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ntp.search.base import Attempt, Critic
+from ntp.search.base import Critic, StepResult
 from ntp.types import Reached
 
 
 def with_beliefs(
-    states: Sequence[str], rows: Sequence[Sequence[Attempt]], critic: Critic
-) -> list[list[Attempt]]:
+    states: Sequence[str], rows: Sequence[Sequence[StepResult]], critic: Critic
+) -> list[list[StepResult]]:
     """Put the critic's belief on every tactic that reached a state; searches rank no others.
 
     Args:
@@ -34,7 +34,7 @@ def with_beliefs(
         for text, belief in zip(texts, answer, strict=True)
     }
 
-    def judged(state: str, attempt: Attempt) -> Attempt:
+    def judged(state: str, attempt: StepResult) -> StepResult:
         tactic, outcome = attempt
         if not isinstance(outcome, Reached):
             return attempt

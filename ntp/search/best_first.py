@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from ntp.policy.requests import Draw
-from ntp.search.base import Attempt, Budget, Expansion, Usage
+from ntp.policy.requests import SamplingParams
+from ntp.search.base import Budget, Expansion, StepResult, Usage
 from ntp.seeding import derive_seed
 from ntp.types import ProofState, Proved, Reached, Status, Theorem, Trajectory, Transition
 
@@ -120,7 +120,7 @@ class BestFirstSearch:
             return []
         left = self._budget.max_samples - self.usage.num_samples
         draws = tuple(
-            Draw(
+            SamplingParams(
                 derive_seed(self._seed, self._selected.state.key, self._selected.num_expansions, i),
                 self._temperature,
             )
@@ -128,7 +128,7 @@ class BestFirstSearch:
         )
         return [Expansion(self._selected.state, draws)]
 
-    def observe(self, attempts: Sequence[Sequence[Attempt]]) -> None:
+    def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
         """Add the states reached, and put the expanded node back at a price."""
         self.usage.count(attempts)
         node = self._selected

@@ -17,7 +17,7 @@ from ntp.errors import InitError
 from ntp.policy.requests import SampleRequest
 from ntp.search.base import Critic, Expansion, Proposer, Search
 from ntp.search.beliefs import with_beliefs
-from ntp.search.charges import Charges
+from ntp.search.cost import Charges
 from ntp.types import ProofState, Theorem
 
 S = TypeVar("S", bound=Search)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ntp.policy.requests import Draw
-from ntp.search.base import Attempt, Budget, Expansion, Usage
+from ntp.policy.requests import SamplingParams
+from ntp.search.base import Budget, Expansion, StepResult, Usage
 from ntp.seeding import derive_seed
 from ntp.types import (
     Crashed,
@@ -24,7 +24,7 @@ from ntp.types import (
 
 @dataclass(slots=True)
 class _Walk:
-    draw: Draw
+    draw: SamplingParams
     state: ProofState
     transitions: list[Transition] = field(default_factory=list)
     status: Status | None = None
@@ -49,7 +49,7 @@ class SamplingSearch:
         self,
         theorem: Theorem,
         root: ProofState,
-        draws: Sequence[Draw],
+        draws: Sequence[SamplingParams],
         max_depth: int,
         budget: Budget | None = None,
     ) -> None:
@@ -90,7 +90,7 @@ class SamplingSearch:
             for walks in self._selected
         ]
 
-    def observe(self, attempts: Sequence[Sequence[Attempt]]) -> None:
+    def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
         """Advance every open trajectory by the tactic it drew."""
         self.usage.count(attempts)
         for walks, row in zip(self._selected, attempts, strict=True):
@@ -111,8 +111,8 @@ class SamplingSearch:
                     case _:
                         walk.status = Status.STUCK
 
-    def _next_draw(self, walk: _Walk) -> Draw:
-        return Draw(derive_seed(walk.draw.seed, len(walk.transitions)), walk.draw.temperature)
+    def _next_draw(self, walk: _Walk) -> SamplingParams:
+        return SamplingParams(derive_seed(walk.draw.seed, len(walk.transitions)), walk.draw.temperature)
 
     def _status_in(self, state: ProofState, walk: _Walk) -> Status | None:
         if any(transition.state.key == state.key for transition in walk.transitions):

@@ -8,8 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ntp.errors import ConfigError
-from ntp.sweep.records import JOB_FILE, read_jobs
-from ntp.tasks.sweep import report
+from ntp.workflow.sweep.jobs import report
+from ntp.workflow.sweep.records import JOB_FILE, read_jobs
 
 
 def run(cfg: DictConfig) -> None:

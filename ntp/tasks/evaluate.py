@@ -12,32 +12,32 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from ntp.data.dataset import Dataset
-from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremResult
-from ntp.policy.requests import Draw
+from ntp.jsonl import read_jsonl, write_jsonl
+from ntp.policy.requests import SamplingParams
 from ntp.retrieval.augmentation import Augmentation
-from ntp.search.augmented import AugmentedProposer
 from ntp.search.base import Critic, Proposer
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
 from ntp.search.fixed import FixedTactics
+from ntp.search.proposers import AugmentedProposer
 from ntp.search.sampling import SamplingSearch
+from ntp.tasks.builders import load_augmentation
 from ntp.tasks.choices import priority_weights
-from ntp.tasks.context import Context
-from ntp.tasks.data import sample_theorems
 from ntp.tasks.parts import Part, num_done, parts_of
 from ntp.tasks.policies import load_policy
-from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.searches import best_first_search, sampling_search
+from ntp.tasks.selection import sample_theorems
 from ntp.tasks.shards import shard_of
 from ntp.tasks.verifiers import load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import ProofState, Theorem
 from ntp.verifier.ensemble import EnsembleCritic
+from ntp.workflow.context import Context
 
 # By prover. Each is one attempt at the whole proof.
 ONE_SHOT_TACTICS = {
@@ -118,7 +118,7 @@ def methods(
     tactics = one_shot_tactics(cfg)
     found: list[Method] = []
     if tactics:
-        draws = [Draw(0)] * len(tactics)
+        draws = [SamplingParams(0)] * len(tactics)
         found.append(
             Method(
                 "one_shot",
@@ -191,7 +191,7 @@ def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> 
             wall_s = time.monotonic() - started
             runs = [_run_of(t, s) for t, s in zip(part.theorems, searches, strict=True)]
             with EnvPool(make_env, make_env.num_workers) as fresh:
-                results = assess(method.name, runs, fresh.verify_many, wall_s, method.independent)
+                results = assess(method.name, runs, fresh.check_proofs, wall_s, method.independent)
             write_jsonl(part.path, results)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from ntp.data.extract import extract
-from ntp.data.import_lean import import_leandojo, import_statements
-from ntp.tasks.context import Context
+from ntp.data.coq.extract import extract
+from ntp.data.lean.import_benchmark import import_leandojo, import_statements
+from ntp.workflow.context import Context
 
 
 def run(context: Context) -> dict[str, float]:

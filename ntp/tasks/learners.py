@@ -11,36 +11,38 @@ from omegaconf import DictConfig
 
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.dataset import Dataset
-from ntp.data.labelled import LabelledStateDataModule
-from ntp.data.preferences import decided_states
+from ntp.data.examples import decided_states
 from ntp.data.records import TheoremRecord
-from ntp.data.tactics import TacticDataModule
-from ntp.data.theorems import TheoremDataModule
 from ntp.models.heads import HeadSettings
+from ntp.modules.datamodules import (
+    LabelledStateDataModule,
+    RetrievalDataModule,
+    TacticDataModule,
+    TheoremDataModule,
+)
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, add_human_proofs
 from ntp.modules.retriever import RetrieverModule
-from ntp.modules.rollout import Behaviour
+from ntp.modules.rollout import RolloutConfig
 from ntp.modules.sft import SFTModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
 from ntp.retrieval.corpus import PremiseCorpus
-from ntp.retrieval.datamodule import RetrievalDataModule
 from ntp.retrieval.examples import retrieval_examples
 from ntp.retrieval.negatives import ContrastiveSchedule
+from ntp.tasks.builders import load_augmentation
 from ntp.tasks.choices import verifier_side
-from ntp.tasks.data import (
+from ntp.tasks.policies import load_policy, policy_directory
+from ntp.tasks.selection import (
     load_split,
-    provable,
+    posable_theorems,
     require_proofs,
     require_theorems,
     side_of,
     tactic_pairs,
 )
-from ntp.tasks.policies import load_policy, policy_directory
-from ntp.tasks.retrieval import load_augmentation
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
-from ntp.verifier.evidence import Evidence
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import reference_log_probs
 
@@ -76,7 +78,7 @@ def build_sft(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> 
 def build_gfn(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Built:
     """A supervised policy, to be tuned on theorems of a side of the split against live provers."""
     side = dataset.select(side_of(load_split(cfg, dataset), cfg.module.side))
-    records = provable(side, cfg.module.max_proof_steps)
+    records = posable_theorems(side, cfg.module.max_proof_steps)
     require_theorems(records, f"of at most {cfg.module.max_proof_steps} steps in the {cfg.module.side} split")
     policy = instantiate(cfg.model).load(policy_directory(inputs["policy"]))
     reference = policy.make_reference()
@@ -89,7 +91,7 @@ def build_gfn(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> 
         reference,
         instantiate(cfg.loss),
         instantiate(cfg.reward),
-        Behaviour(
+        RolloutConfig(
             num_on_policy=options.num_on_policy,
             num_tempered=options.num_tempered,
             num_replay=options.num_replay,
@@ -135,7 +137,7 @@ def build_verifier(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
         instantiate(cfg.loss),
         reference,
         instantiate(cfg.optimizer),
-        Evidence(options.evidence, options.length_exponent),
+        ScoreFeatures(options.features, options.length_exponent),
         bootstrap=options.bootstrap,
         clip_norm=options.clip_norm,
         diversity=options.diversity,

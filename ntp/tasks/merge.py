@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ntp.data.attempts import MinedTheorem
 from ntp.data.dataset import Dataset
-from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.evaluation.costs import TIMES_FILE, TheoremTime
 from ntp.evaluation.results import TheoremResult
-from ntp.evaluation.shards import merge_shards
-from ntp.tasks.context import Context
-from ntp.tasks.data import sample_theorems
+from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.tasks.evaluate import methods, report_results, results_file
 from ntp.tasks.mine import mined_files, wanted_theorems, write_sides
+from ntp.tasks.selection import sample_theorems
+from ntp.workflow.context import Context
+from ntp.workflow.shards import merge_shards
 
 
 def run(context: Context) -> dict[str, float]:

@@ -11,22 +11,22 @@ from omegaconf import DictConfig
 
 from ntp.data.attempts import LABELS, AttemptRecord, MinedTheorem, label_attempts
 from ntp.data.dataset import Dataset
-from ntp.data.jsonl import read_jsonl, write_jsonl
-from ntp.data.preferences import PreferenceRecord, preference_pairs
+from ntp.data.examples import PreferenceRecord, preference_pairs
 from ntp.data.records import TheoremRecord
 from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
+from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.search.base import Proposer
 from ntp.search.driver import search_theorems
 from ntp.seeding import derive_seed
-from ntp.tasks.context import Context
-from ntp.tasks.data import sample_theorems
 from ntp.tasks.parts import Part, num_done, parts_of
 from ntp.tasks.policies import load_policy
 from ntp.tasks.searches import best_first_search, sampling_search
+from ntp.tasks.selection import sample_theorems
 from ntp.tasks.shards import shard_of
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import Theorem
+from ntp.workflow.context import Context
 
 
 def attempts_file(directory: Path, side: str) -> Path:

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from rich.console import Console
 
 from ntp.evaluation.overoptimisation import METRICS, Curve, flat, gaps, markdown, plot
-from ntp.tasks.context import Context
 from ntp.tracking.runs import metric_history
+from ntp.workflow.context import Context
 
 
 def run(context: Context) -> dict[str, float]:

@@ -11,10 +11,10 @@ from ntp.evaluation.table import markdown_table
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.examples import RetrievalExample, retrieval_examples
 from ntp.retrieval.metrics import assess
-from ntp.tasks.context import Context
-from ntp.tasks.data import load_split, side_of
-from ntp.tasks.retrieval import load_retriever
+from ntp.tasks.builders import load_retriever
+from ntp.tasks.selection import load_split, side_of
 from ntp.tracking.progress import ProgressReporter
+from ntp.workflow.context import Context
 
 SIDES = ("val", "test")
 METHODS = ("bm25", "dense")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from omegaconf import DictConfig
 
-from ntp.policy.requests import Draw
+from ntp.policy.requests import SamplingParams
 from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.sampling import SamplingSearch
@@ -20,7 +20,7 @@ def sampling_search(options: DictConfig, seed: int) -> Callable[[Theorem, ProofS
 
     def make(theorem: Theorem, root: ProofState) -> SamplingSearch:
         draws = [
-            Draw(derive_seed(seed, "sampling", theorem.id, i), options.temperature)
+            SamplingParams(derive_seed(seed, "sampling", theorem.id, i), options.temperature)
             for i in range(options.num_samples)
         ]
         return SamplingSearch(theorem, root, draws, options.max_depth, budget)

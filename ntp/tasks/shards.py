@@ -16,8 +16,8 @@ from omegaconf import DictConfig
 from ntp.data.records import TheoremRecord
 from ntp.errors import ConfigError
 from ntp.evaluation.costs import ESTIMATE, expected_costs, recorded_costs
-from ntp.evaluation.shards import Shard
 from ntp.tasks.sources import path_digest
+from ntp.workflow.shards import Shard
 
 # By task, the section of the config.
 SECTIONS = {"evaluate": "evaluation", "mine": "mining"}

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from ntp.data.dataset import Dataset
 from ntp.data.statistics import SideStatistics, dataset_statistics, flat, repeated_statements
-from ntp.tasks.context import Context
-from ntp.tasks.data import load_split
+from ntp.tasks.selection import load_split
+from ntp.workflow.context import Context
 
 NUM_HEADS = 20
 

@@ -18,14 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
 from ntp.errors import ConfigError
-from ntp.models.sharding import require_shardable
-from ntp.modules.sharded_strategy import ShardedStrategy
-from ntp.tasks.context import Context
+from ntp.experimental.sharded_strategy import ShardedStrategy
+from ntp.experimental.sharding import require_shardable
 from ntp.tasks.learners import LEARNERS
-from ntp.tasks.placement import is_sharded
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
+from ntp.tracking.lightning import TrainingProgress
 from ntp.tracking.processes import local_rank
-from ntp.tracking.training_progress import TrainingProgress
+from ntp.workflow.context import Context
+from ntp.workflow.placement import is_sharded
 
 
 def run(context: Context) -> dict[str, float]:

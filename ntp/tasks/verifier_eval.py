@@ -9,20 +9,20 @@ from itertools import chain
 
 from rich.console import Console
 
-from ntp.data.preferences import LabelledState
+from ntp.data.examples import LabelledState
 from ntp.evaluation.inspection import RELIABILITY_FILE
 from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, WorstCase
-from ntp.tasks.context import Context
 from ntp.tasks.policies import load_policy
 from ntp.tasks.verifiers import labelled_side, load_verifiers
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.assessment import Labels, assess, reliability_curve
 from ntp.verifier.calibration import Calibration, calibrate
 from ntp.verifier.ensemble import VerifierEnsemble
-from ntp.verifier.evidence import Evidence
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.scoring import TacticScores, backbone_scores, score_tactics
+from ntp.workflow.context import Context
 
 AGGREGATIONS: Mapping[str, Aggregation] = {
     "mean": Mean(),
@@ -91,5 +91,5 @@ def _backbone(
     known = Labels.of(val)
     scores_val, scores_test = backbone_scores(backbone, val), backbone_scores(backbone, test)
     for name, length_exponent in (("backbone", 0.0), ("backbone per token", 1.0)):
-        evidence = Evidence("likelihood", length_exponent)
-        yield name, scores_test, calibrate(scores_val, known.label_N, known.num_tried_N, evidence), Mean()
+        features = ScoreFeatures("likelihood", length_exponent)
+        yield name, scores_test, calibrate(scores_val, known.label_N, known.num_tried_N, features), Mean()

@@ -8,9 +8,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ntp.data.attempts import AttemptRecord
-from ntp.data.jsonl import read_jsonl
-from ntp.data.preferences import LabelledState, decided_states, labelled_states
+from ntp.data.examples import LabelledState, decided_states, labelled_states
 from ntp.errors import DataError
+from ntp.jsonl import read_jsonl
 from ntp.tasks.mine import attempts_file
 from ntp.tasks.policies import load_policy
 from ntp.verifier.ensemble import VerifierEnsemble

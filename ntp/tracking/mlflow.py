@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ntp.data.jsonl import atomic_write
 from ntp.errors import PreemptedError
+from ntp.jsonl import atomic_write
 from ntp.tracking.outbox import TIMEOUT_S, Outbox
 from ntp.tracking.owner import slurm_restarts
 from ntp.tracking.refusal import is_refusal
@@ -71,7 +71,7 @@ class Run:
 
     def lightning_logger(self) -> Logger:
         """A Lightning logger that writes to this run."""
-        from ntp.tracking.lightning_logger import RunLogger
+        from ntp.tracking.lightning import RunLogger
 
         return RunLogger(self.log_metrics, self.experiment, self.run_id)
 
@@ -91,7 +91,7 @@ class MlflowRun(Run):
         experiment: Name of the experiment, created when it does not exist.
         directory: Output directory of the run.
         name: Name of the run.
-        parent_run_id: The run of the sweep that this run is a job of, from `ntp.tracking.sweep.open_sweep`.
+        parent_run_id: The run of the sweep that this run is a job of, if any.
 
     Attributes:
         run_id: The run's id; empty until it can be opened.

@@ -13,8 +13,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 import ntp
-from ntp.data.jsonl import atomic_write
 from ntp.errors import ConfigError
+from ntp.jsonl import atomic_write
 
 COMPLETE = "COMPLETE"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ntp.data.preferences import LabelledState
+from ntp.data.examples import LabelledState
 from ntp.rewards.aggregation import Aggregation, disagreement
 from ntp.verifier.calibration import Calibration
 from ntp.verifier.metrics import (
@@ -72,7 +72,7 @@ def assess(
     log_odds_KN = calibration.log_odds(scores).double()
     log_odds_N = aggregation(log_odds_KN)
     p_N = log_odds_N.sigmoid()
-    raw_KN = calibration.evidence.implied_probability(scores).double()
+    raw_KN = calibration.features.implied_probability(scores).double()
     p_raw_N = aggregation(raw_KN.logit(eps=1e-9)).sigmoid()
     whole_N = aggregation(scores.log_p_KN.double())
     per_token_N = aggregation((scores.log_p_KN / scores.num_tokens_N).double())

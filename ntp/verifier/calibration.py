@@ -1,4 +1,4 @@
-"""From a verifier's evidence to calibrated log-odds that a tactic is on the way to a proof."""
+"""From a verifier's features to calibrated log-odds that a tactic is on the way to a proof."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntp.data.jsonl import atomic_write
 from ntp.errors import CheckpointError, ConfigError, DataError
-from ntp.verifier.evidence import Evidence
+from ntp.jsonl import atomic_write
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.scoring import TacticScores
 
 CALIBRATION_FILE = "calibration.json"
@@ -22,17 +22,17 @@ PerHead = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Per head, what standardises evidence and turns it into log-odds.
+    """Per head, what standardises features and turns it into log-odds.
 
     Attributes:
-        evidence: What counts for a tactic: F numbers.
+        features: What counts for a tactic: F numbers.
         mean: Of each number over validation attempts, K tuples of F.
         std: Their standard deviations.
         slope: Log-odds of a correct tactic per standard deviation: inverse temperatures.
         offset: Log-odds at the means, K tuples of one.
     """
 
-    evidence: Evidence
+    features: ScoreFeatures
     mean: PerHead
     std: PerHead
     slope: PerHead
@@ -52,23 +52,25 @@ class Calibration:
         """
         try:
             fields = json.loads((directory / CALIBRATION_FILE).read_text())
-            evidence = Evidence(**fields["evidence"])
+            features = ScoreFeatures(**fields["features"])
             numbers = (fields[name] for name in ("mean", "std", "slope", "offset"))
-            return cls(evidence, *(tuple(tuple(map(float, row)) for row in rows) for rows in numbers))
+            return cls(features, *(tuple(tuple(map(float, row)) for row in rows) for rows in numbers))
         except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise CheckpointError(f"no calibration of a verifier in {directory}: {error}") from error
 
     def log_odds(self, tactics: TacticScores) -> Tensor:
         """Calibrated log-odds that each tactic is correct, (K, N)."""
-        evidence_FKN = self.evidence.of(tactics)
+        features_FKN = self.features.of(tactics)
         mean_FK1, std_FK1, slope_FK1, offset_FK1 = (
-            torch.tensor(rows, dtype=evidence_FKN.dtype, device=evidence_FKN.device).T[..., None]
+            torch.tensor(rows, dtype=features_FKN.dtype, device=features_FKN.device).T[..., None]
             for rows in (self.mean, self.std, self.slope, self.offset)
         )
-        return (slope_FK1 * (evidence_FKN - mean_FK1) / std_FK1).sum(0) + offset_FK1[0]
+        return (slope_FK1 * (features_FKN - mean_FK1) / std_FK1).sum(0) + offset_FK1[0]
 
 
-def calibrate(tactics: TacticScores, label_N: Tensor, num_tried_N: Tensor, evidence: Evidence) -> Calibration:
+def calibrate(
+    tactics: TacticScores, label_N: Tensor, num_tried_N: Tensor, features: ScoreFeatures
+) -> Calibration:
     """Fit a calibration on validation attempts: logistic regression per head (Platt 1999).
 
     Args:
@@ -76,16 +78,16 @@ def calibrate(tactics: TacticScores, label_N: Tensor, num_tried_N: Tensor, evide
         label_N: 1 for correct, 0 for incorrect.
         num_tried_N: How often each was drawn. Every draw counts, since a policy draws correct tactics more
             often. What balancing has dropped does not: the odds are those among balanced attempts.
-        evidence: What counts for a tactic.
+        features: What counts for a tactic.
 
     Raises:
         DataError: All labels are alike.
     """
     if label_N.min() == label_N.max():
         raise DataError("all labels of the validation attempts are alike: nothing to calibrate a verifier on")
-    evidence_FKN = evidence.of(tactics).double()
-    mean_FK, std_FK = evidence_FKN.mean(2), evidence_FKN.std(2).clamp_min(1e-6)
-    standard_FKN = (evidence_FKN - mean_FK[..., None]) / std_FK[..., None]
+    features_FKN = features.of(tactics).double()
+    mean_FK, std_FK = features_FKN.mean(2), features_FKN.std(2).clamp_min(1e-6)
+    standard_FKN = (features_FKN - mean_FK[..., None]) / std_FK[..., None]
     slope_FK = torch.ones_like(mean_FK, requires_grad=True)
     offset_K = torch.zeros_like(mean_FK[0], requires_grad=True)
     optimizer = torch.optim.LBFGS([slope_FK, offset_K], max_iter=300, line_search_fn="strong_wolfe")
@@ -102,7 +104,7 @@ def calibrate(tactics: TacticScores, label_N: Tensor, num_tried_N: Tensor, evide
 
     optimizer.step(closure)
     return Calibration(
-        evidence, *(_rows(values_FK) for values_FK in (mean_FK, std_FK, slope_FK, offset_K[None]))
+        features, *(_rows(values_FK) for values_FK in (mean_FK, std_FK, slope_FK, offset_K[None]))
     )
 
 

@@ -17,7 +17,7 @@ from ntp.verifier.scoring import score_tactics
 
 
 @dataclass(frozen=True, slots=True)
-class Opinions:
+class EnsembleScores:
     """What K heads think of N tactics.
 
     Attributes:
@@ -59,8 +59,8 @@ class VerifierEnsemble:
         """K."""
         return self.model.num_heads
 
-    def judge(self, questions: Sequence[tuple[str, str]]) -> Opinions:
-        """Opinions on N pairs of a state and a tactic, at least one; equal pairs are computed once."""
+    def score(self, questions: Sequence[tuple[str, str]]) -> EnsembleScores:
+        """EnsembleScores on N pairs of a state and a tactic, at least one; equal pairs are computed once."""
         rows: dict[str, dict[str, int]] = {}
         for state, tactic in questions:
             rows.setdefault(state, {})[tactic] = 0
@@ -68,7 +68,7 @@ class VerifierEnsemble:
         place = {pair: n for n, pair in enumerate(pairs)}
         scored = score_tactics(self.model, list(rows), [list(tactics) for tactics in rows.values()])
         order = [place[pair] for pair in questions]
-        return Opinions(self.calibration.log_odds(scored)[:, order])
+        return EnsembleScores(self.calibration.log_odds(scored)[:, order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,6 @@ class EnsembleCritic:
         questions = [(state, tactic) for state, row in zip(states, tactics, strict=True) for tactic in row]
         if not questions:
             return [[] for _ in states]
-        log_odds_N = self.aggregation(self.ensemble.judge(questions).log_odds_KN)
+        log_odds_N = self.aggregation(self.ensemble.score(questions).log_odds_KN)
         flat = iter(logsigmoid(log_odds_N).tolist())
         return [[next(flat) for _ in row] for row in tactics]

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ntp.data.jsonl import atomic_write
 from ntp.errors import CheckpointError, ConfigError
+from ntp.experimental.sharding import Backbone
+from ntp.jsonl import atomic_write
 from ntp.models.backbone import weights_fingerprint
 from ntp.models.heads import HeadSettings, add_heads
-from ntp.models.sharding import Backbone
 from ntp.models.shared_prefix import Prefix, encode_branches, encode_prompts, use_shared_prefix
 from ntp.policy.causal import CausalPolicy
 from ntp.policy.policy import TacticPolicy

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ntp.data.preferences import LabelledState
+from ntp.data.examples import LabelledState
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.requests import ScoreRequest
 from ntp.verifier.model import TokenIds, VerifierModel

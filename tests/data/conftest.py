@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ntp.data.coq.extract import ExtractionSummary, extract
 from ntp.data.dataset import Dataset
-from ntp.data.extract import ExtractionSummary, extract
-from ntp.envs.coq_project import CoqProject, LoadPath
+from ntp.envs.coq.project import CoqProject, LoadPath
 
 BASE = """\
 (* A comment with a "string with (* in it" and (* nested. *) dots. *)

@@ -3,8 +3,8 @@ import shutil
 import pytest
 
 from ntp.data.dataset import METADATA, THEOREMS, Dataset, content_hash
-from ntp.data.jsonl import SCHEMA_VERSION
 from ntp.errors import DataError
+from ntp.jsonl import SCHEMA_VERSION
 
 pytestmark = pytest.mark.coq
 

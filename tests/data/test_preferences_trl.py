@@ -6,8 +6,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ntp.data.attempts import AttemptRecord
-from ntp.data.jsonl import write_jsonl
-from ntp.data.preferences import preference_pairs
+from ntp.data.examples import preference_pairs
+from ntp.jsonl import write_jsonl
 from ntp.models.tokenizer import train_tokenizer
 
 

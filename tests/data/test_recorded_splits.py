@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ntp.data.dataset import Dataset
-from ntp.data.import_lean import import_leandojo
+from ntp.data.lean.import_benchmark import import_leandojo
 from ntp.data.recorded_splits import load_recorded_split
 from ntp.errors import DataError
 

@@ -1,7 +1,7 @@
 import pytest
 
 from ntp.data.dataset import Dataset
-from ntp.data.import_lean import import_leandojo
+from ntp.data.lean.import_benchmark import import_leandojo
 from ntp.data.recorded_splits import load_recorded_split
 from ntp.data.records import StepRecord, TheoremRecord
 from ntp.data.statistics import dataset_statistics, flat, has_jumps, repeated_statements, tactic_head

@@ -9,7 +9,7 @@ from itertools import groupby
 import psutil
 import pytest
 
-from ntp.envs.coq import CoqEnv
+from ntp.envs.coq.env import CoqEnv
 from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import ConfigError, EnvError, InitError
 from ntp.types import (
@@ -60,7 +60,7 @@ class CountingEnv:
         self.opened.append(theorem)
         return CountingSession(self, theorem)
 
-    def verify(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+    def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
         session = self.open(theorem)
         left = int(theorem.statement) - sum(map(len, tactics))
         return Verdict(left == 0, "" if left == 0 else str(left), (session.theorem.file,))
@@ -109,7 +109,7 @@ def test_more_theorems_than_free_workers(envs):
         with pytest.raises(ValueError, match="2 theorems for 1 free"):
             pool.open_many([theorem("4"), theorem("5")])
         with pytest.raises(ValueError, match="every session closed"):
-            pool.verify_many([])
+            pool.check_proofs([])
         first.close()
         first.close()
         assert len(pool.open_many([theorem("4"), theorem("5")])) == 2
@@ -135,8 +135,8 @@ def test_verdicts_come_in_order_and_files_are_read_backwards(envs):
     proofs.insert(5, (theorem("no", "1.v", begin=99), []))
     proofs += [(proofs[0][0], ["xx"]), (proofs[0][0], ["x"])]
     with EnvPool(CountingEnv, 2) as pool:
-        verdicts = pool.verify_many(proofs)
-        assert pool.verify_many([]) == []
+        verdicts = pool.check_proofs(proofs)
+        assert pool.check_proofs([]) == []
     assert isinstance(verdicts.pop(5), InitError)
     del proofs[5]
     for (claim, tactics), verdict in zip(proofs, verdicts, strict=True):
@@ -190,7 +190,7 @@ def explore(pool: EnvPool, found, after_steps=lambda: None) -> list[str]:
                     states[i] = outcome.state
         for session in sessions:
             session.close()
-    seen += map(str, pool.verify_many([(theorem, tactics) for theorem, tactics in found]))
+    seen += map(str, pool.check_proofs([(theorem, tactics) for theorem, tactics in found]))
     return seen
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ntp.envs.process import ProcessDiedError
 from ntp.envs.session import ROOT, SearchSession
+from ntp.sandbox.process import ProcessDiedError
 from ntp.types import Crashed, Exceeded, Goal, ProofState, Span, Theorem
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ntp.envs.lean_factory import LeanReplFactory
+from ntp.envs.lean.factory import LeanReplFactory
 from ntp.types import Proved, Reached, Span, Theorem
 
 STANDIN = [sys.executable, "-S", "-E", str(Path(__file__).parents[1] / "standin")]

@@ -55,7 +55,7 @@ def test_unknown_theorem():
     ],
 )
 def test_verify_replays(tactics, accepted):
-    assert ENV.verify(THEOREM, tactics).accepted is accepted
+    assert ENV.check_proof(THEOREM, tactics).accepted is accepted
 
 
 @pytest.mark.parametrize("max_depth", [1, 2, 3])
@@ -78,4 +78,4 @@ def test_enumeration_knows_how_trajectories_end():
 
 def test_proofs_of_the_enumeration_verify():
     for trajectory in enumerate_trajectories(ENV, THEOREM, WORDS, max_depth=3):
-        assert ENV.verify(THEOREM, trajectory.tactics).accepted == (trajectory.status is Status.PROVED)
+        assert ENV.check_proof(THEOREM, trajectory.tactics).accepted == (trajectory.status is Status.PROVED)

@@ -53,7 +53,7 @@ def kernel(theorem, tactics):
     return Verdict(tactics[-1] == "auto", "" if tactics[-1] == "auto" else "Qed refused")
 
 
-def verify_many(requests):
+def check_proofs(requests):
     return [kernel(theorem, tactics) for theorem, tactics in requests]
 
 
@@ -71,7 +71,7 @@ def test_every_theorem_has_one_outcome(theorem_of, run_of):
         run_of(theorems["exceeded"], *[(["grow"], Status.EXCEEDED)] * 2, (["loop"], Status.TIMEOUT)),
         run_of(theorems["slow"], (["fix"], Status.PROVED), (["slow"], Status.PROVED)),
     ]
-    results = assess("sft", runs, verify_many, wall_s=60.0, independent=True)
+    results = assess("sft", runs, check_proofs, wall_s=60.0, independent=True)
     assert [str(r.outcome) for r in results] == [
         "proved",
         "failed",
@@ -100,7 +100,7 @@ def test_proofs_are_deduplicated_and_reduced(theorem_of, run_of):
         (["cbn", "auto"], Status.PROVED),
         (["auto", "fix"], Status.PROVED),
     )
-    [result] = assess("sft", [run], verify_many, wall_s=1.0, independent=True)
+    [result] = assess("sft", [run], check_proofs, wall_s=1.0, independent=True)
     assert [(p.tactics, p.index, p.verified, p.irredundant) for p in result.proofs] == [
         (("cbn", "auto"), 0, True, ("auto",)),
         (("auto",), 1, True, ("auto",)),

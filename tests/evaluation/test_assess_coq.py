@@ -1,6 +1,6 @@
 import pytest
 
-from ntp.envs.coq_factory import CoqEnvFactory
+from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.pool import EnvPool
 from ntp.evaluation.assess import TheoremRun, assess
 from ntp.types import Goal, ProofState, Proved, Reached, Span, Status, Tactic, Theorem, Trajectory, Transition
@@ -32,7 +32,7 @@ def test_padding_is_dropped_and_false_proofs_are_refused_by_the_kernel(tmp_path)
     ]
     run = TheoremRun(theorem, tuple(trajectory(theorem, claim) for claim in claims), cost_s=1.0)
     with EnvPool(CoqEnvFactory(root=str(tmp_path)), num_workers=2) as pool:
-        [result] = assess("sft", [run], pool.verify_many, wall_s=1.0, independent=True)
+        [result] = assess("sft", [run], pool.check_proofs, wall_s=1.0, independent=True)
     assert [proof.verified for proof in result.proofs] == [True, True, True, False, False]
     assert [proof.irredundant for proof in result.proofs[:3]] == [
         ("symmetry.", "exact H."),  # `symmetry` introduces what stands before the equation

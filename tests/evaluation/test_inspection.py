@@ -4,7 +4,6 @@ import json
 import pytest
 from rich.console import Console
 
-from ntp.data.jsonl import write_jsonl
 from ntp.errors import DataError
 from ntp.evaluation.inspection import (
     diversity,
@@ -15,6 +14,7 @@ from ntp.evaluation.inspection import (
     widest_tree,
 )
 from ntp.evaluation.tree import ProofTree, TreeNode
+from ntp.jsonl import write_jsonl
 
 
 @pytest.fixture

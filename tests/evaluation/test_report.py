@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremResult
+from ntp.jsonl import read_jsonl, write_jsonl
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.evaluation.results import TheoremOutcome, TheoremResult
 from ntp.evaluation.tree import ProofTree, TreeNode
+from ntp.jsonl import read_jsonl, write_jsonl
 
 
 def test_results_survive_the_round_trip(tmp_path, result_of):

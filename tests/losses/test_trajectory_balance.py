@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ntp.losses.penalties import huber, square
+from ntp.losses.regression import huber, square
 from ntp.losses.trajectory_balance import (
     group_deviation,
     pairwise_loss,
@@ -154,9 +154,9 @@ def test_pairwise_loss_sums_the_pairs_that_can_be_told_apart(penalty, batch):
             continue
         difference = (log_pf_N[i] - log_reward_N[i]) - (log_pf_N[j] - log_reward_N[j])
         doubt = math.sqrt(std_N[i].item() ** 2 + std_N[j].item() ** 2)
-        told_apart = abs(log_reward_N[i].item() - log_reward_N[j].item()) >= doubt
-        num_pruned += not told_apart
-        charge = penalty(difference).item() / 2 if told_apart else 0.0
+        distinguishable_pairs = abs(log_reward_N[i].item() - log_reward_N[j].item()) >= doubt
+        num_pruned += not distinguishable_pairs
+        charge = penalty(difference).item() / 2 if distinguishable_pairs else 0.0
         per_group.setdefault(GROUPS[i], []).append(charge)
     assert 0 < num_pruned < sum(map(len, per_group.values()))
     expected = statistics.fmean(statistics.fmean(charges) for charges in per_group.values())

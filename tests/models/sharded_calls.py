@@ -16,9 +16,9 @@ from torch import distributed
 from torch.distributed.device_mesh import DeviceMesh
 from transformers import LlamaConfig
 
+from ntp.experimental.sharding import Backbone, resident_numel, shard
 from ntp.models.backbone import build_tiny_llama
 from ntp.models.lora import LoraSettings, add_lora
-from ntp.models.sharding import Backbone, resident_numel, shard
 
 NUM_PROCESSES = 2
 TIMEOUT = timedelta(seconds=100)  # processes that wait for one another

@@ -14,20 +14,17 @@ import torch
 from torch.distributed.tensor import DTensor
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.data.labelled import LabelledStateDataModule
-from ntp.data.pairs import TacticPair
-from ntp.data.preferences import LabelledState
-from ntp.data.tactics import TacticDataModule
-from ntp.data.theorems import TheoremDataModule
-from ntp.losses.objectives import TrajectoryBalance, VarGrad
-from ntp.losses.verifier_objectives import DirectPreference
+from ntp.data.examples import LabelledState, TacticPair
+from ntp.experimental.sharded_strategy import ShardedStrategy
+from ntp.experimental.sharding import resident_numel
+from ntp.losses.preference import DirectPreference
+from ntp.losses.trajectory_balance import TrajectoryBalance, VarGrad
 from ntp.models.heads import HeadSettings
 from ntp.models.lora import LoraSettings, add_lora
-from ntp.models.sharding import resident_numel
+from ntp.modules.datamodules import LabelledStateDataModule, TacticDataModule, TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.rollout import Behaviour
+from ntp.modules.rollout import RolloutConfig
 from ntp.modules.sft import SFTModule
-from ntp.modules.sharded_strategy import ShardedStrategy
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
 from ntp.policy import scorer
 from ntp.policy.causal import CausalPolicy
@@ -38,7 +35,7 @@ from ntp.rewards.verifier import VerifierReward
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint
 from ntp.verifier.calibration import Calibration
 from ntp.verifier.ensemble import VerifierEnsemble
-from ntp.verifier.evidence import Evidence
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import reference_log_probs
 
@@ -95,7 +92,7 @@ def make_gfn(objective, adapt=False, reward=None):
         policy.make_reference() if adapt else oracle.PRIOR,
         objective,
         reward or KernelReward(),
-        Behaviour(num_on_policy=5, num_tempered=2, num_replay=2, max_depth=3),
+        RolloutConfig(num_on_policy=5, num_tempered=2, num_replay=2, max_depth=3),
         ReplayBuffer(),
         ADAM,
         make_ensemble(oracle) if reward else None,
@@ -111,7 +108,9 @@ def make_ensemble(oracle):
         layer.b_KOR.data.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
     each = ((0.0,), (0.0,))
     ones = ((1.0,), (1.0,))
-    return VerifierEnsemble(verifier, Calibration(Evidence("likelihood", 0.0, 0.1), each, ones, ones, each))
+    return VerifierEnsemble(
+        verifier, Calibration(ScoreFeatures("likelihood", 0.0, 0.1), each, ones, ones, each)
+    )
 
 
 def _oracle():

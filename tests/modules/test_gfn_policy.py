@@ -7,18 +7,19 @@ import torch
 from torch.testing import assert_close
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.data.theorems import TheoremDataModule
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.errors import CheckpointError, EnvError
-from ntp.losses.objectives import ExpertIteration, Pairwise, TrajectoryBalance, VarGrad
+from ntp.losses.expert_iteration import ExpertIteration
+from ntp.losses.trajectory_balance import Pairwise, TrajectoryBalance, VarGrad
+from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.learner import require_each_once
-from ntp.modules.rollout import Behaviour
+from ntp.modules.rollout import RolloutConfig
 from ntp.rewards.kernel import KernelReward
 from ntp.types import Crashed, Proved, Timeout
 
 OBJECTIVES = [TrajectoryBalance, VarGrad, Pairwise, ExpertIteration]
-MIXED = Behaviour(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
+MIXED = RolloutConfig(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
 
 
 class Recorder(lightning.Callback):
@@ -149,7 +150,7 @@ def statuses_env() -> ToyEnv:
 
 
 def test_crashes_and_timeouts_are_counted_and_crashes_left_out(oracle, tmp_path):
-    behaviour = Behaviour(num_on_policy=40, num_replay=0, max_depth=1)
+    behaviour = RolloutConfig(num_on_policy=40, num_replay=0, max_depth=1)
     module = build(oracle, behaviour=behaviour)
     _, (step,) = fit(module, tmp_path, 1, [toy_theorem("a")], statuses_env)
     assert step["rollout/num_crashed"] > 0
@@ -182,7 +183,7 @@ def test_a_step_with_nothing_to_learn_changes_nothing_but_the_step(oracle, tmp_p
 
 
 def test_the_asked_for_fraction_of_unsolved_groups_is_kept(oracle, tmp_path):
-    behaviour = Behaviour(num_on_policy=2, num_replay=0, max_depth=1)
+    behaviour = RolloutConfig(num_on_policy=2, num_replay=0, max_depth=1)
     module = build(oracle, behaviour=behaviour, keep_unsolved=0.25)
     names = [f"hopeless {i}" for i in range(25)]
     env = ToyEnv(dict.fromkeys(names, HOPELESS))
@@ -192,20 +193,20 @@ def test_the_asked_for_fraction_of_unsolved_groups_is_kept(oracle, tmp_path):
 
 
 def test_expert_iteration_trains_on_proofs_alone(oracle, tmp_path):
-    behaviour = Behaviour(num_on_policy=30, num_replay=0, max_depth=3)
+    behaviour = RolloutConfig(num_on_policy=30, num_replay=0, max_depth=3)
     _, (step,) = fit(build(oracle, ExpertIteration, behaviour), tmp_path, 1, oracle=oracle)
     assert 0 < step["train/num_trajectories"] < 90
 
 
 def test_own_proofs_are_remembered_and_replayed(oracle, tmp_path):
-    behaviour = Behaviour(num_on_policy=16, num_replay=3, max_depth=3)
+    behaviour = RolloutConfig(num_on_policy=16, num_replay=3, max_depth=3)
     module = build(oracle, behaviour=behaviour)
     _, steps = fit(module, tmp_path, 6, oracle=oracle)
     assert steps[0]["train/num_trajectories"] == 48
     assert steps[-1]["train/num_trajectories"] > 48
     for theorem in oracle.THEOREMS:
         for proof in module.buffer.proofs(theorem.id):
-            assert oracle.make_env().verify(theorem, proof.tactics).accepted
+            assert oracle.make_env().check_proof(theorem, proof.tactics).accepted
             assert proof.log_ref == pytest.approx(
                 sum(oracle.PRIOR.log_p(s, t) for s, t in zip(proof.states, proof.token_ids, strict=True)),
                 abs=1e-5,

@@ -7,24 +7,25 @@ import pytest
 import torch
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.data.theorems import TheoremDataModule
-from ntp.losses.objectives import Pairwise, TrajectoryBatch
+from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.trajectory_balance import Pairwise
 from ntp.models.heads import HeadSettings
+from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_metrics import balance_metrics
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.rollout import Behaviour
+from ntp.modules.rollout import RolloutConfig
 from ntp.rewards.aggregation import WorstCase
 from ntp.rewards.base import RewardComponents
 from ntp.rewards.verifier import VerifierOnlyReward, VerifierReward
 from ntp.types import Status
 from ntp.verifier.calibration import Calibration
 from ntp.verifier.ensemble import VerifierEnsemble
-from ntp.verifier.evidence import Evidence
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.model import VerifierModel
 
-BEHAVIOUR = Behaviour(num_on_policy=24, num_replay=0, max_depth=2)
+BEHAVIOUR = RolloutConfig(num_on_policy=24, num_replay=0, max_depth=2)
 CALIBRATION = Calibration(
-    Evidence("likelihood", 0.0, 0.1),
+    ScoreFeatures("likelihood", 0.0, 0.1),
     mean=((-4.0,), (-6.0,)),
     std=((4.0,), (4.0,)),
     slope=((1.0,), (1.5,)),
@@ -85,20 +86,20 @@ def test_verifiers_are_asked_about_the_last_tactic_where_the_reward_wants_to_kno
 ):
     _, batch, attempts, metrics = step(oracle, ensemble, reward, monkeypatch)
     assert {a.status for a in attempts} >= {Status.PROVED, Status.STUCK, Status.TRUNCATED}
-    asked = [a for a in attempts if a.status in reward.asks_about]
+    asked = [a for a in attempts if a.status in reward.scored_statuses]
     for attempt, log_reward, std in zip(
         attempts, batch.log_reward_N.tolist(), batch.log_reward_std_N.tolist(), strict=True
     ):
         log_odds = ()
         if attempt in asked:
-            opinions = ensemble.judge([(attempt.states[-1], attempt.tactics[-1])])
-            log_odds = tuple(opinions.log_odds_KN[:, 0].tolist())
+            scores = ensemble.score([(attempt.states[-1], attempt.tactics[-1])])
+            log_odds = tuple(scores.log_odds_KN[:, 0].tolist())
         components = RewardComponents(attempt.log_ref, attempt.status, log_odds)
         assert log_reward == pytest.approx(reward.log_reward(components, 0), abs=1e-4)
         assert std == pytest.approx(reward.log_reward_std(components, 0), abs=1e-4)
-        assert attempt.status in reward.asks_about or std == 0
+        assert attempt.status in reward.scored_statuses or std == 0
     assert batch.log_reward_std_N.max() > 0
-    if Status.PROVED in reward.asks_about:
+    if Status.PROVED in reward.scored_statuses:
         proved = sum(a.status is Status.PROVED for a in asked) / len(asked)
         assert metrics["verifier/proved"] == pytest.approx(proved)
     else:

@@ -6,15 +6,17 @@ from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import toy_theorem
 from ntp.errors import ConfigError, InitError
-from ntp.modules.rollout import Attempt, Behaviour, Group, Origin, sample_groups, score_paths, with_replay
+from ntp.modules.rollout import Group, Origin, Rollout, RolloutConfig, sample_groups, score_paths, with_replay
 from ntp.types import Status
 
-BEHAVIOUR = Behaviour(num_on_policy=3, num_tempered=5, temperature_min=1.5, temperature_max=3.0, max_depth=3)
+BEHAVIOUR = RolloutConfig(
+    num_on_policy=3, num_tempered=5, temperature_min=1.5, temperature_max=3.0, max_depth=3
+)
 
 
-def attempt(token_ids, status=Status.PROVED, origin=Origin.ON_POLICY, states=None) -> Attempt:
+def attempt(token_ids, status=Status.PROVED, origin=Origin.ON_POLICY, states=None) -> Rollout:
     states = states or tuple(f"⊢ {i}" for i in range(len(token_ids)))
-    return Attempt(states, tuple(map(str, token_ids)), token_ids, status, origin)
+    return Rollout(states, tuple(map(str, token_ids)), token_ids, status, origin)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_draws_are_a_function_of_the_seed():
 )
 def test_impossible_compositions_are_refused(kwargs):
     with pytest.raises(ConfigError, match="module"):
-        Behaviour(**kwargs)
+        RolloutConfig(**kwargs)
 
 
 def test_groups_come_in_order_and_unknown_theorems_are_values(oracle, policy):

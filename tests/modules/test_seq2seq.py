@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.data.pairs import TacticPair
-from ntp.data.theorems import TheoremDataModule
-from ntp.losses.objectives import TrajectoryBalance, VarGrad
+from ntp.data.examples import TacticPair
+from ntp.losses.trajectory_balance import TrajectoryBalance, VarGrad
+from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.rollout import Behaviour
+from ntp.modules.rollout import RolloutConfig
 from ntp.modules.sft import SFTModule
 from ntp.policy.factory import Seq2SeqPolicyFactory
-from ntp.policy.requests import Draw, SampleRequest
+from ntp.policy.requests import SampleRequest, SamplingParams
 from ntp.rewards.kernel import KernelReward
 
 PAIRS = [
@@ -52,7 +52,9 @@ def test_supervised_training_learns_the_tactics(byt5, adapter):
     num_tokens = sum(len(ids) + 1 for ids in tactics)
     assert -log_p_N.sum().item() / num_tokens < (0.05 if adapter is None else 0.6) * losses[0]
     if adapter is None:
-        rows = policy.sample([SampleRequest(pair.state, tuple(map(Draw, range(5)))) for pair in PAIRS])
+        rows = policy.sample(
+            [SampleRequest(pair.state, tuple(map(SamplingParams, range(5)))) for pair in PAIRS]
+        )
         said = [[tactic.text for tactic in row] for row in rows]
         assert sum(text == pair.tactic for pair, row in zip(PAIRS, said, strict=True) for text in row) >= 12
 
@@ -70,7 +72,7 @@ def test_a_step_of_tuning_moves_every_trainable_parameter(byt5, oracle, objectiv
         reference,
         objective(),
         KernelReward(),
-        Behaviour(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3),
+        RolloutConfig(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3),
         ReplayBuffer(),
         partial(torch.optim.AdamW, lr=1e-3),
         keep_unsolved=1.0,

@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from ntp.data.pairs import TacticPair
+from ntp.data.examples import TacticPair
 from ntp.modules.sft import SFTModule
 from ntp.policy.factory import TinyPolicyFactory
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ntp.data.preferences import LabelledState
+from ntp.data.examples import LabelledState
 from ntp.losses.diversity import head_diversity
-from ntp.losses.verifier_objectives import CorrectLikelihood, DirectPreference, LabelCrossEntropy
+from ntp.losses.preference import CorrectLikelihood, DirectPreference, LabelCrossEntropy
 from ntp.models.heads import HeadSettings
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule, clip_heads
 from ntp.policy.factory import TinyPolicyFactory

@@ -6,11 +6,11 @@ import torch
 
 from ntp.errors import CheckpointError, ConfigError
 from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory, TinyPolicyFactory
-from ntp.policy.requests import Draw, SampleRequest
+from ntp.policy.requests import SampleRequest, SamplingParams
 
 TEXTS = ["n : nat\n⊢ n + 0 = n", "induction n; simpl; auto."]
 SMALL = {"vocab_size": 280, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "intermediate_size": 48}
-REQUESTS = [SampleRequest("⊢ True", tuple(map(Draw, range(6))))]
+REQUESTS = [SampleRequest("⊢ True", tuple(map(SamplingParams, range(6))))]
 
 
 def perturbed(policy):
@@ -84,7 +84,7 @@ def test_a_tactic_may_end_with_another_token_than_eos(pretrained):
     assert policy.decoder.stop_id == semicolon
     assert policy.tokenizer.eos_token_id in policy.decoder.suppressed_ids
     assert policy.decode_tactic(policy.encode_tactic("simpl; auto.")) == "simpl"
-    (row,) = policy.sample([SampleRequest("⊢ True", tuple(map(Draw, range(200))))])
+    (row,) = policy.sample([SampleRequest("⊢ True", tuple(map(SamplingParams, range(200))))])
     assert not any(";" in tactic.text for tactic in row)
     assert min(len(tactic.token_ids) for tactic in row) < 12
     with pytest.raises(ConfigError, match="is not one token"):

@@ -3,7 +3,7 @@ import torch
 
 from ntp.errors import ConfigError
 from ntp.policy.causal import CausalPolicy
-from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
+from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
 
 STATE = "n : nat\n⊢ n + 0 = n"
 REQUESTS = [ScoreRequest(STATE, ((5, 6, 7), (8,))), ScoreRequest("⊢ True", ((9,), ()))]
@@ -12,7 +12,7 @@ REQUESTS = [ScoreRequest(STATE, ((5, 6, 7), (8,))), ScoreRequest("⊢ True", ((9
 def test_tactics_round_trip(policy):
     for text in ("auto.", "simpl; auto.", "x; y λ"):
         assert policy.decode_tactic(policy.encode_tactic(text)) == text
-    (row,) = policy.sample([SampleRequest(STATE, tuple(map(Draw, range(20))))])
+    (row,) = policy.sample([SampleRequest(STATE, tuple(map(SamplingParams, range(20))))])
     for tactic in row:
         assert tactic.text == policy.decode_tactic(tactic.token_ids) == tactic.text.strip()
 
@@ -84,7 +84,7 @@ def test_gradients_are_the_same_with_reference_scoring_in_between(policy):
     reference = policy.make_reference()
     reference.score(REQUESTS)
     log_p_N = policy.score(REQUESTS)
-    reference.sample([SampleRequest(STATE, (Draw(0),))])
+    reference.sample([SampleRequest(STATE, (SamplingParams(0),))])
     reference.score(REQUESTS)
     log_p_N.sum().backward()
     for actual, wanted in zip(gradients(policy), expected, strict=True):

@@ -8,7 +8,7 @@ import torch
 
 from ntp.errors import NtpError
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
+from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
 from ntp.policy.sampler import inverse_cdf
 
 STATES = ["n : nat\n⊢ n + 0 = n", "⊢ True", "A : Type\nl : list A\nx y : A\n⊢ rev (rev l) = l", "⊢ 0 = 0"]
@@ -25,7 +25,7 @@ def random_requests(seed, num_states=6):
     for _ in range(num_states):
         text = "".join(rng.choice(list("abn :⊢=+"), size=rng.integers(0, 60)))
         temperatures = rng.choice([0.5, 1.0, 1.7], size=rng.integers(0, 9))
-        draws = tuple(Draw(int(rng.integers(2**62)), float(t)) for t in temperatures)
+        draws = tuple(SamplingParams(int(rng.integers(2**62)), float(t)) for t in temperatures)
         requests.append(SampleRequest(text, draws))
     return requests
 
@@ -45,7 +45,7 @@ def test_sampled_log_probs_are_the_plain_ones(policy, plain_log_prob, top_p, see
 
 def test_rows_that_finish_early_leave_the_others_alone(make_micro, plain_log_prob):
     policy = make_micro(max_tactic_tokens=12)
-    requests = [SampleRequest("a b c a b c a"[: 2 * (i % 8)], (Draw(i, 0.7),)) for i in range(24)]
+    requests = [SampleRequest("a b c a b c a"[: 2 * (i % 8)], (SamplingParams(i, 0.7),)) for i in range(24)]
     rows = policy.sample(requests)
     last = [max(len(tactic.token_ids) for tactic in row) for row in rows]
     assert len(set(last)) >= 4
@@ -57,7 +57,10 @@ def test_rows_that_finish_early_leave_the_others_alone(make_micro, plain_log_pro
 
 
 def test_a_draw_does_not_depend_on_its_company(policy):
-    requests = [SampleRequest(s, tuple(Draw(7 * i + j, 1.3) for j in range(5))) for i, s in enumerate(STATES)]
+    requests = [
+        SampleRequest(s, tuple(SamplingParams(7 * i + j, 1.3) for j in range(5)))
+        for i, s in enumerate(STATES)
+    ]
     together = policy.sample(requests)
     for request, row in zip(requests, together, strict=True):
         for draw, tactic in zip(request.draws, row, strict=True):
@@ -78,7 +81,9 @@ def test_order_and_grouping_do_not_matter(policy, monkeypatch):
 
 
 def test_same_seed_same_tactic_other_seed_other_tactic(make_tiny):
-    (row,) = make_tiny().sample([SampleRequest("⊢ True", tuple(Draw(seed) for seed in (3, 3, *range(40))))])
+    (row,) = make_tiny().sample(
+        [SampleRequest("⊢ True", tuple(SamplingParams(seed) for seed in (3, 3, *range(40))))]
+    )
     assert row[0] == row[1]
     assert len({tactic.token_ids for tactic in row}) > 30
 
@@ -130,7 +135,7 @@ def test_frequencies_are_the_exact_distribution(make_micro, temperature, top_p):
     state, num_draws = "a b", 4000
     exact = exact_distribution(policy, state, temperature, top_p)
     assert math.fsum(exact.values()) == pytest.approx(1)
-    draws = tuple(Draw(seed, temperature) for seed in range(num_draws))
+    draws = tuple(SamplingParams(seed, temperature) for seed in range(num_draws))
     (row,) = policy.sample([SampleRequest(state, draws)])
     counts = Counter(tactic.token_ids for tactic in row)
     assert counts.keys() <= exact.keys()
@@ -158,7 +163,7 @@ def test_probabilities_of_all_tactics_sum_to_one(make_micro):
 def test_log_prob_is_untempered(make_micro):
     policy = make_micro()
     exact = exact_distribution(policy, "a")
-    (row,) = policy.sample([SampleRequest("a", tuple(Draw(seed, 3.0) for seed in range(100)))])
+    (row,) = policy.sample([SampleRequest("a", tuple(SamplingParams(seed, 3.0) for seed in range(100)))])
     for tactic in row:
         assert math.exp(tactic.log_prob) == pytest.approx(exact[tactic.token_ids], rel=1e-4)
 
@@ -168,7 +173,7 @@ def test_length_bound_and_no_special_tokens(make_tiny):
     with torch.no_grad():  # A model that would love to emit special tokens and never stops by itself.
         policy.model.model.embed_tokens.weight[[0, 2]] *= 5
         policy.model.model.embed_tokens.weight[1] *= -5
-    (row,) = policy.sample([SampleRequest("⊢ True", tuple(Draw(seed) for seed in range(200)))])
+    (row,) = policy.sample([SampleRequest("⊢ True", tuple(SamplingParams(seed) for seed in range(200)))])
     lengths = {len(tactic.token_ids) for tactic in row}
     assert max(lengths) == policy.max_tactic_tokens
     special = set(policy.tokenizer.all_special_ids)
@@ -187,7 +192,7 @@ def test_prompts_go_through_the_model_once(make_tiny):
     policy.decoder.model.base_model.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True
     )
-    (row,) = policy.sample([SampleRequest(STATES[2], tuple(Draw(seed) for seed in range(8)))])
+    (row,) = policy.sample([SampleRequest(STATES[2], tuple(SamplingParams(seed) for seed in range(8)))])
     fed = sum(min(len(t.token_ids), policy.max_tactic_tokens - 1) for t in row)
     assert sum(seen) == len(policy.encode_state(STATES[2])) + fed
 
@@ -201,13 +206,13 @@ def test_sampling_is_in_evaluation_mode_and_restores_training_mode(lora_factory,
         for p in policy.trainable_parameters():
             p.normal_(std=0.3)
     assert policy.training
-    (row,) = policy.sample([SampleRequest("⊢ True", tuple(Draw(seed) for seed in range(4)))])
+    (row,) = policy.sample([SampleRequest("⊢ True", tuple(SamplingParams(seed) for seed in range(4)))])
     assert policy.training
     policy.eval()
     for tactic in row:
         expected = plain_log_prob(policy, "⊢ True", tactic.token_ids).item()
         assert tactic.log_prob == pytest.approx(expected, abs=1e-4)
-    policy.sample([SampleRequest("⊢ True", (Draw(0),))])
+    policy.sample([SampleRequest("⊢ True", (SamplingParams(0),))])
     assert not policy.training
 
 
@@ -216,7 +221,7 @@ def test_diverged_weights_are_reported(make_tiny):
     with torch.no_grad():
         policy.model.model.norm.weight.fill_(math.nan)
     with pytest.raises(NtpError, match="training diverged"):
-        policy.sample([SampleRequest("⊢ True", (Draw(0),))])
+        policy.sample([SampleRequest("⊢ True", (SamplingParams(0),))])
 
 
 def test_bfloat16_stays_near_float32(make_tiny):
@@ -225,7 +230,7 @@ def test_bfloat16_stays_near_float32(make_tiny):
     with torch.no_grad():
         difference = (policy.score(requests) - rounded.score(requests)).abs().max().item()
     assert 0 < difference < 0.2
-    (row,) = rounded.sample([SampleRequest(STATES[0], tuple(map(Draw, range(8))))])
+    (row,) = rounded.sample([SampleRequest(STATES[0], tuple(map(SamplingParams, range(8))))])
     with torch.no_grad():
         scored = rounded.score([ScoreRequest(STATES[0], tuple(t.token_ids for t in row))]).tolist()
     assert scored == pytest.approx([t.log_prob for t in row], abs=0.3)

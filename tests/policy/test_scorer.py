@@ -2,14 +2,15 @@ import pytest
 import torch
 
 from ntp.losses.trajectory_balance import vargrad_loss
-from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
+from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
 
 STATES = ["n : nat\n⊢ n + 0 = n", "", "A : Type\nl : list A\n⊢ rev (rev l) = l", "x : nat\n" * 30 + "⊢ x = x"]
 
 
 def sampled_requests(policy, num_draws=6):
     requests = [
-        SampleRequest(s, tuple(Draw(10 * i + j) for j in range(num_draws))) for i, s in enumerate(STATES)
+        SampleRequest(s, tuple(SamplingParams(10 * i + j) for j in range(num_draws)))
+        for i, s in enumerate(STATES)
     ]
     rows = policy.sample(requests)
     return [

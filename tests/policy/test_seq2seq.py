@@ -17,7 +17,7 @@ from ntp.errors import CheckpointError, ConfigError
 from ntp.models.tokenizer import train_tokenizer
 from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory
 from ntp.policy.prompt import PromptFormat
-from ntp.policy.requests import Draw, SampleRequest, ScoreRequest
+from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
 from ntp.policy.seq2seq import Seq2SeqPolicy
 
 STATES = ["n : ℕ\n⊢ n + 0 = n", "⊢ True", "α : Type\nl : List α\n⊢ l.reverse.reverse = l", "x : ℕ\n" * 30]
@@ -43,7 +43,7 @@ def by_hand(policy, state, tokens):
 
 def test_sampler_and_scorer_agree_with_a_loop_by_hand(make):
     policy = make().eval()
-    rows = policy.sample([SampleRequest(s, tuple(map(Draw, range(5)))) for s in STATES])
+    rows = policy.sample([SampleRequest(s, tuple(map(SamplingParams, range(5)))) for s in STATES])
     with torch.no_grad():
         scores = policy.score(
             [ScoreRequest(s, tuple(t.token_ids for t in row)) for s, row in zip(STATES, rows, strict=True)]
@@ -67,7 +67,7 @@ def test_only_bytes_are_ever_sampled(make):
     with torch.no_grad():  # a model that would love to say sentinels, padding and unknown symbols
         policy.model.lm_head.weight[[0, 2, 259, 300, 383]] *= 20
         policy.model.lm_head.weight[1] *= 0.1
-    (row,) = policy.sample([SampleRequest("⊢ a", tuple(map(Draw, range(100))))])
+    (row,) = policy.sample([SampleRequest("⊢ a", tuple(map(SamplingParams, range(100))))])
     tokens = {token for tactic in row for token in tactic.token_ids}
     assert tokens
     assert all(3 <= token < 259 for token in tokens)
@@ -95,7 +95,7 @@ def test_states_are_encoded_once_and_cross_attention_reads_them_once(make):
     model.decoder.block[0].layer[1].EncDecAttention.k.register_forward_pre_hook(
         lambda module, args: projected.append(args[0].shape[:2])
     )
-    (row,) = policy.sample([SampleRequest("⊢ True", tuple(map(Draw, range(8))))])
+    (row,) = policy.sample([SampleRequest("⊢ True", tuple(map(SamplingParams, range(8))))])
     assert encoded == [(1, 8 + 1)]
     assert projected == [(1, 9)]
     policy.score([ScoreRequest("⊢ True", tuple(t.token_ids for t in row)), ScoreRequest("⊢ True", ((5,),))])
@@ -107,7 +107,7 @@ def test_dropout_is_off_in_sampling_and_on_in_training_where_asked(byt5):
     factory = Seq2SeqPolicyFactory(str(byt5), max_tactic_tokens=6, dropout=0.5)
     policy = factory.create()
     assert policy.training
-    requests = [SampleRequest("⊢ a", tuple(map(Draw, range(4))))]
+    requests = [SampleRequest("⊢ a", tuple(map(SamplingParams, range(4))))]
     assert policy.sample(requests) == policy.sample(requests)
     assert torch.equal(policy.state_features(["⊢ a"]), policy.state_features(["⊢ a"]))
     assert policy.training
@@ -188,7 +188,7 @@ def saved(family, directory):
 def test_other_families(family, tmp_path, plain_log_prob):
     name = saved(family, tmp_path)
     policy = Seq2SeqPolicyFactory(name, max_state_tokens=60, max_tactic_tokens=10).create()
-    rows = policy.sample([SampleRequest(s, tuple(map(Draw, range(4)))) for s in STATES])
+    rows = policy.sample([SampleRequest(s, tuple(map(SamplingParams, range(4)))) for s in STATES])
     with torch.no_grad():
         for state, row in zip(STATES, rows, strict=True):
             expected = [plain_log_prob(policy, state, t.token_ids).item() for t in row]
@@ -214,7 +214,7 @@ def test_limits_of_positions(tmp_path):
 
 
 def test_bfloat16_weights_and_products_stay_near(byt5, make):
-    (row,) = make().sample([SampleRequest(STATES[0], tuple(map(Draw, range(4))))])
+    (row,) = make().sample([SampleRequest(STATES[0], tuple(map(SamplingParams, range(4))))])
     request = [ScoreRequest(STATES[0], tuple(t.token_ids for t in row))]
     scores = {}
     for options in ({}, {"dtype": "bfloat16"}, {"precision": "bf16"}):
@@ -233,7 +233,7 @@ def test_gradient_checkpointing_changes_nothing(byt5, adapter):
         policy = Seq2SeqPolicyFactory(str(byt5), adapter, gradient_checkpointing=checkpointing).create()
         policy.score([ScoreRequest(STATES[0], ((5, 6), (7,))), ScoreRequest("a", ((9,),))]).sum().backward()
         gradients.append([p.grad for p in policy.trainable_parameters()])
-        policy.sample([SampleRequest("a", (Draw(0),))])
+        policy.sample([SampleRequest("a", (SamplingParams(0),))])
     for plain, checkpointed in zip(*gradients, strict=True):
         assert (plain is None) == (checkpointed is None)
         if plain is not None:

@@ -27,7 +27,7 @@ def test_proofs_replay(theorems, pool, env, proposer):
     searches = search_theorems(theorems, best_first(Budget(200)), proposer, pool)
     for search in searches:
         assert search.trajectories
-        assert env.verify(search.theorem, search.trajectories[0].tactics).accepted
+        assert env.check_proof(search.theorem, search.trajectories[0].tactics).accepted
 
 
 def test_an_unlucky_root_is_expanded_again(theorems, pool, proposer):

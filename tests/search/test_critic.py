@@ -8,7 +8,7 @@ import pytest
 
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import ToyEnv, ToyNode, enumerate_trajectories, toy_theorem
-from ntp.policy.requests import Draw, SampleRequest
+from ntp.policy.requests import SampleRequest, SamplingParams
 from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
@@ -62,7 +62,9 @@ def truth(env: ToyEnv, name: str, words: Sequence[str], max_depth: int) -> Calla
 
 
 def walks(num: int, max_depth: int = 4):
-    return lambda theorem, root: SamplingSearch(theorem, root, [Draw(i) for i in range(num)], max_depth)
+    return lambda theorem, root: SamplingSearch(
+        theorem, root, [SamplingParams(i) for i in range(num)], max_depth
+    )
 
 
 def guided(num_words: int, policy_weight: float, verifier_weight: float, price: float = 1.0):

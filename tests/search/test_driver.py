@@ -1,6 +1,6 @@
 from ntp.envs.toy import toy_theorem
 from ntp.errors import InitError
-from ntp.policy.requests import Draw
+from ntp.policy.requests import SamplingParams
 from ntp.search.driver import search_theorems
 from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
@@ -8,7 +8,7 @@ from ntp.types import Status
 
 
 def one_walk(theorem, root):
-    return SamplingSearch(theorem, root, [Draw(1)], max_depth=3)
+    return SamplingSearch(theorem, root, [SamplingParams(1)], max_depth=3)
 
 
 def test_results_come_in_the_order_asked_for(theorems, pool, proposer):
@@ -45,7 +45,7 @@ def test_workers_are_free_again_after_a_failure(theorems, pool):
 
 def test_fixed_tactics_are_each_tried_once(theorems, pool):
     def make(theorem, root):
-        return SamplingSearch(theorem, root, [Draw(0)] * 3, max_depth=1)
+        return SamplingSearch(theorem, root, [SamplingParams(0)] * 3, max_depth=1)
 
     (search, *_) = search_theorems(theorems, make, FixedTactics(["left", "slow", "what"]), pool)
     assert [t.tactics for t in search.trajectories] == [("left",), ("slow",), ("what",)]

@@ -1,4 +1,4 @@
-from ntp.policy.requests import Draw
+from ntp.policy.requests import SamplingParams
 from ntp.search.base import Budget
 from ntp.search.driver import search_theorems
 from ntp.search.sampling import SamplingSearch
@@ -8,7 +8,7 @@ from ntp.types import Crashed, Exceeded, Proved, Reached, Status, Timeout
 
 def sampler(num, max_depth=4, budget=None):
     def make(theorem, root):
-        draws = [Draw(derive_seed(theorem.id, i)) for i in range(num)]
+        draws = [SamplingParams(derive_seed(theorem.id, i)) for i in range(num)]
         return SamplingSearch(theorem, root, draws, max_depth, budget)
 
     return make

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ntp.data.jsonl import read_jsonl
 from ntp.evaluation.results import TheoremResult
+from ntp.jsonl import read_jsonl
 
 # A slice of the library and a model so small that the whole path takes seconds.
 SMALL = [

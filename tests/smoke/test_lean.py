@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ntp.envs.lean_factory import LeanReplFactory
-from ntp.envs.lean_positions import pack_position
+from ntp.envs.lean.factory import LeanReplFactory
+from ntp.envs.lean.positions import pack_position
 from ntp.types import ProofState, Proved, Reached, Span, Theorem
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ntp.data.jsonl import read_jsonl, write_jsonl
 from ntp.evaluation.results import TheoremResult
+from ntp.jsonl import read_jsonl, write_jsonl
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 

@@ -6,8 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from ntp.data.attempts import INCORRECT, LABELS, AttemptRecord
-from ntp.data.jsonl import read_jsonl
-from ntp.data.preferences import PreferenceRecord
+from ntp.data.examples import PreferenceRecord
+from ntp.jsonl import read_jsonl
 
 pytestmark = pytest.mark.coq
 
@@ -82,7 +82,7 @@ def test_an_ensemble_is_trained_and_saved_as_adapters(cli, overrides, mined, exp
     )
     assert json.loads((run / "verifier/head_1/adapter_config.json").read_text())["peft_type"] == "LORA"
     calibration = json.loads((run / "verifier/calibration.json").read_text())
-    assert calibration.pop("evidence") == {"kind": "joint", "length_exponent": 0.0, "beta": 0.1}
+    assert calibration.pop("features") == {"kind": "joint", "length_exponent": 0.0, "beta": 0.1}
     assert {name: len(values) for name, values in calibration.items()} == {
         "mean": 2, "std": 2, "slope": 2, "offset": 2
     }  # fmt: skip

@@ -3,7 +3,7 @@ kernel.
 
 python tests/standin [--dojo FILE] [--quote CHAR] [--old] [--fault NAME@N] ...
 
---dojo FILE     speak the JSON lines of ntp.envs.lean_dojo_worker over the theorems of a JSON file
+--dojo FILE     speak the JSON lines of ntp.envs.lean.dojo_worker over the theorems of a JSON file
 --quote CHAR    how `sorry` is quoted in the warning
 --old           without proofStatus, as REPLs before 2025
 --fault NAME@N  a fault at the N-th request: hang, exit137, badjson, noise, partial, long, ...

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from ntp.data.jsonl import read_jsonl
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.evaluation.results import TheoremResult
-from ntp.policy.requests import Draw
+from ntp.jsonl import read_jsonl
+from ntp.policy.requests import SamplingParams
 from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks import parts
@@ -47,7 +47,7 @@ def method(proposer):
     return Method(
         "policy",
         lambda: proposer,
-        lambda theorem, root: SamplingSearch(theorem, root, [Draw(0)] * 2, max_depth=2),
+        lambda theorem, root: SamplingSearch(theorem, root, [SamplingParams(0)] * 2, max_depth=2),
         independent=True,
     )
 

@@ -1,7 +1,7 @@
 import pytest
 
 from ntp.data.dataset import Dataset
-from ntp.data.import_lean import import_leandojo
+from ntp.data.lean.import_benchmark import import_leandojo
 from ntp.errors import DataError
 from ntp.tasks.learners import build_sft
 

@@ -3,12 +3,12 @@ import pytest
 from ntp.config.register import compose_config
 from ntp.data.attempts import MinedTheorem
 from ntp.data.dataset import Dataset
-from ntp.data.jsonl import write_jsonl
 from ntp.errors import ConfigError
 from ntp.evaluation.costs import expected_costs, recorded_costs
+from ntp.jsonl import write_jsonl
 from ntp.tasks import extract, merge
 from ntp.tasks.mine import wanted_theorems
-from ntp.tasks.plan import plan
+from ntp.workflow.plan import plan
 
 SECTIONS = [("search_eval", "evaluation"), ("mine_attempts", "mining")]
 

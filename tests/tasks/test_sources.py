@@ -4,8 +4,8 @@ import pytest
 
 from ntp.config.register import compose_config
 from ntp.errors import ConfigError
-from ntp.tasks.plan import plan
 from ntp.tasks.sources import path_digest, source_key
+from ntp.workflow.plan import plan
 
 
 @pytest.fixture

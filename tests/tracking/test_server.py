@@ -10,7 +10,7 @@ from ntp.tracking import mlflow
 from ntp.tracking.mlflow import MlflowRun
 from ntp.tracking.runs import metric_history
 from ntp.tracking.store import open_store
-from ntp.tracking.sweep import close_sweep, open_sweep
+from ntp.workflow.sweep.parent_run import close_sweep, open_sweep
 
 pytestmark = pytest.mark.slow
 

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from ntp.data.preferences import LabelledState
+from ntp.data.examples import LabelledState
 from ntp.rewards.aggregation import Mean, WorstCase
 from ntp.verifier.assessment import Labels, assess
 from ntp.verifier.calibration import Calibration
-from ntp.verifier.evidence import Evidence
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.scoring import TacticScores
 
 STATES = [
@@ -17,7 +17,7 @@ STATES = [
 
 def calibration(num_heads):
     zeros, ones = ((0.0,),) * num_heads, ((1.0,),) * num_heads
-    return Calibration(Evidence("likelihood", 0.0), zeros, ones, ones, zeros)
+    return Calibration(ScoreFeatures("likelihood", 0.0), zeros, ones, ones, zeros)
 
 
 def scores(*log_p):

@@ -17,7 +17,7 @@ class LoadPathConfig:
 
 @dataclass
 class CoqEnvConfig:
-    _target_: str = "ntp.envs.coq_factory.CoqEnvFactory"
+    _target_: str = "ntp.envs.coq.factory.CoqEnvFactory"
     root: str | None = None
     load_paths: list[LoadPathConfig] = field(default_factory=list)
     coqidetop: str = "coqidetop.opt"
@@ -31,7 +31,7 @@ class CoqEnvConfig:
 
 @dataclass
 class LeanReplEnvConfig:
-    _target_: str = "ntp.envs.lean_factory.LeanReplFactory"
+    _target_: str = "ntp.envs.lean.factory.LeanReplFactory"
     project: str | None = None
     command: list[str] = field(default_factory=lambda: ["lake", "exe", "repl"])
     imports: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class LeanReplEnvConfig:
 
 @dataclass
 class LeanDojoEnvConfig:
-    _target_: str = "ntp.envs.lean_factory.LeanDojoFactory"
+    _target_: str = "ntp.envs.lean.factory.LeanDojoFactory"
     url: str = "https://github.com/leanprover-community/mathlib4"
     commit: str = "???"
     command: list[str] | None = None

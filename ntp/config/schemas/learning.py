@@ -86,7 +86,7 @@ class VerifierModuleConfig:
     bootstrap: bool = True
     clip_norm: float = 1.0
     diversity: float = 0.0
-    evidence: str = "joint"
+    features: str = "joint"
     length_exponent: float = 0.0
     warmup_steps: int = 50
     seed: int = "${seed}"  # pyright: ignore[reportAssignmentType]
@@ -95,29 +95,29 @@ class VerifierModuleConfig:
 @dataclass
 class LossConfig:
     _target_: str = MISSING
-    penalty: str = "square"
+    regression: str = "square"
 
 
 @dataclass
 class ExpertIterationConfig:
-    _target_: str = "ntp.losses.objectives.ExpertIteration"
+    _target_: str = "ntp.losses.expert_iteration.ExpertIteration"
 
 
 @dataclass
 class DirectPreferenceConfig:
-    _target_: str = "ntp.losses.verifier_objectives.DirectPreference"
+    _target_: str = "ntp.losses.preference.DirectPreference"
     beta: float = 0.1
 
 
 @dataclass
 class LabelCrossEntropyConfig:
-    _target_: str = "ntp.losses.verifier_objectives.LabelCrossEntropy"
+    _target_: str = "ntp.losses.preference.LabelCrossEntropy"
     beta: float = 0.1
 
 
 @dataclass
 class CorrectLikelihoodConfig:
-    _target_: str = "ntp.losses.verifier_objectives.CorrectLikelihood"
+    _target_: str = "ntp.losses.preference.CorrectLikelihood"
 
 
 SCHEMAS: dict[tuple[str, str], type] = {

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ntp.envs.coq import CoqEnv
-from ntp.envs.coq_project import CoqProject
-from ntp.envs.lean_factory import LeanReplFactory
-from ntp.envs.limits import Limits
+from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.project import CoqProject
+from ntp.envs.lean.factory import LeanReplFactory
+from ntp.sandbox.limits import Limits
 from ntp.types import Span, Theorem
 
 HOSTILE = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))

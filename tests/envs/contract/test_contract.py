@@ -16,7 +16,7 @@ import pytest
 
 from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import InitError
-from ntp.policy.requests import Draw
+from ntp.policy.requests import SamplingParams
 from ntp.search.driver import search_theorems
 from ntp.search.fixed import FixedTactics
 from ntp.search.sampling import SamplingSearch
@@ -50,8 +50,8 @@ def test_a_hostile_text_has_no_effect(backend, env, hostile_text):
     if isinstance(outcome, Reached):
         assert not isinstance(session.step(outcome.state, backend.idle), Proved)
         assert isinstance(session.step(outcome.state, "exact cheat"), TacticError) or backend.name == "coq"
-    assert not env.verify(theorem, [hostile_text]).accepted
-    assert not env.verify(theorem, [backend.idle, hostile_text]).accepted
+    assert not env.check_proof(theorem, [hostile_text]).accepted
+    assert not env.check_proof(theorem, [backend.idle, hostile_text]).accepted
     assert time.monotonic() - started < BOUND_S
     if env.pid:
         written = {path.name for path in Path(f"/proc/{env.pid}/cwd").glob("leak*")}
@@ -147,36 +147,36 @@ def test_repeated_questions_are_answered_from_memory(backend, env):
 
 
 def test_verify_accepts_a_proof(backend, env):
-    verdict = env.verify(backend.theorems["swap"], backend.proof)
+    verdict = env.check_proof(backend.theorems["swap"], backend.proof)
     assert verdict.accepted and verdict.reason == "" and verdict.axioms == ()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_verify_refuses_half_a_proof(backend, env, count):
-    verdict = env.verify(backend.theorems["swap"], backend.proof[:count])
+    verdict = env.check_proof(backend.theorems["swap"], backend.proof[:count])
     assert not verdict.accepted and verdict.reason
 
 
 def test_verify_refuses_a_tactic_too_many(backend, env):
-    assert not env.verify(backend.theorems["swap"], [*backend.proof, backend.proof[-1]]).accepted
+    assert not env.check_proof(backend.theorems["swap"], [*backend.proof, backend.proof[-1]]).accepted
 
 
 def test_verify_refuses_a_proof_of_something_else(backend, env):
-    assert env.verify(backend.theorems["easy"], [backend.prove_easy]).accepted
-    assert not env.verify(backend.theorems["wrong"], [backend.prove_easy]).accepted
-    assert not env.verify(backend.theorems["wrong"], backend.proof).accepted
+    assert env.check_proof(backend.theorems["easy"], [backend.prove_easy]).accepted
+    assert not env.check_proof(backend.theorems["wrong"], [backend.prove_easy]).accepted
+    assert not env.check_proof(backend.theorems["wrong"], backend.proof).accepted
 
 
 def test_verify_does_not_depend_on_the_open_session(backend, env):
     session = env.open(backend.theorems["swap"])
     walk(session, backend.proof[:2])
-    assert env.verify(backend.theorems["easy"], [backend.prove_easy]).accepted
+    assert env.check_proof(backend.theorems["easy"], [backend.prove_easy]).accepted
     with pytest.raises(ValueError, match="closed"):
         session.step(session.root, backend.idle)
 
 
 def test_axioms_are_named(backend, env):
-    verdict = env.verify(backend.theorems["either"], backend.classical)
+    verdict = env.check_proof(backend.theorems["either"], backend.classical)
     if backend.name == "coq":  # nothing like it is among the file's own assumptions
         assert not verdict.accepted
     else:
@@ -218,7 +218,7 @@ def test_unicode_survives_both_ways(backend, env):
     session = env.open(backend.theorems["unicode"])
     outcomes = walk(session, backend.unicode_proof)
     assert "α" in outcomes[0].state.text and outcomes[-1] == Proved()
-    assert env.verify(backend.theorems["unicode"], backend.unicode_proof).accepted
+    assert env.check_proof(backend.theorems["unicode"], backend.unicode_proof).accepted
 
 
 def test_a_text_of_many_alphabets_is_an_error_and_no_more(backend, env):
@@ -294,7 +294,7 @@ def test_a_process_killed_between_theorems(backend, own_env):
     for _ in range(3):
         assert walk(own_env.open(backend.theorems["easy"]), [backend.prove_easy]) == [Proved()]
         os.killpg(os.getpgid(own_env.pid), signal.SIGKILL)
-    assert own_env.verify(backend.theorems["swap"], backend.proof).accepted
+    assert own_env.check_proof(backend.theorems["swap"], backend.proof).accepted
 
 
 def test_going_back_after_a_restart(backend, own_env):
@@ -346,7 +346,7 @@ def test_sessions_at_once(backend):
         assert outcomes == [Proved()] * 3
         for session in sessions:
             session.close()
-        verdicts = pool.verify_many([(theorem, backend.proof) for theorem in theorems])
+        verdicts = pool.check_proofs([(theorem, backend.proof) for theorem in theorems])
     assert all(verdict.accepted for verdict in verdicts)
 
 
@@ -416,7 +416,9 @@ def test_a_search_finds_the_proof(backend):
     with EnvPool(backend.make_env, 2) as pool:
         searches = search_theorems(
             theorems,
-            lambda theorem, root: SamplingSearch(theorem, root, [Draw(0)] * len(tactics), max_depth=1),
+            lambda theorem, root: SamplingSearch(
+                theorem, root, [SamplingParams(0)] * len(tactics), max_depth=1
+            ),
             FixedTactics(tactics),
             pool,
         )
@@ -426,4 +428,4 @@ def test_a_search_finds_the_proof(backend):
         }
         assert [len(found[name]) for name in names] == [1, 0, 1]
         proofs = [(t.theorem, t.tactics) for name in names for t in found[name]]
-        assert all(verdict.accepted for verdict in pool.verify_many(proofs))
+        assert all(verdict.accepted for verdict in pool.check_proofs(proofs))

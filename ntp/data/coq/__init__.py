@@ -1,0 +1,1 @@
+"""Theorems, steps and premises out of Coq sources."""

@@ -1,0 +1,260 @@
+"""Turns a tree of Coq sources into a data set: parallel over files, resumable, deterministic.
+
+Every file's extract is stored as a shard as soon as it is complete, under a key made of the source, the load
+paths and the versions of Coq and of this extractor. A second run skips what is stored, so an interrupted run
+loses only the files that were being replayed, and after an edit only the edited files are replayed again.
+Files that did not replay are tried again. Dependencies are not in the key: after rebuilding a project with
+other dependencies, choose another directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ntp.data.coq.assemble import assemble
+from ntp.data.coq.modules import Library, find_library, module_name
+from ntp.data.coq.recorder import FileExtract, extract_file
+from ntp.data.records import FileRecord
+from ntp.envs.coq.project import CoqProject, installed_version
+from ntp.errors import DataError, EnvError
+from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
+
+EXTRACTOR_VERSION = 1
+SHARDS = "shards"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionSummary:
+    """What an extraction did.
+
+    Attributes:
+        num_files: Files selected.
+        num_failed_files: Files that did not replay.
+        num_resumed_files: Files whose extract was stored by an earlier run.
+        num_sentences: Sentences replayed, resumed files included.
+        num_theorems: Theorem records.
+        num_steps: Step records.
+        num_premises: Premise records.
+        num_premises_used: Distinct premises named in steps.
+        num_premises_declared: How many of those stand in a source of the project.
+        seconds: Wall time.
+        failures: `file:line:column: message` of each failed file.
+    """
+
+    num_files: int
+    num_failed_files: int
+    num_resumed_files: int
+    num_sentences: int
+    num_theorems: int
+    num_steps: int
+    num_premises: int
+    num_premises_used: int
+    num_premises_declared: int
+    seconds: float
+    failures: tuple[str, ...]
+
+
+def extract(
+    project: CoqProject,
+    output_dir: Path,
+    include: Sequence[str] = ("**/*.v",),
+    exclude: Sequence[str] = (),
+    num_workers: int = 1,
+    timeout_s: float = 600.0,
+) -> ExtractionSummary:
+    """Extract a data set (`ntp.data.records`) into a directory.
+
+    Args:
+        project: A built project.
+        output_dir: Where the data set and its shards go.
+        include: Globs of the files to extract, relative to the project's root.
+        exclude: Globs of files to leave out of those.
+        num_workers: Processes, each with one Coq.
+        timeout_s: Deadline for every proof and every stretch between proofs of a file.
+
+    Raises:
+        DataError: No file is selected, two share a logical name, none replays, or the directory cannot be
+            written.
+        EnvError: Coq is missing, or a worker died.
+    """
+    begin = time.monotonic()
+    version = installed_version(project)
+    excluded = set(project.files(exclude))
+    files = [file for file in project.files(include) if file not in excluded]
+    if not files:
+        raise DataError(f"no file of {project.root} matches {list(include)} (without {list(exclude)})")
+    _check_modules(project, files)
+    _prepare(output_dir / SHARDS)
+    shards = {file: output_dir / SHARDS / f"{_key(project, file, version)}.json" for file in files}
+    missing = [file for file in files if not _is_complete(shards[file])]
+    library = find_library(project, [*project.files(), *files])
+    replayed = _replay_all(project, library, {file: shards[file] for file in missing}, num_workers, timeout_s)
+    failures = tuple(sorted(f"{record.path}:{record.error}" for record in replayed if record.error))
+    for failure in failures:
+        _log.warning("does not replay: %s", failure)
+    if len(failures) == len(files):
+        raise DataError(f"none of {len(files)} files replays; {failures[0]} (has the project been built?)")
+    metadata = assemble(project, library, list(shards.values()), output_dir, version, timeout_s)
+    return ExtractionSummary(
+        num_files=metadata.num_files,
+        num_failed_files=metadata.num_failed_files,
+        num_resumed_files=len(files) - len(missing),
+        num_sentences=metadata.num_sentences,
+        num_theorems=metadata.num_theorems,
+        num_steps=metadata.num_steps,
+        num_premises=metadata.num_premises,
+        num_premises_used=metadata.num_premises_used,
+        num_premises_declared=metadata.num_premises_declared,
+        seconds=time.monotonic() - begin,
+        failures=failures,
+    )
+
+
+def _check_modules(project: CoqProject, files: Sequence[str]) -> None:
+    named: dict[str, str] = {}
+    for file in files:
+        module = module_name(project, file)
+        other = named.setdefault(module, file)
+        if other != file:
+            raise DataError(f"{other} and {file} are both called {module}: give the project's load paths")
+
+
+def _prepare(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.mkdir(parents=True, exist_ok=True)
+    if not (directory.is_dir() and os.access(directory, os.W_OK)):
+        raise DataError(f"{directory}: cannot be written; choose another output directory")
+
+
+def _key(project: CoqProject, file: str, version: str) -> str:
+    try:
+        source = hashlib.sha256((project.root / file).read_bytes()).hexdigest()
+    except OSError:
+        source = ""  # the replay says what is wrong with it
+    paths = [[path.flag, path.directory, path.name] for path in project.load_paths]
+    content = json.dumps([SCHEMA_VERSION, EXTRACTOR_VERSION, version, paths, file, source])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def _is_complete(shard: Path) -> bool:
+    if not shard.is_file():
+        return False
+    try:
+        return not load_record(shard, FileExtract).file.error
+    except DataError:
+        return False
+
+
+def _replay_all(
+    project: CoqProject, library: Library, shards: dict[str, Path], num_workers: int, timeout_s: float
+) -> list[FileRecord]:
+    """Replay files, the largest first so that no worker is left alone with one at the end."""
+    records: list[FileRecord] = []
+    sizes = {file: (project.root / file).stat().st_size for file in shards}
+    order = sorted(shards, key=lambda file: (-sizes[file], file))
+    with _progress() as progress, _pool(num_workers) as pool:
+        task = progress.add_task("extract", total=sum(sizes.values()), files=0, sentences=0)
+        futures = {
+            pool.submit(_replay_one, project, library, file, timeout_s, shards[file]): file for file in order
+        }
+        try:
+            for future in as_completed(futures):
+                records.append(future.result())
+                _show(progress, task, sizes[futures[future]], records[-1])
+        except BrokenProcessPool:
+            raise EnvError(
+                "a worker was killed (out of memory?): run again to resume, with fewer workers"
+            ) from None
+    return records
+
+
+def _replay_one(
+    project: CoqProject, library: Library, file: str, timeout_s: float, shard: Path
+) -> FileRecord:
+    """Runs in a worker: replay a file and store its shard."""
+    try:
+        result = extract_file(project, library, file, timeout_s)
+        with atomic_write(shard) as stream:
+            stream.write(dump_record(result))
+    except SystemExit:
+        # The pool would take it for the task's result and go on to the next file.
+        os._exit(1)
+    return result.file
+
+
+@contextlib.contextmanager
+def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes that end at once, their provers with them, when the block is left by an exception."""
+    # Spawned, because a fork of a process with threads (torch's, say) may deadlock.
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _start_worker() -> None:
+    # Ctrl-C reaches the whole group; the parent alone decides, and sends SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _exit_worker)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that was killed cannot end its workers, and they would wait for work for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _exit_worker(*_: object) -> None:
+    raise SystemExit(1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn(
+            "{task.percentage:>3.0f}%  {task.fields[files]} files, {task.fields[sentences]} sentences"
+        ),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+    )
+
+
+def _show(progress: Progress, task: TaskID, size: int, record: FileRecord) -> None:
+    fields = progress.tasks[task].fields
+    progress.update(
+        task,
+        advance=size,
+        files=fields["files"] + 1,
+        sentences=fields["sentences"] + record.num_sentences,
+    )

@@ -1,0 +1,89 @@
+"""Which file a logical name belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ntp.data.coq.declarations import Command
+from ntp.envs.coq.project import CoqProject, standard_library_directory
+
+_STANDARD = "Coq"
+
+
+def module_name(project: CoqProject, file: str) -> str:
+    """Logical name of a file: by the deepest load path over it, else its bare name, as coqc does."""
+    mounts = [(Path(project.root, path.directory).resolve(), path.name) for path in project.load_paths]
+    mounts.append((standard_library_directory(), _STANDARD))
+    path = (project.root / file).resolve().with_suffix("")
+    above = [(directory, name) for directory, name in mounts if path.is_relative_to(directory)]
+    if not above:
+        return path.name
+    directory, name = max(above, key=lambda mount: len(mount[0].parts))
+    return ".".join(part for part in (name, *path.relative_to(directory).parts) if part)
+
+
+@dataclass(frozen=True)
+class Library:
+    """Every module that may be named.
+
+    Attributes:
+        project: Logical name to path relative to the root.
+        external: Logical name to the same name as a path, for installed libraries outside the project.
+    """
+
+    project: Mapping[str, str]
+    external: Mapping[str, str]
+
+    def file_of(self, full_name: str) -> str | None:
+        """File that defines a qualified name: of the module that is its longest prefix, None without any."""
+        prefix = full_name
+        while prefix:
+            prefix = prefix.rpartition(".")[0]
+            file = self.project.get(prefix) or self.external.get(prefix)
+            if file:
+                return file
+        return None
+
+    def imports(self, command: Command, module: str) -> list[str]:
+        """What a `Require` sentence of `module` loads: files of the project, logical names of others."""
+        words = [token.text for token in command.tokens if token.kind == "name"]
+        prefix = words[1] if command.keyword == "From" else ""
+        if "Require" not in words:
+            return []
+        names = words[words.index("Require") + 1 :]
+        names = names[1:] if names[:1] in (["Import"], ["Export"]) else names
+        return [self._resolve(name, prefix, module) for name in names]
+
+    def _resolve(self, name: str, prefix: str, module: str) -> str:
+        for known in (self.project, self.external):
+            ending = f".{name}"
+            found = [m for m in known if m == name or (m.endswith(ending) and m.startswith(prefix))]
+            if found:
+                nearest = min(found, key=lambda m: (m != name, -_num_shared(m, module), m.count("."), m))
+                return self.project.get(nearest, nearest)
+        return f"{prefix}.{name}" if prefix else name
+
+
+def find_library(project: CoqProject, files: Sequence[str]) -> Library:
+    """The modules of a project, given its files, and those that are installed or mounted outside it."""
+    standard = standard_library_directory()
+    mounts = [(standard, _STANDARD), (standard.parent / "user-contrib", "")]
+    mounts += [(project.root / path.directory, path.name) for path in project.load_paths]
+    installed: dict[str, str] = {}
+    for directory, name in mounts:
+        for path in directory.glob("**/*.vo"):
+            parts = path.relative_to(directory).with_suffix("").parts
+            module = ".".join((name, *parts)).strip(".")
+            installed[module] = _as_path(module)
+    return Library({module_name(project, file): file for file in files}, installed)
+
+
+def _num_shared(module: str, other: str) -> int:
+    pairs = zip(module.split("."), other.split("."), strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), 0)
+
+
+def _as_path(module: str) -> str:
+    return str(PurePosixPath(*module.split(".")).with_suffix(".v"))

@@ -1,0 +1,1 @@
+"""Coq: a client of coqidetop, its documents, and what it may be sent."""

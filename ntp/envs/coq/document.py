@@ -1,0 +1,131 @@
+"""One source file inside one coqidetop: loaded up to any sentence, rewound, loaded again after a crash."""
+
+from __future__ import annotations
+
+import bisect
+import re
+
+from ntp.envs.coq.client import ROOT, CoqIdeTop
+from ntp.envs.coq.project import CoqProject
+from ntp.envs.coq.protocol import Failure
+from ntp.envs.coq.syntax import CoqSyntaxError, Sentence, position_of, sentences
+from ntp.errors import InitError
+from ntp.sandbox.limits import Limits
+from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError, RetryBudget
+from ntp.types import Span
+
+_LOAD_TIMEOUT_S = 300.0
+# Plugins extend Coq's grammar for good: going back over one of these leaves the parser in a broken state.
+_LOADS_PLUGIN = re.compile(r"(?:#\[[^]]*\]\s*|(?:Global|Local|From\s+\S+)\s+)*(?:Require|Declare\s+ML)\b")
+
+
+class CoqDocument:
+    """The sentences of one file, a prefix of which has been executed.
+
+    The process starts when it is first needed. After it died, the next `seek` starts another.
+
+    Args:
+        project: Where the file is.
+        file: Path relative to the project's root.
+        limits: Resource limits of the process.
+
+    Attributes:
+        generation: Grows whenever states given out before are lost.
+
+    Raises:
+        InitError: The file cannot be read or cut into sentences.
+    """
+
+    def __init__(self, project: CoqProject, file: str, limits: Limits) -> None:
+        self.file = file
+        self.source = project.read(file)
+        self.generation = 0
+        self._project, self._limits = project, limits
+        try:
+            self.sentences: list[Sentence] = list(sentences(self.source))
+        except CoqSyntaxError as error:
+            raise InitError(f"{self._where(error.offset)}: {error}") from None
+        self._begins = [sentence.span.begin for sentence in self.sentences]
+        self._plugins = [i for i, s in enumerate(self.sentences) if _LOADS_PLUGIN.match(s.text)]
+        self._states: list[int] = []
+        self._top: CoqIdeTop | None = None
+
+    @property
+    def top(self) -> CoqIdeTop:
+        """The running process; `seek` first."""
+        if self._top is None:
+            raise ProcessDiedError("the process was ended")
+        return self._top
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process in MiB; 0 when none runs."""
+        return self._top.memory_mb if self._top else 0.0
+
+    @property
+    def pid(self) -> int:
+        """Process id; 0 when none runs."""
+        return self._top.process.pid if self._top else 0
+
+    def covers(self, span: Span) -> bool:
+        """Whether a whole sentence of the file stands at `span`."""
+        index = bisect.bisect_left(self._begins, span.begin)
+        return index < len(self.sentences) and self.sentences[index].span == span
+
+    def between(self, begin: int, end: int) -> list[Sentence]:
+        """The sentences that begin in `[begin, end)`."""
+        return self.sentences[bisect.bisect_left(self._begins, begin) : bisect.bisect_left(self._begins, end)]
+
+    def seek(self, offset: int) -> None:
+        """Bring the document to the state before the sentence at `offset`.
+
+        A process that dies meanwhile is replaced, within reason.
+
+        Raises:
+            InitError: A sentence before it does not replay, or keeps killing the process.
+            EnvError: Coq cannot start.
+        """
+        budget = RetryBudget()
+        while True:
+            try:
+                return self._seek(bisect.bisect_left(self._begins, offset))
+            except ProcessDiedError as death:
+                self.stop()
+                if not budget.allows(death):
+                    raise InitError(f"{self._where(offset)}: loading the file up to here: {death}") from None
+            except DeadlineExceededError as error:
+                self.stop()
+                raise InitError(f"{self._where(offset)}: loading the file up to here: {error}") from None
+
+    def stop(self) -> None:
+        """End the process; the next `seek` starts another. Safe to call twice."""
+        self.generation += 1
+        self._states = []
+        if self._top is not None:
+            self._top.close()
+            self._top = None
+
+    def _seek(self, index: int) -> None:
+        self.generation += 1
+        if bisect.bisect_left(self._plugins, index) < bisect.bisect_left(self._plugins, len(self._states)):
+            self.stop()
+        if self._top is None:
+            self._top = CoqIdeTop(self._project, self.file, self._limits)
+        del self._states[index:]
+        self._top.edit_at(self._states[-1] if self._states else ROOT)
+        todo = self.sentences[len(self._states) : index]
+        states, failed = self._top.load([sentence.text for sentence in todo], _LOAD_TIMEOUT_S)
+        self._states += states
+        if failed:
+            raise self._not_replayed(todo[len(states)], failed)
+
+    def _not_replayed(self, sentence: Sentence, failed: Failure) -> InitError:
+        # Coq counts bytes.
+        before = sentence.text.encode()[: failed.span[0] if failed.span else 0]
+        offset = sentence.span.begin + len(before.decode(errors="ignore"))
+        message = " ".join(failed.message.split())
+        return InitError(f"{self._where(offset)}: the file does not replay: {message}")
+
+    def _where(self, offset: int) -> str:
+        line, _ = position_of(self.source, offset)
+        return f"{self._project.root / self.file}:{line}"

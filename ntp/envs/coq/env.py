@@ -1,0 +1,258 @@
+"""Coq as a proof environment: sessions whose states form a tree, and proofs checked by the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ntp.envs.coq.axioms import axiom_name
+from ntp.envs.coq.document import CoqDocument
+from ntp.envs.coq.guard import guard
+from ntp.envs.coq.project import CoqProject
+from ntp.envs.coq.proof import CoqProof
+from ntp.envs.coq.protocol import Goals
+from ntp.envs.session import ROOT, SearchSession
+from ntp.errors import ConfigError
+from ntp.sandbox.limits import Limits
+from ntp.sandbox.process import ProcessDiedError, RetryBudget
+from ntp.types import (
+    Exceeded,
+    Outcome,
+    ProofState,
+    Proved,
+    Reached,
+    Rejected,
+    Status,
+    TacticError,
+    Theorem,
+    Timeout,
+    Verdict,
+)
+
+# A proof is checked again with so many times the budget of the search.
+_REPLAY_FACTOR = 4
+
+
+class CoqEnv:
+    """One coqidetop, started when first needed, holding the file of the theorem at hand.
+
+    Args:
+        project: The sources.
+        tactic_timeout_s: Whole seconds for one tactic (Coq's `Timeout` knows no fractions).
+        limits: Of the process. One whose resident memory is past half of what it may have is replaced before
+            the next theorem.
+
+    Raises:
+        ConfigError: The timeout is not a positive whole number.
+    """
+
+    def __init__(self, project: CoqProject, tactic_timeout_s: int = 2, limits: Limits | None = None) -> None:
+        if tactic_timeout_s != int(tactic_timeout_s) or tactic_timeout_s < 1:
+            raise ConfigError(f"tactic_timeout_s={tactic_timeout_s}: must be a whole number, at least 1")
+        self.project = project
+        self._timeout_s = int(tactic_timeout_s)
+        self._limits = limits or Limits()
+        self._document: CoqDocument | None = None
+        self._session: CoqSession | None = None
+        self._references: dict[Theorem, frozenset[str]] = {}
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process in MiB; 0 when none runs."""
+        return self._document.memory_mb if self._document else 0.0
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running coqidetop; 0 when none runs."""
+        return self._document.pid if self._document else 0
+
+    def open(self, theorem: Theorem) -> CoqSession:
+        """See `ProofEnv.open`."""
+        self._session = CoqSession(self, self._proof(theorem, self._timeout_s))
+        return self._session
+
+    def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+        """See `ProofEnv.verify`. Closes the open session.
+
+        The process goes on to the next proof only after one that it accepted.
+        """
+        # What a search was quick at may be slow on a busier machine, and then it is no less of a proof.
+        proof = self._proof(theorem, self._timeout_s * _REPLAY_FACTOR)
+        budget = RetryBudget()
+        while True:
+            try:
+                verdict = self._check(proof, tactics)
+            except ProcessDiedError as death:
+                proof.document.stop()
+                if not budget.allows(death):
+                    unsettled = Status.EXCEEDED if death.limit else Status.CRASHED
+                    return Verdict(False, f"the prover died: {death}", unsettled=unsettled)
+            else:
+                if not verdict.accepted:
+                    proof.document.stop()
+                return verdict
+
+    def close(self) -> None:
+        """End the process. Safe to call twice."""
+        if self._session is not None:
+            self._session.close()
+        if self._document is not None:
+            self._document.stop()
+            self._document = None
+
+    def judge(self, proof: CoqProof) -> frozenset[str] | Timeout | Rejected:
+        """Conclude a proof without goals: its assumptions, each one among those of the file's own proof."""
+        assumptions = proof.conclude()
+        if not isinstance(assumptions, frozenset):
+            return assumptions
+        extra = assumptions - self._reference(proof) if assumptions else assumptions
+        if extra:
+            return Rejected(f"uses what the reference proof does not: {'; '.join(sorted(extra))}")
+        return assumptions
+
+    def _proof(self, theorem: Theorem, timeout_s: int) -> CoqProof:
+        if self._session is not None:
+            self._session.close()
+        document = self._document
+        if document is None or document.file != theorem.file:
+            self.close()
+            document = self._document = CoqDocument(self.project, theorem.file, self._limits)
+        elif document.memory_mb > self._limits.memory_mb / 2:
+            document.stop()
+        return CoqProof(document, theorem, timeout_s)
+
+    def _check(self, proof: CoqProof, tactics: Sequence[str]) -> Verdict:
+        goals = proof.begin()
+        for tactic in tactics:
+            command = guard(tactic)
+            result = command if isinstance(command, Rejected) else proof.execute(command)
+            if not isinstance(result, Goals):
+                return Verdict(False, f"{tactic!r}: {_reason(result)}", unsettled=_unsettled(result))
+            goals = result
+        if not goals.complete:
+            return Verdict(False, "goals remain")
+        judged = self.judge(proof)
+        if not isinstance(judged, frozenset):
+            return Verdict(False, _reason(judged), unsettled=_unsettled(judged))
+        return Verdict(True, axioms=tuple(sorted(map(axiom_name, judged))))
+
+    def _reference(self, proof: CoqProof) -> frozenset[str]:
+        # Asked for only when a proof rests on something, which most do not.
+        if proof.theorem not in self._references:
+            self._references[proof.theorem] = proof.reference_assumptions()
+        return self._references[proof.theorem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A proof state: the tactic that led here from its parent, and a hash of what it led to."""
+
+    parent: int
+    command: str
+    digest: int
+
+
+class CoqSession(SearchSession):
+    """See `SearchSession`.
+
+    Coq holds one line of states at a time. A step from a state off that line goes back to the common ancestor
+    and replays.
+    """
+
+    def __init__(self, env: CoqEnv, proof: CoqProof) -> None:
+        super().__init__(proof.theorem, guard)
+        self._env, self._proof = env, proof
+        self._line: list[int] = []
+        self._states: list[int] = []
+        self._generation = -1
+        goals = self._reload()
+        self._nodes: list[_Node] = [_Node(-1, "", hash(goals))]
+        self.root = _proof_state(ROOT, goals)
+
+    def _execute(self, handle: int, text: str) -> Outcome:
+        top = self._proof.document.top
+        before = self._states[-1]
+        result = self._proof.execute(text)
+        if not isinstance(result, Goals):
+            if not isinstance(result, TacticError | Timeout):
+                top.edit_at(before)
+            return result
+        if not result.complete:
+            self._nodes.append(_Node(handle, text, hash(result)))
+            self._line.append(len(self._nodes) - 1)
+            self._states.append(top.tip)
+            return Reached(_proof_state(len(self._nodes) - 1, result))
+        judged = self._env.judge(self._proof)
+        if self._is_current():
+            top.edit_at(before)
+        return Proved() if isinstance(judged, frozenset) else judged
+
+    def _restore(self, handle: int) -> bool:
+        """Make a state Coq's tip; whether that worked."""
+        if not self._is_current():
+            self._reload()
+        elif self._line[-1] == handle:
+            return True
+        path = self._path(handle)
+        common = 1
+        while common < min(len(path), len(self._line)) and path[common] == self._line[common]:
+            common += 1
+        del self._line[common:], self._states[common:]
+        self._proof.document.top.edit_at(self._states[-1])
+        missing = path[common:]
+        if missing:
+            replayed = self._proof.replay([self._nodes[node].command for node in missing])
+            if replayed is None:
+                return False
+            states, goals = replayed
+            self._line += missing
+            self._states += states
+            # Tactics may ask the clock (`timeout 1 ...`), and then the same script leads elsewhere.
+            return hash(goals) == self._nodes[handle].digest
+        return True
+
+    def _stop(self) -> None:
+        self._proof.document.stop()
+
+    def _reload(self) -> Goals:
+        """Open the proof from the file."""
+        goals = self._begin(self._proof.begin)
+        document = self._proof.document
+        self._line, self._states = [ROOT], [document.top.tip]
+        self._generation = document.generation
+        return goals
+
+    def _is_current(self) -> bool:
+        return self._generation == self._proof.document.generation
+
+    def _path(self, handle: int) -> list[int]:
+        path = []
+        while handle >= 0:
+            path.append(handle)
+            handle = self._nodes[handle].parent
+        return path[::-1]
+
+
+def _proof_state(handle: int, goals: Goals) -> ProofState:
+    visible = (*goals.focused, *goals.background)
+    return ProofState(handle, visible[0], tuple(str(goal) for goal in visible[1:]))
+
+
+def _unsettled(result: TacticError | Timeout | Exceeded | Rejected) -> Status | None:
+    match result:
+        case Timeout():
+            return Status.TIMEOUT
+        case Exceeded():
+            return Status.EXCEEDED
+        case _:
+            return None
+
+
+def _reason(result: TacticError | Timeout | Exceeded | Rejected) -> str:
+    match result:
+        case TacticError(message) | Exceeded(_, message):
+            return " ".join(message.split())
+        case Rejected(reason):
+            return reason
+        case Timeout(message):
+            return f"timeout {message}".strip()

@@ -1,0 +1,182 @@
+"""Opening, stepping and concluding one proof inside a document: what search and verification share."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+
+from ntp.envs.coq.axioms import UnreadableAssumptionsError, parse_assumptions
+from ntp.envs.coq.document import CoqDocument
+from ntp.envs.coq.protocol import Failure, Goals
+from ntp.errors import InitError
+from ntp.sandbox.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
+from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
+
+_STRUCTURE_TIMEOUT_S = 60.0
+# Coq's own `Timeout` comes first, SIGINT this much later, SIGKILL after as much again.
+_GRACE_S = 1.0
+_QED_FACTOR = 4
+_TIMED_OUT = "Timeout!"
+# OCaml's exception, which Coq survives; what comes after it in that process fails for no reason of its own.
+_OUT_OF_MEMORY = "Out of memory."
+_OPENS_PROOF = re.compile(r"Proof\s*(?:\.|(?:using|with)\b)")
+
+
+class CoqProof:
+    """The proof of one theorem in a document.
+
+    Every method raises `ProcessDiedError` when the process dies under it.
+
+    Args:
+        document: The theorem's file.
+        theorem: The theorem.
+        tactic_timeout_s: Whole seconds for one tactic.
+
+    Raises:
+        InitError: The file holds no such statement at that place.
+    """
+
+    def __init__(self, document: CoqDocument, theorem: Theorem, tactic_timeout_s: int) -> None:
+        span = theorem.declaration
+        found = document.source[span.begin : span.end]
+        if found != theorem.statement or not document.covers(span):
+            raise InitError(f"unknown theorem {theorem.id}: {theorem.file} does not state it at {span.begin}")
+        self.document, self.theorem = document, theorem
+        self.timeout_s = tactic_timeout_s
+        self._path: tuple[str, ...] = ()
+        self._name = ""
+
+    def begin(self) -> Goals:
+        """Execute the file up to the theorem, its statement and the sentence that opens the proof.
+
+        Raises:
+            InitError: One of them fails, or no proof is open after them.
+            EnvError: Coq cannot start.
+        """
+        self.document.seek(self.theorem.declaration.begin)
+        top = self.document.top
+        with _deadline_is_death():
+            goals = top.run_all(self._opening(), _STRUCTURE_TIMEOUT_S)[-1]
+            path, name = top.status(_STRUCTURE_TIMEOUT_S)
+        if isinstance(goals, Failure):
+            raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {one_line(goals)}")
+        if goals is None or not goals.focused or name is None:
+            raise InitError(f"{self.theorem.file}: {self.theorem.id} opens no proof")
+        self._path, self._name = path, name
+        return goals
+
+    def execute(self, command: str) -> Goals | TacticError | Timeout | Exceeded | Rejected:
+        """Run one guarded tactic under the time limit.
+
+        Raises:
+            ProcessDiedError: The process died, or ran out of memory and is good for nothing more.
+        """
+        top = self.document.top
+        try:
+            result = top.run(f"Timeout {self.timeout_s} {command}", self.timeout_s + _GRACE_S)
+        except DeadlineExceededError:
+            if not top.interrupt(_GRACE_S):
+                self.document.stop()
+            return Timeout("interrupted")
+        except AnswerTooLongError as error:
+            self.document.stop()
+            return Exceeded(error.limit, str(error))
+        if isinstance(result, Failure):
+            _require_memory(result)
+            return Timeout() if result.message == _TIMED_OUT else TacticError(result.message)
+        if result is None:
+            return Rejected("no proof is open after the tactic")
+        if result.num_given_up:
+            return Rejected("a goal was given up")
+        if result.num_shelved and not result.focused and not result.background:
+            return Rejected("the goals that remain are shelved")
+        return result
+
+    def replay(self, commands: Sequence[str]) -> tuple[list[int], Goals] | None:
+        """Run tactics that were accepted before in the same place, without a limit for each.
+
+        Returns:
+            The states after each and the goals after the last, or None when one is refused now.
+        """
+        timeout_s = _STRUCTURE_TIMEOUT_S + self.timeout_s * len(commands)
+        try:
+            states, shown = self.document.top.load_and_show(commands, timeout_s)
+        except DeadlineExceededError:
+            self.document.stop()
+            return None
+        if isinstance(shown, Failure):
+            _require_memory(shown)
+        return (states, shown) if isinstance(shown, Goals) else None
+
+    def conclude(self) -> frozenset[str] | Timeout | Rejected:
+        """Close the proof: what it rests on, once the kernel accepted it."""
+        top = self.document.top
+        limit_s = self.timeout_s * _QED_FACTOR
+        try:
+            closed, printed = top.run_and_query(f"Timeout {limit_s} Qed.", self._question, limit_s + _GRACE_S)
+        except DeadlineExceededError:
+            self.document.stop()
+            return Timeout("Qed")
+        if isinstance(closed, Failure):
+            _require_memory(closed)
+            return Timeout("Qed") if closed.message == _TIMED_OUT else Rejected(f"Qed: {one_line(closed)}")
+        if closed is not None:
+            return Rejected("Qed left a proof open")
+        try:
+            return self._read_assumptions(printed)
+        except UnreadableAssumptionsError as error:
+            return Rejected(str(error))
+
+    def reference_assumptions(self) -> frozenset[str]:
+        """What the file's own proof rests on.
+
+        Raises:
+            InitError: The file does not replay up to the end of it.
+        """
+        self.begin()
+        self.document.seek(self.theorem.proof.end)
+        with _deadline_is_death():
+            printed = self.document.top.query(self._question, _STRUCTURE_TIMEOUT_S)
+        try:
+            return self._read_assumptions(printed)
+        except UnreadableAssumptionsError as error:
+            raise InitError(f"{self.theorem.file}: {self.theorem.id}: {error}") from None
+
+    @property
+    def _question(self) -> str:
+        # The whole path, so that no other constant of that name can answer for this one.
+        return f"Print Assumptions {'.'.join((*self._path, self._name))}."
+
+    def _read_assumptions(self, printed: list[str] | Failure) -> frozenset[str]:
+        if isinstance(printed, Failure):
+            # A `Let` in a section makes a variable, which has no path and hides every constant of its name.
+            with _deadline_is_death():
+                printed = self.document.top.query(f"Print Assumptions {self._name}.", _STRUCTURE_TIMEOUT_S)
+        if isinstance(printed, Failure):
+            raise UnreadableAssumptionsError(one_line(printed))
+        return parse_assumptions(printed)
+
+    def _opening(self) -> list[str]:
+        after = self.document.between(self.theorem.declaration.end, self.theorem.proof.end)
+        opened = [s.text for s in after[:1] if _OPENS_PROOF.match(s.text)]
+        return [self.theorem.statement, *opened]
+
+
+@contextlib.contextmanager
+def _deadline_is_death() -> Iterator[None]:
+    """For questions that always have a quick answer: a process that gives none is as good as dead."""
+    try:
+        yield
+    except DeadlineExceededError as error:
+        raise ProcessDiedError(str(error)) from None
+
+
+def _require_memory(failed: Failure) -> None:
+    if failed.message == _OUT_OF_MEMORY:
+        raise ProcessDiedError(failed.message, limit="memory")
+
+
+def one_line(failed: Failure) -> str:
+    """Coq's message on one line."""
+    return " ".join(failed.message.split())

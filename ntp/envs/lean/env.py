@@ -1,0 +1,232 @@
+"""Lean as a proof environment, whatever speaks to it: sessions whose states form a tree.
+
+The REPL and LeanDojo both keep every proof state of their process under a number, so going back is free. A
+process that died takes its states with it; those that are asked for again are made again from the theorem's
+beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ntp.envs.lean.goals import parse_goals
+from ntp.envs.lean.guard import guard
+from ntp.envs.session import ROOT, SearchSession
+from ntp.sandbox.process import ProcessDiedError, RetryBudget
+from ntp.types import (
+    Exceeded,
+    Goal,
+    LeanState,
+    Outcome,
+    Proved,
+    Reached,
+    Rejected,
+    Status,
+    TacticError,
+    Theorem,
+    Timeout,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """A proof state of a Lean process.
+
+    Attributes:
+        state: Its number there.
+        goals: All goals, printed; empty when none is left, which is no proof yet.
+    """
+
+    state: int
+    goals: tuple[str, ...]
+
+
+class LeanProof(Protocol):
+    """The proof of one theorem in a Lean process. Every method raises `ProcessDiedError` when that dies."""
+
+    theorem: Theorem
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever states given out before are lost."""
+        ...
+
+    def begin(self) -> Goals:
+        """State the theorem; raises `InitError` when that is not possible and `EnvError` when nothing is."""
+        ...
+
+    def execute(self, tactic: str, state: int) -> Goals | TacticError | Timeout | Exceeded | Rejected:
+        """Run one guarded tactic under the time limit."""
+        ...
+
+    def conclude(self, tactics: Sequence[str]) -> tuple[str, ...] | Timeout | Rejected:
+        """Ask the kernel for the whole proof, apart from any proof state: the axioms it rests on."""
+        ...
+
+    def stop(self) -> None:
+        """End the process; the next call starts another."""
+        ...
+
+
+class LeanBackend(Protocol):
+    """A Lean process, started when first needed, that proves one theorem at a time."""
+
+    @property
+    def pid(self) -> int:
+        """Process id; 0 when none runs."""
+        ...
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory in MiB; 0 when none runs."""
+        ...
+
+    def proof(self, theorem: Theorem) -> LeanProof:
+        """Turn to a theorem; raises `InitError` when it is unknown."""
+        ...
+
+    def stop(self) -> None:
+        """End the process. Safe to call twice."""
+        ...
+
+
+class LeanEnv:
+    """See `ProofEnv`.
+
+    Args:
+        backend: Speaks to Lean.
+    """
+
+    def __init__(self, backend: LeanBackend) -> None:
+        self._backend = backend
+        self._session: LeanSession | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id; 0 when none runs."""
+        return self._backend.pid
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process in MiB; 0 when none runs."""
+        return self._backend.memory_mb
+
+    def open(self, theorem: Theorem) -> LeanSession:
+        """See `ProofEnv.open`."""
+        self._session = LeanSession(self._proof(theorem))
+        return self._session
+
+    def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
+        """See `ProofEnv.verify`. Closes the open session."""
+        proof = self._proof(theorem)
+        guarded: list[str] = []
+        for tactic in tactics:
+            text = guard(tactic)
+            if isinstance(text, Rejected):
+                return Verdict(False, f"{tactic!r}: {text.reason}")
+            guarded.append(text)
+        budget = RetryBudget()
+        while True:
+            try:
+                judged = proof.conclude(guarded)
+                break
+            except ProcessDiedError as death:
+                proof.stop()
+                if not budget.allows(death):
+                    unsettled = Status.EXCEEDED if death.limit else Status.CRASHED
+                    return Verdict(False, f"the prover died: {death}", unsettled=unsettled)
+        match judged:
+            case Rejected(reason):
+                return Verdict(False, reason)
+            case Timeout(message):
+                return Verdict(False, f"timeout {message}".strip(), unsettled=Status.TIMEOUT)
+            case axioms:
+                return Verdict(True, axioms=tuple(sorted(axioms)))
+
+    def close(self) -> None:
+        """End the process. Safe to call twice."""
+        if self._session is not None:
+            self._session.close()
+        self._backend.stop()
+
+    def _proof(self, theorem: Theorem) -> LeanProof:
+        if self._session is not None:
+            self._session.close()
+        return self._backend.proof(theorem)
+
+
+@dataclass(slots=True)
+class _Node:
+    """A state: the tactic that led here from its parent, and its number in the process of a generation."""
+
+    parent: int
+    tactic: str
+    goals: Goals
+    generation: int
+
+
+class LeanSession(SearchSession):
+    """See `SearchSession`.
+
+    Args:
+        proof: The theorem in a process.
+
+    Raises:
+        InitError: It cannot be stated, or stating it keeps killing the process.
+    """
+
+    def __init__(self, proof: LeanProof) -> None:
+        super().__init__(proof.theorem, guard)
+        self._proof = proof
+        goals = self._begin(proof.begin)
+        self._nodes = [_Node(-1, "", goals, proof.generation)]
+        self.root = _lean_state(ROOT, goals)
+
+    def _execute(self, handle: int, text: str) -> Outcome:
+        result = self._proof.execute(text, self._nodes[handle].goals.state)
+        if not isinstance(result, Goals):
+            return result
+        if result.goals:
+            self._nodes.append(_Node(handle, text, result, self._proof.generation))
+            return Reached(_lean_state(len(self._nodes) - 1, result))
+        judged = self._proof.conclude([*(node.tactic for node in self._path(handle)[1:]), text])
+        return Proved() if isinstance(judged, tuple) else judged
+
+    def _restore(self, handle: int) -> bool:
+        """Make sure that the running process knows a state; whether it does."""
+        if self._nodes[handle].generation == self._proof.generation:
+            return True
+        path = self._path(handle)
+        lost = len(path)
+        while lost and path[lost - 1].generation != self._proof.generation:
+            lost -= 1
+        for index in range(lost, len(path)):
+            node = path[index]
+            if index:
+                again = self._proof.execute(node.tactic, path[index - 1].goals.state)
+            else:
+                again = self._begin(self._proof.begin)
+            if not isinstance(again, Goals) or again.goals != node.goals.goals:
+                return False
+            node.goals, node.generation = again, self._proof.generation
+        return True
+
+    def _stop(self) -> None:
+        self._proof.stop()
+
+    def _path(self, handle: int) -> list[_Node]:
+        path = []
+        while handle >= 0:
+            path.append(self._nodes[handle])
+            handle = path[-1].parent
+        return path[::-1]
+
+
+def _lean_state(handle: int, goals: Goals) -> LeanState:
+    # Read as recorded states are, so that a policy is asked about what it was trained on.
+    # Lean may print a goal as nothing: it is there all the same.
+    first, *others = parse_goals("\n\n".join(goals.goals)) or (Goal((), ""),)
+    return LeanState(handle, first, tuple(map(str, others)))

@@ -1,0 +1,151 @@
+"""Lean environments from plain values, as a config gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ntp.envs.lean.dojo import WORKER_COMMAND, DojoBackend
+from ntp.envs.lean.env import LeanEnv
+from ntp.envs.lean.project import LeanProject
+from ntp.envs.lean.repl import STANDARD_AXIOMS, ReplBackend
+from ntp.errors import ConfigError
+from ntp.sandbox.isolation import AUTO
+from ntp.sandbox.limits import Limits
+
+
+@dataclass(frozen=True)
+class LeanReplFactory:
+    """Starts REPLs for one project: `factory()` is a new environment.
+
+    Attributes:
+        project: Directory of a Lake project that has been built; None for a command that needs none.
+        command: Starts the REPL, in the project.
+        imports: Modules read before theorems that bring no context and stand in no file.
+        header: Lean text after these imports.
+        axioms: What a proof may rest on.
+        tactic_timeout_s: Seconds for one tactic; four times that for a statement.
+        header_timeout_s: Seconds to load a header, imports included.
+        max_memory_mb: Memory of one prover in MiB, and address space of each of its processes. Lean maps its
+            libraries: Mathlib alone takes 6 GiB of it.
+        max_processes: Most processes of one prover.
+        scratch_mb: Size of a prover's temporary directory in MiB.
+        isolation: How provers are kept apart, see `ntp.sandbox.isolation`.
+        max_commands: A process is replaced after so many requests, between two theorems.
+        pickle_directory: Where loaded headers are kept between processes; None not to.
+        num_workers: Processes to run at the same time.
+    """
+
+    prover: ClassVar[str] = "lean"
+
+    project: str | None = None
+    command: Sequence[str] = ("lake", "exe", "repl")
+    imports: Sequence[str] = ()
+    header: str = ""
+    axioms: Sequence[str] = STANDARD_AXIOMS
+    tactic_timeout_s: float = 10.0
+    header_timeout_s: float = 300.0
+    max_memory_mb: int = 16384
+    max_processes: int = 64
+    scratch_mb: int = 64
+    isolation: str = AUTO
+    max_commands: int = 20_000
+    pickle_directory: str | None = None
+    num_workers: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("tactic_timeout_s", "header_timeout_s", "max_memory_mb", "max_commands", "num_workers"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"env.{name}={getattr(self, name)}: must be positive")
+        if not self.command:
+            raise ConfigError("env.command is empty: give the program that starts the REPL")
+
+    @property
+    def limits(self) -> Limits:
+        """Of each prover."""
+        return Limits(
+            memory_mb=self.max_memory_mb,
+            # A pickled header of Mathlib's larger files is tens of megabytes.
+            file_mb=512 if self.pickle_directory else 16,
+            processes=self.max_processes,
+            scratch_mb=self.scratch_mb,
+            isolation=self.isolation,
+        )
+
+    def __call__(self) -> LeanEnv:
+        """A new environment; its process starts when first needed."""
+        header = "\n".join([*(f"import {name}" for name in self.imports), self.header]).strip()
+        project = LeanProject(
+            command=tuple(self.command),
+            directory=None if self.project is None else Path(self.project).absolute(),
+            header=header,
+            pickle_directory=None
+            if self.pickle_directory is None
+            else Path(self.pickle_directory).absolute(),
+        )
+        return LeanEnv(
+            ReplBackend(
+                project,
+                self.tactic_timeout_s,
+                self.header_timeout_s,
+                self.limits,
+                self.max_commands,
+                self.axioms,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class LeanDojoFactory:
+    """Starts Dojos for one repository: `factory()` is a new environment.
+
+    Workers are under limits only: the network and the user's files are open to them.
+
+    Attributes:
+        url: Repository that the theorems stand in.
+        commit: Its commit.
+        command: Starts the worker; None for `ntp.envs.lean.dojo_worker`.
+        axioms: What a proof may rest on.
+        tactic_timeout_s: Seconds for one tactic.
+        open_timeout_s: Seconds to open a theorem; the first one traces the repository.
+        max_memory_mb: Address space of one worker, and of its Lean, in MiB.
+        num_workers: Workers to run at the same time.
+    """
+
+    prover: ClassVar[str] = "lean"
+
+    url: str
+    commit: str
+    command: Sequence[str] | None = None
+    axioms: Sequence[str] = STANDARD_AXIOMS
+    tactic_timeout_s: float = 10.0
+    open_timeout_s: float = 600.0
+    max_memory_mb: int = 32768
+    num_workers: int = 4
+
+    @property
+    def limits(self) -> Limits:
+        """Of each worker. lean-dojo traces in it: it needs the network and fills a cache."""
+        return Limits(
+            memory_mb=self.max_memory_mb,
+            file_mb=1 << 14,
+            processes=1024,
+            scratch_mb=1 << 16,
+            isolation="limits",
+        )
+
+    def __call__(self) -> LeanEnv:
+        """A new environment; its worker starts when first needed."""
+        return LeanEnv(
+            DojoBackend(
+                self.url,
+                self.commit,
+                self.tactic_timeout_s,
+                self.open_timeout_s,
+                self.limits,
+                self.axioms,
+                WORKER_COMMAND if self.command is None else tuple(self.command),
+            )
+        )

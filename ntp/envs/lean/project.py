@@ -1,0 +1,92 @@
+"""Where Lean theorems stand, and how the REPL is started there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ntp.envs.lean.positions import pack_position, unpack_position
+from ntp.envs.lean.syntax import (
+    LeanSyntaxError,
+    Statement,
+    parse_statement,
+    split_prefix,
+)
+from ntp.errors import InitError
+from ntp.types import Theorem
+
+
+@dataclass(frozen=True)
+class LeanProject:
+    """A Lake project.
+
+    Attributes:
+        command: Starts the REPL: `lake exe repl` where the project has it, else
+            `lake env /path/to/repl/.lake/build/bin/repl`.
+        directory: The project, where the command runs; None for a command that needs none.
+        header: Read before theorems that bring no context and stand in no file.
+        pickle_directory: Where loaded headers are kept between processes; None not to.
+    """
+
+    command: tuple[str, ...]
+    directory: Path | None = None
+    header: str = ""
+    pickle_directory: Path | None = None
+
+    def locate(self, theorem: Theorem) -> tuple[str, Statement]:
+        """What Lean reads before a theorem, and its statement.
+
+        A theorem with a context, or without a place in a file, brings its own statement. For any other,
+        both are cut out of its file: data sets of positions hold no sources.
+
+        Raises:
+            InitError: There is no such file or place, or no theorem there.
+        """
+        header, text = theorem.context or self.header, theorem.statement
+        if not theorem.context and (theorem.declaration.end or theorem.proof.end):
+            header, text = self._cut(theorem)
+        try:
+            return header, parse_statement(text)
+        except LeanSyntaxError as error:
+            raise InitError(
+                f"{theorem.file}: {theorem.id} is no theorem that can be stated: {error}"
+            ) from None
+
+    def _cut(self, theorem: Theorem) -> tuple[str, str]:
+        where = f"{theorem.file}: {theorem.id}"
+        if self.directory is None:
+            raise InitError(f"{where} stands in a file: give its project, env.project=/path/to/project")
+        path = self.directory / theorem.file
+        if not path.resolve().is_relative_to(self.directory.resolve()):
+            raise InitError(f"{where}: {path} lies outside the project")
+        try:
+            lines = _lines(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InitError(
+                f"{where}: {path} cannot be read ({error}): check out the data set's commit in env.project"
+            ) from None
+        begin = _offset(lines, theorem.declaration.begin)
+        # The end is cut at the proof, which comes long before: its column need not be exact.
+        last_line, _ = unpack_position(max(theorem.declaration.end, theorem.proof.end))
+        end = _offset(lines, pack_position(last_line + 1, 1)) or len("\n".join(lines))
+        if begin is None or begin >= end:
+            line, column = unpack_position(theorem.declaration.begin)
+            raise InitError(
+                f"{where}: {path} has no line {line}, column {column}: is it the data set's commit?"
+            )
+        source = "\n".join(lines)
+        header, prefix = split_prefix(source[:begin])
+        return header, f"{prefix}\n{source[begin:end]}".lstrip()
+
+
+@lru_cache(maxsize=16)
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").split("\n")
+
+
+def _offset(lines: list[str], packed: int) -> int | None:
+    line, column = unpack_position(packed)
+    if line > len(lines) or column > len(lines[line - 1]) + 1:
+        return None
+    return sum(len(text) + 1 for text in lines[: line - 1]) + column - 1

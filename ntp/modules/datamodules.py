@@ -1,0 +1,188 @@
+"""What the LightningModules are trained on, batch by batch."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import lightning
+from torch.utils.data import DataLoader
+
+from ntp.data.batches import BatchSchedule, StepLoader
+from ntp.data.examples import LabelledState, TacticPair
+from ntp.envs.base import ProofEnv
+from ntp.envs.pool import EnvPool
+from ntp.envs.schedule import plan_lanes
+from ntp.errors import DataError
+from ntp.retrieval.examples import RetrievalExample
+from ntp.retrieval.negatives import ContrastiveSchedule, DrawnExample
+from ntp.seeding import derive_seed
+from ntp.types import Theorem
+
+
+class TacticDataModule(lightning.LightningDataModule):
+    """Serves tactic pairs of the training split for ever and those of the validation split once.
+
+    Args:
+        train: Training pairs.
+        val: Validation pairs; may be empty.
+        batch_size: Pairs in a batch.
+        seed: Of the order of training pairs.
+    """
+
+    def __init__(
+        self, train: Sequence[TacticPair], val: Sequence[TacticPair], batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        # Shuffled, so that the first batches, where no more are asked for, are a fair sample; in the same way
+        # in every run, so that runs are compared on the same pairs.
+        self._val = random.Random(0).sample(val, len(val))
+        self._batch_size = batch_size
+        self._schedule = BatchSchedule(train, list(map(_length, train)), batch_size, seed)
+
+    def train_dataloader(self) -> StepLoader[TacticPair]:
+        """Batches from the trainer's current step on."""
+        trainer = self.trainer
+        assert trainer is not None
+        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
+
+    def val_dataloader(self) -> DataLoader[TacticPair]:
+        """Validation batches, in an order that is random and always the same."""
+        return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
+
+
+def _length(pair: TacticPair) -> int:
+    return len(pair.state) + len(pair.tactic)
+
+
+class TheoremSchedule:
+    """Endless batches of theorems, one from each lane, every lane following its files from end to start.
+
+    A step's theorems come from different places, so that gradients are mixed, while each prover keeps to
+    its file. The batch of a step is a pure function of the step.
+
+    Args:
+        theorems: What to practise on.
+        batch_size: Theorems in a step, and lanes.
+        seed: Of the order of files.
+    """
+
+    def __init__(self, theorems: Sequence[Theorem], batch_size: int, seed: int) -> None:
+        if not theorems:
+            raise DataError(
+                "no theorems to practise on: the split is empty after filtering, widen data.include"
+            )
+        self._theorems = theorems
+        self._batch_size = min(batch_size, len(theorems))
+        self._seed = seed
+        self._epoch: tuple[int, list[list[Theorem]]] = (-1, [])
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Steps in one pass over the theorems."""
+        return max(map(len, plan_lanes(self._theorems, self._batch_size)))
+
+    def batch(self, step: int) -> list[Theorem]:
+        """The theorems of training step `step`; the last steps of an epoch may have fewer."""
+        epoch, index = divmod(step, self.batches_per_epoch)
+        if self._epoch[0] != epoch:
+            lanes = plan_lanes(self._theorems, self._batch_size, derive_seed(self._seed, epoch))
+            self._epoch = (epoch, lanes)
+        return [lane[index] for lane in self._epoch[1] if index < len(lane)]
+
+
+class TheoremDataModule(lightning.LightningDataModule):
+    """Serves theorems and owns the prover pool, open from `setup` to `teardown`.
+
+    Args:
+        theorems: What to practise on.
+        make_env: Starts one prover.
+        num_workers: Provers, and theorems in a training step; shared out among the processes of a distributed
+            run.
+        seed: Of the order of theorems.
+    """
+
+    def __init__(
+        self, theorems: Sequence[Theorem], make_env: Callable[[], ProofEnv], num_workers: int, seed: int
+    ) -> None:
+        super().__init__()
+        self._schedule = TheoremSchedule(theorems, num_workers, seed)
+        self._make_env = make_env
+        self._num_workers = num_workers
+        self._pool: EnvPool | None = None
+
+    @property
+    def pool(self) -> EnvPool:
+        """The provers. Only while a trainer runs."""
+        assert self._pool is not None, "the pool is open from setup to teardown"
+        return self._pool
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
+        """Start the provers."""
+        if self._pool is None:
+            world_size = self.trainer.world_size if self.trainer else 1
+            self._pool = EnvPool(self._make_env, -(-self._num_workers // world_size))
+
+    def teardown(self, stage: str | None = None) -> None:  # noqa: ARG002 - Lightning's signature
+        """End the provers."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def train_dataloader(self) -> StepLoader[Theorem]:
+        """Batches from the trainer's current step on."""
+        trainer = self.trainer
+        assert trainer is not None
+        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
+
+
+class LabelledStateDataModule(lightning.LightningDataModule):
+    """Serves batches of labelled states of the training side for ever.
+
+    Args:
+        train: States of the training side.
+        val: States of the validation side, for calibration.
+        batch_size: States in a batch.
+        seed: Of the order.
+    """
+
+    def __init__(
+        self, train: Sequence[LabelledState], val: Sequence[LabelledState], batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.val = val
+        self._schedule = BatchSchedule(train, [len(state.state) for state in train], batch_size, seed)
+
+    def train_dataloader(self) -> StepLoader[LabelledState]:
+        """Batches from the trainer's current step on."""
+        trainer = self.trainer
+        assert trainer is not None
+        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
+
+
+class RetrievalDataModule(lightning.LightningDataModule):
+    """Serves drawn examples of the training side for ever and those of the validation side once.
+
+    Args:
+        schedule: Of the training side.
+        val: Examples of the validation side; may be empty.
+        batch_size: Examples in a validation batch.
+    """
+
+    def __init__(
+        self, schedule: ContrastiveSchedule, val: Sequence[RetrievalExample], batch_size: int
+    ) -> None:
+        super().__init__()
+        self._schedule = schedule
+        self._val = list(val)
+        self._batch_size = batch_size
+
+    def train_dataloader(self) -> StepLoader[DrawnExample]:
+        """Batches from the trainer's current step on."""
+        trainer = self.trainer
+        assert trainer is not None
+        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
+
+    def val_dataloader(self) -> DataLoader[RetrievalExample]:
+        """Validation batches in order."""
+        return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]

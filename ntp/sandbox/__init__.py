@@ -1,0 +1,1 @@
+"""Child processes: isolation, limits, and ending them. Knows no proof assistant."""

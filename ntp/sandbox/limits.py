@@ -1,0 +1,36 @@
+"""What one prover process may use, and how it is kept apart from the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ntp.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one child, together with everything it starts, may use.
+
+    Attributes:
+        memory_mb: Address space of each process (RLIMIT_AS), and memory of all of them together, in MiB.
+        file_mb: Largest file that may be written (RLIMIT_FSIZE) in MiB.
+        answer_mb: Largest answer that is read in MiB; a longer one kills the child.
+        processes: Most processes at a time.
+        scratch_mb: Size of its own temporary directory in MiB.
+        isolation: A name in `ntp.sandbox.isolation.SANDBOXES`, or "auto" for the best that works here.
+
+    Raises:
+        ConfigError: A number is not positive.
+    """
+
+    memory_mb: int = 4096
+    file_mb: int = 16
+    answer_mb: int = 64
+    processes: int = 64
+    scratch_mb: int = 64
+    isolation: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("memory_mb", "file_mb", "answer_mb", "processes", "scratch_mb"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"limits of a prover: {name}={getattr(self, name)} must be at least 1")

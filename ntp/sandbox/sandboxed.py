@@ -1,0 +1,95 @@
+"""A started process and its sandbox as one thing: whether it runs, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+
+from ntp.sandbox.guardian import GUARDIAN
+from ntp.sandbox.proc import children
+from ntp.sandbox.termination import end_group
+
+_END_TIMEOUT_S = 30.0
+
+
+class SandboxedProcess:
+    """What `subprocess` started, down to the program in the sandbox.
+
+    Args:
+        child: Leads a session of its own. Only this object waits for it.
+        num_wrappers: See `Sandbox`.
+        mark: A variable of its environment that nobody else has.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], num_wrappers: int, mark: str) -> None:
+        self._child, self._num_wrappers, self._mark = child, num_wrappers, mark
+        self._is_swept = False
+        if not num_wrappers:
+            GUARDIAN.begin(child.pid, mark)
+        # Held while the child may be reaped: before that its id cannot be a stranger's.
+        self._lock = threading.Lock()
+
+    @property
+    def program(self) -> int:
+        """Id of the program's process, below those that make its sandbox."""
+        pid = self._child.pid
+        for _ in range(self._num_wrappers):
+            pid = next(iter(children(pid)), pid)
+        return pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        with self._lock:
+            return self._child.returncode is None and not self._has_ended()
+
+    def kill_if(self, is_to_end: Callable[[], bool]) -> None:
+        """Kill it if it is to end, or what is left of it if it has ended, without waiting for that."""
+        # Whoever holds it is ending the child already.
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._child.returncode is None and (is_to_end() or self._has_left_something()):
+                    self._send_kill()
+            finally:
+                self._lock.release()
+
+    def kill(self) -> int:
+        """End it with all that it has started, at once, and return its status. Safe to call twice."""
+        with self._lock:
+            if self._child.returncode is None:
+                self._send_kill()
+                try:
+                    self._child.wait(_END_TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    os.killpg(self._child.pid, signal.SIGKILL)
+                    self._child.wait()
+                GUARDIAN.end(self._child.pid)
+            return self._child.wait()
+
+    def _has_ended(self) -> bool:
+        # Not reaped by this, so that its group remains known.
+        return os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _has_left_something(self) -> bool:
+        # Killed while it makes the sandbox, it leaves a process that waits for it for ever. Without one, all
+        # that it can leave is there when it ends, and looking for that takes milliseconds.
+        return self._has_ended() and not self._is_swept
+
+    def _send_kill(self) -> None:
+        if not self._num_wrappers:
+            end_group(self._child.pid, self._mark)
+            self._is_swept = True
+            return
+        first = children(self._child.pid)
+        with contextlib.suppress(ProcessLookupError):
+            if first:
+                # It takes its namespace along, and what made that then ends by itself, unless it is stopped,
+                # and leaves no orphan.
+                os.kill(first[0], signal.SIGKILL)
+                os.kill(self._child.pid, signal.SIGCONT)
+            else:
+                os.killpg(self._child.pid, signal.SIGKILL)

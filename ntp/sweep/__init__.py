@@ -1,1 +1,0 @@
-"""Sweeps: what was asked of each job, where it runs, how it ended."""

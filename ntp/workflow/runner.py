@@ -1,0 +1,157 @@
+"""Makes the stage that a config asks for, after the stages it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from ntp.config.check import reject_unknown_keys, require_experiment
+from ntp.importing import import_to_stay
+from ntp.tracking.mlflow import MlflowRun, Run
+from ntp.tracking.owner import slurm_restarts
+from ntp.tracking.processes import await_main, is_main
+from ntp.tracking.run_dir import RunDir, set_aside
+from ntp.workflow.context import Context
+from ntp.workflow.lock import StageLock
+from ntp.workflow.placement import require_placement
+from ntp.workflow.plan import plan
+from ntp.workflow.record import describe, keep
+from ntp.workflow.stage import Stage
+
+# By the kind of a stage, the module of `ntp.tasks` whose `run` makes it and returns its summary. Imported
+# late: Torch and Lightning take seconds, and many tasks do without.
+TASKS = {
+    "extract": "extract",
+    "statistics": "statistics",
+    "sft": "train",
+    "gfn": "train",
+    "mine": "mine",
+    "verifier": "train",
+    "retriever": "train",
+    "evaluate": "evaluate",
+    "merge": "merge",
+    "verifier_eval": "verifier_eval",
+    "retrieval_eval": "retrieval_eval",
+    "overoptimisation": "overoptimisation",
+}
+
+# What is only printed.
+REPORTS = ("doctor", "collect")
+
+# What all processes of a distributed run work on; the main one does the rest alone.
+_DISTRIBUTED = "train"
+
+console = Console(stderr=True, quiet=not is_main())
+
+
+def run_task(cfg: DictConfig) -> float | None:
+    """Run the task of a config; the last line printed is its output directory, which reports have none of.
+
+    Returns:
+        The summary's `cfg.objective`, for sweeps that optimise something.
+
+    Raises:
+        NtpError: Something the user can mend.
+    """
+    if cfg.task.name in REPORTS:
+        # No experiment names it: what it prints is kept nowhere.
+        cfg.name = cfg.task.name
+        reject_unknown_keys(cfg)
+        _load(cfg.task.name)(cfg)
+        return None
+    return finish(stage_of(cfg))
+
+
+def stage_of(cfg: DictConfig) -> Stage:
+    """The stage that the command line asks for.
+
+    Raises:
+        NtpError: Something the user can mend.
+    """
+    require_experiment(cfg)
+    reject_unknown_keys(cfg)
+    require_placement(cfg)
+    return plan(cfg)
+
+
+def finish(stage: Stage) -> float | None:
+    """Make what the command line asks for, and print its output directory as the last line.
+
+    Returns:
+        The summary's `cfg.objective`, for sweeps that optimise something.
+    """
+    cfg = stage.cfg
+    # A job that SLURM has put back into its queue goes on where it was.
+    summary = make(stage, resume=cfg.resume or slurm_restarts() > 0, force=cfg.force)
+    if is_main():
+        print(stage.directory, flush=True)
+    return summary.get(cfg.objective) if cfg.objective else None
+
+
+def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
+    """Make a stage unless it is there already, and first whatever it needs.
+
+    Args:
+        stage: What to make.
+        resume: Continue an interrupted run of it; otherwise that run is moved aside and a new one begun.
+            Stages that this one needs are always resumed.
+        force: Make it again although it is there.
+    """
+    name, directory = stage.cfg.name, stage.directory
+    if stage.is_complete and not force:
+        console.print(f"{name}: already made, in {directory}", style="dim", highlight=False)
+        for report in directory.glob("report.html"):
+            console.print(f"its report: {report}", highlight=False)
+        return RunDir(directory).read_summary()
+    inputs = dict(stage.checkpoints)
+    for role, need in stage.needs.items():
+        if not need.is_complete:
+            console.print(f"{name} needs {need.cfg.name} ({role}), which is made first", highlight=False)
+        make(need, resume=True)
+        inputs[role] = need.directory
+    lock = StageLock(directory, lambda line: console.print(line, highlight=False))
+    if not is_main():
+        return _help(stage, inputs, lock, force)
+    with lock:
+        if stage.is_complete and not force:  # by another process, which this one waited for
+            return make(stage, resume)
+        return _make_alone(stage, inputs, resume)
+
+
+def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[str, float]:
+    """Make a stage whose inputs are there, while no other run makes it."""
+    name, directory = stage.cfg.name, stage.directory
+    if not resume or stage.is_complete:
+        set_aside(directory)
+    console.print(f"[bold]{name}[/] → {directory}", highlight=False)
+    run_dir = RunDir(directory)
+    config = OmegaConf.to_container(stage.cfg, resolve=True)
+    assert isinstance(config, dict)
+    run_dir.write_inputs({str(key): value for key, value in config.items()}, seed=stage.cfg.seed)
+    tracking = stage.cfg.tracking
+    with MlflowRun(
+        tracking.uri, tracking.experiment, directory, directory.name, tracking.parent_run_id
+    ) as run:
+        describe(run, stage, inputs)
+        summary = _load(TASKS[stage.kind])(Context(stage.cfg, directory, inputs, run))
+        run_dir.write_summary(summary)
+        keep(run, stage, summary)
+    run_dir.mark_complete()
+    return summary
+
+
+def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool) -> dict[str, float]:
+    """Take part in what the main process makes, as far as others can, and wait for the rest."""
+    task = TASKS[stage.kind]
+    if task == _DISTRIBUTED and lock.await_leader(lambda: stage.is_complete and not force):
+        _load(task)(Context(stage.cfg, stage.directory, inputs, Run()))
+    await_main(stage.directory)
+    return RunDir(stage.directory).read_summary()
+
+
+def _load(task: str) -> Callable[[Any], Any]:
+    return import_to_stay(f"ntp.tasks.{task}").run

@@ -1,0 +1,111 @@
+import json
+from collections import Counter
+
+import pytest
+
+from ntp.data.lean.statements import read_statements
+from ntp.errors import DataError
+from ntp.types import Span
+
+HEADER = "import Mathlib\n"
+
+
+def entry(name, statement, **others):
+    return json.dumps({"name": name, "formal_statement": statement, **others})
+
+
+def write(path, *lines):
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "ending", ["", " :=", " := by", " := by\n", " := by sorry", "\n  := sorry", " := by\n  sorry\n"]
+)
+def test_statements_end_before_the_proof(tmp_path, ending):
+    statement = "theorem t (h : f := by exact x) :\n  1 = 1"
+    path = write(tmp_path / "list.jsonl", entry("t", statement + ending, header="open Nat\n"))
+    (record,) = read_statements(path, HEADER).records
+    theorem = record.theorem
+    assert (theorem.statement, theorem.context) == (statement, "open Nat\n")
+    assert (theorem.id, theorem.file, record.kind, record.steps) == ("t", "list.jsonl", "theorem", ())
+    assert theorem.declaration == theorem.proof == Span(0, 0)
+
+
+def test_sides_are_those_of_the_file_and_names_are_made_unique(tmp_path):
+    path = write(
+        tmp_path / "list.jsonl",
+        entry("a", "theorem a : A := by", split="valid"),
+        entry("b", "lemma b : B := by", split="test"),
+        "",
+        entry("a", "noncomputable def a : C :=", split="test"),
+    )
+    statements = read_statements(path, HEADER)
+    assert statements.sides == {"train": (), "val": ("a",), "test": ("b", "a#2")}
+    assert [record.kind for record in statements.records] == ["theorem", "lemma", "def"]
+    assert {record.theorem.context for record in statements.records} == {HEADER}
+
+
+def test_a_plain_list_is_a_test_side(tmp_path):
+    path = write(
+        tmp_path / "list.txt",
+        "-- mine",
+        "theorem one : 1 = 1 := by sorry",
+        "",
+        "∀ n : ℕ, n + 0 = n",
+        "@[simp] private lemma two (n : ℕ) : n = n",
+    )
+    statements = read_statements(path, HEADER)
+    assert [record.theorem.statement for record in statements.records] == [
+        "theorem one : 1 = 1",
+        "theorem statement_4 : ∀ n : ℕ, n + 0 = n",
+        "@[simp] private lemma two (n : ℕ) : n = n",
+    ]
+    assert statements.sides == {"train": (), "val": (), "test": ("one", "statement_4", "two")}
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "message"),
+    [
+        ("l.jsonl", ["{}"], r"l\.jsonl:1: no statement: .*formal_statement"),
+        ("l.jsonl", [entry("a", "theorem a : A"), '{"name": "b"'], r"l\.jsonl:2: no statement"),
+        ("l.jsonl", [entry("a", "theorem a : A", split="dev")], "unknown split 'dev'"),
+        ("l.jsonl", [entry("a", "1 = 1")], "'1 = 1' declares no theorem"),
+        ("l.txt", ["example : 1 = 1"], "a statement without a name"),
+        ("l.txt", ["-- nothing"], "holds no statement"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, name, lines, message):
+    with pytest.raises(DataError, match=message):
+        read_statements(write(tmp_path / name, *lines), HEADER)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere.txt"):
+        with pytest.raises(DataError, match=r"cannot be read .*data\.path is a file"):
+            read_statements(path, HEADER)
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_statements(tmp_path / "latin", HEADER)
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "prover"),
+    [
+        ("minif2f/lean4.jsonl", {"train": 0, "val": 244, "test": 244}, "lean"),
+        ("proofnet/lean4.jsonl", {"train": 0, "val": 185, "test": 186}, "lean"),
+        ("proofnet/lean3_test.jsonl", {"train": 0, "val": 0, "test": 186}, "lean3"),
+    ],
+)
+def test_published_sets(shared_data, name, sides, prover):
+    path = shared_data(name)
+    statements = read_statements(path, HEADER)
+    entries = list(map(json.loads, path.read_text().splitlines()))
+    assert {side: len(ids) for side, ids in statements.sides.items()} == sides
+    assert max(Counter(r.theorem.id for r in statements.records).values()) == 1
+    for record, given in zip(statements.records, entries, strict=True):
+        theorem = record.theorem
+        assert given["formal_statement"].startswith(theorem.statement)
+        assert given["formal_statement"][len(theorem.statement) :].split() in ([":=", "by"], [":="])
+        assert theorem.context == given.get("header", given.get("src_header"))
+        assert record.prover == prover

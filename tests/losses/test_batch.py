@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ntp.errors import ConfigError
+from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.expert_iteration import ExpertIteration, expert_iteration_loss
+from ntp.losses.regression import huber
+from ntp.losses.trajectory_balance import (
+    Pairwise,
+    TrajectoryBalance,
+    VarGrad,
+    pairwise_loss,
+    trajectory_balance_loss,
+    vargrad_loss,
+)
+
+LOG_PF = torch.tensor([-1.0, -2.0, -4.0, -8.0])
+LOG_R = torch.tensor([-3.0, -2.5, -9.0, -1.0])
+GROUP = torch.tensor([0, 0, 1, 1])
+PROVED = torch.tensor([True, False, True, True])
+LOG_Z = torch.tensor([0.5, 0.5, -1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (TrajectoryBalance(), trajectory_balance_loss(LOG_PF, LOG_R, LOG_Z)),
+        (TrajectoryBalance("huber"), trajectory_balance_loss(LOG_PF, LOG_R, LOG_Z, huber)),
+        (VarGrad(), vargrad_loss(LOG_PF, LOG_R, GROUP)),
+        (VarGrad("huber"), vargrad_loss(LOG_PF, LOG_R, GROUP, huber)),
+        (Pairwise(), pairwise_loss(LOG_PF, LOG_R, torch.zeros(4), GROUP, huber)),
+        (ExpertIteration(), expert_iteration_loss(LOG_PF, PROVED)),
+    ],
+)
+def test_objectives_compute_their_loss(objective, expected):
+    log_z_N = LOG_Z if objective.needs_log_z else None
+    assert_close(objective(TrajectoryBatch(LOG_PF, LOG_R, GROUP, PROVED, log_z_N)), expected)
+
+
+@pytest.mark.parametrize("objective", [TrajectoryBalance(), VarGrad(), ExpertIteration()])
+def test_learns_from_failures_says_whether_leaving_them_out_changes_the_loss(objective):
+    log_z_N = LOG_Z if objective.needs_log_z else None
+    whole = objective(TrajectoryBatch(LOG_PF, LOG_R, GROUP, PROVED, log_z_N))
+    proofs = objective(
+        TrajectoryBatch(
+            LOG_PF[PROVED],
+            LOG_R[PROVED],
+            GROUP[PROVED],
+            PROVED[PROVED],
+            log_z_N[PROVED] if log_z_N is not None else None,
+        )
+    )
+    assert (whole.item() != proofs.item()) == objective.learns_from_failures
+
+
+@pytest.mark.parametrize("objective", [TrajectoryBalance, VarGrad])
+def test_unknown_regression_loss_is_refused(objective):
+    with pytest.raises(ConfigError, match=r"loss\.regression=cube"):
+        objective("cube")
