@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
 
+from ntp.workflow.sweep.launcher import SlurmLauncherConfig
+
 _OF_EXECUTOR = ("submitit_folder", "max_num_timeout", "wait")
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="schema", node=SlurmLauncherConfig)
 
 
 class SlurmLauncher(BaseSubmititLauncher):

@@ -6,31 +6,49 @@ import os
 import signal
 import sys
 import time
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 # Read when torch is imported: threads that spin for long starve the provers they share the cores with, and
 # threads that never spin wake too late for the small matrices of a small model.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-import hydra
-from hydra.errors import InstantiationException
-from omegaconf import DictConfig
-
-from ntp.config.register import CONFIG_DIR, register
-from ntp.errors import NtpError, PreemptedError
-
-register()
+from ntp.config.choices import check_choices, help_text
+from ntp.config.paths import CONFIG_DIR
+from ntp.errors import ConfigError, NtpError, PreemptedError
 
 # A partition's GraceTime is seconds to minutes.
 _SLURM_ENDS_JOBS_WITHIN_S = 600.0
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
-def main(cfg: DictConfig) -> float | None:
-    """Compose the config, hand it to its task, and turn the user's errors into one line."""
+
+def main() -> None:
+    """Answer `--help`, or run Hydra on the command line."""
+    arguments = sys.argv[1:]
+    if "--help" in arguments or "-h" in arguments:
+        print(help_text(CONFIG_DIR))
+        return
     try:
-        # These import torch: after the config has been found to be sound.
+        check_choices(arguments, CONFIG_DIR)
+    except ConfigError as error:
+        _fail(f"error: {error}", 1)
+    # Hydra and its plugins take seconds to import.
+    import hydra
+
+    from ntp.config.register import register
+
+    register()
+    hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")(run)()
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Hand a composed config to the engine, and turn the user's errors into one line."""
+    from hydra.errors import InstantiationException
+
+    try:
+        # These import torch: after the config has been composed without an error.
         from ntp.workflow.runner import run_task
         from ntp.workflow.sweep.jobs import is_job, run_job
 

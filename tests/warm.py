@@ -46,13 +46,15 @@ def become(request: dict) -> None:
 
 if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
+    import pkgutil
+
+    import ntp.tasks
     from ntp.importing import import_to_stay
-    from ntp.workflow.runner import REPORTS, TASKS
 
     # A fork neither looks through what is imported so nor copies it.
     import_to_stay("mlflow.store.tracking.sqlalchemy_store")
-    for _name in (*TASKS.values(), *REPORTS):
-        import_to_stay(f"ntp.tasks.{_name}")
+    for _module in pkgutil.iter_modules(ntp.tasks.__path__):
+        import_to_stay(f"ntp.tasks.{_module.name}")
     assert threading.active_count() == 1, "a fork has only this thread, and the locks that the others hold"
     if (_request := serve()) is not None:
         become(_request)

@@ -28,9 +28,8 @@ from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import InitError
 from ntp.search.driver import search_theorems
-from ntp.tasks.searches import best_first_search, sampling_search
-from ntp.tasks.selection import load_policy, sample_theorems
-from ntp.tasks.shards import num_tactics
+from ntp.tasks.builders import best_first_search, load_policy, sampling_search
+from ntp.tasks.selection import num_tactics, sample_theorems
 from ntp.types import Theorem
 
 
@@ -88,7 +87,7 @@ def main() -> None:
         for record in records
         if record.theorem.id in costs
     ]
-    write_recording(Recording(arguments.overrides, num_tactics(cfg), round(startup_s, 1), found))
+    write_recording(Recording(arguments.overrides, num_tactics(cfg.search), round(startup_s, 1), found))
     print(f"{FIXTURE}: {len(found)} theorems")
 
 

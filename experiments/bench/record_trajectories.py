@@ -23,7 +23,7 @@ from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.pool import EnvPool
 from ntp.modules.rollout import Group, RolloutConfig, sample_groups
 from ntp.policy.factory import TinyPolicyFactory
-from ntp.tasks.selection import policy_directory
+from ntp.tasks.needs import inner
 from ntp.types import Status
 
 NUM_THEOREMS = 100
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("policy", type=Path)
     arguments = parser.parse_args()
-    policy = TinyPolicyFactory().load(policy_directory(arguments.policy))
+    policy = TinyPolicyFactory().load(inner(arguments.policy, "policy"))
     records = list(Dataset.load(arguments.dataset).records.values())
     theorems = [r.theorem for r in records if r.closing == "Qed" and len(r.steps) <= MAX_PROOF_STEPS]
     rng = random.Random(SEED)

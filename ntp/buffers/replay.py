@@ -49,7 +49,7 @@ class ReplayBuffer:
         ConfigError: The capacity is below 1.
     """
 
-    def __init__(self, capacity: int = 32) -> None:
+    def __init__(self, capacity: int) -> None:
         if capacity < 1:
             raise ConfigError(f"buffer.capacity={capacity} keeps no proof: give at least 1")
         self._capacity = capacity

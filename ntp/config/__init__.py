@@ -1,1 +1,1 @@
-"""Structured-config schemas of every Hydra group."""
+"""The config: its sections, the schemas of declared options, and composing it."""

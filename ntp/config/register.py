@@ -1,4 +1,4 @@
-"""Makes the schemas known to Hydra and composes configs."""
+"""Registers the root schema and resolvers with Hydra, and composes configs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from ntp.config.schemas import SCHEMAS, Config
-
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
-CONFIG_DIR = PROJECT_ROOT / "conf"
+from ntp.config.paths import CONFIG_DIR, PROJECT_ROOT
+from ntp.config.root import Config
 
 
 @functools.cache
 def register() -> None:
-    """Store every schema and resolver. Safe to call again."""
+    """Store the schema of the whole config and every resolver. Safe to call again."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for (group, name), schema in SCHEMAS.items():
-        package = "search." + name.removeprefix("schema_") if group == "search" else None
-        store.store(group=group, name=name, node=schema, package=package)
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
     OmegaConf.register_new_resolver("fast_precision", fast_precision, replace=True)
     OmegaConf.register_new_resolver("shards", shards, replace=True)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ntp.types import Crashed, Exceeded, ProofState, Proved, Reached, Theorem, Timeout, Transition
 
@@ -168,3 +169,13 @@ def _depths(root: ProofState, steps: Iterable[Transition]) -> dict[str, int]:
                 depths[reached] = depths[key] + 1
                 frontier.append(reached)
     return depths
+
+
+def attempts_file(directory: Path, split: str) -> Path:
+    """The file of the attempts on a part of the split, in the directory of a mining run."""
+    return directory / f"attempts-{split}.jsonl"
+
+
+def mined_files(directory: Path, split: str) -> list[Path]:
+    """The files of all that was mined on a part of the split, in order: of a mining run or a shard of one."""
+    return sorted((directory / "parts").glob(f"mined-{split}-*.jsonl"))

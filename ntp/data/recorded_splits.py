@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ntp.data.dataset import Dataset
 from ntp.data.drawing import draw_files
-from ntp.data.splits import Split, load_split, save_split, sealed
+from ntp.data.splits import Split, SplitOptions, load_split, save_split, sealed
 from ntp.errors import DataError
 
 GIVEN = "given"
@@ -56,7 +56,12 @@ def recorded_kinds(dataset: Dataset) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (dataset.directory / _FOLDER).glob("*.json")))
 
 
-def load_recorded_split(dataset: Dataset, kind: str, seed: int = 0, verifier_fraction: float = 0.0) -> Split:
+def load_recorded_split(
+    dataset: Dataset,
+    kind: str,
+    seed: int = SplitOptions.seed,
+    verifier_fraction: float = SplitOptions.verifier_fraction,
+) -> Split:
     """A split that a data set brings along.
 
     Args:

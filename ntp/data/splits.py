@@ -22,7 +22,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ntp.data.dataset import Dataset
@@ -71,14 +71,36 @@ class Split:
     content_hash: str = ""
 
 
+@dataclass(frozen=True)
+class SplitOptions:
+    """How theorems are split into train, verifier, val and test.
+
+    Attributes:
+        kind: `random` by file; for a benchmark one of its own kinds, `random` or `novel_premises`; `given` for
+            statements.
+        seed: Seed of the split.
+        val_fraction: Share of theorems for validation.
+        test_fraction: Share of theorems for the test.
+        test_files: Files of the test part, in place of a share.
+        verifier_fraction: Share of theorems that only verifiers are trained on, taken from the training part.
+    """
+
+    kind: str = "random"
+    seed: int = 0
+    val_fraction: float = 0.05
+    test_fraction: float = 0.1
+    test_files: list[str] = field(default_factory=list)
+    verifier_fraction: float = 0.0
+
+
 def make_split(
     records: Iterable[TheoremRecord],
-    kind: str = "random",
-    seed: int = 0,
-    val_fraction: float = 0.05,
-    test_fraction: float = 0.1,
+    kind: str = SplitOptions.kind,
+    seed: int = SplitOptions.seed,
+    val_fraction: float = SplitOptions.val_fraction,
+    test_fraction: float = SplitOptions.test_fraction,
     test_files: Sequence[str] = (),
-    verifier_fraction: float = 0.0,
+    verifier_fraction: float = SplitOptions.verifier_fraction,
 ) -> Split:
     """Split theorem records.
 
@@ -165,7 +187,7 @@ def load_or_make_split(
     val_fraction: float,
     test_fraction: float,
     test_files: Sequence[str] = (),
-    verifier_fraction: float = 0.0,
+    verifier_fraction: float = SplitOptions.verifier_fraction,
 ) -> Split:
     """The split of a data set, kept in its directory under a name made of the options.
 

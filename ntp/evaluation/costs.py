@@ -13,6 +13,7 @@ from ntp.envs.lean.positions import unpack_position
 from ntp.errors import DataError
 from ntp.evaluation.results import TheoremResult
 from ntp.jsonl import read_jsonl
+from ntp.workflow.shards import Cost
 
 # Names the estimate: raised when it changes, so that shards cut by another are not merged with these.
 ESTIMATE = 3
@@ -40,22 +41,6 @@ class TheoremTime:
 
     theorem: str
     wall_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a theorem is expected to cost, in any unit.
-
-    Attributes:
-        search: To search it once it is open, above 0.
-        file: Its source file.
-        replay: To replay the file up to it: what the last theorem of a file costs its shard, and the others
-            no more, for provers visit them last to first.
-    """
-
-    search: float
-    file: str = ""
-    replay: float = 0.0
 
 
 def expected_costs(records: Sequence[TheoremRecord], num_tactics: int) -> list[Cost]:

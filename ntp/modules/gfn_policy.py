@@ -72,11 +72,12 @@ class GFNPolicyModule(Learner):
         buffer: ReplayBuffer,
         optimizer: OptimizerFactory,
         verifiers: VerifierEnsemble | None = None,
-        log_z_lr: float = 1e-2,
-        keep_unsolved: float = 0.25,
-        warmup_steps: int = 0,
+        *,
+        log_z_lr: float,
+        keep_unsolved: float,
+        warmup_steps: int,
         decay_steps: int = 0,
-        seed: int = 0,
+        seed: int,
     ) -> None:
         super().__init__(optimizer, warmup_steps, decay_steps)
         self.policy = policy

@@ -48,7 +48,7 @@ class Learner(lightning.LightningModule):
         lockstep: Of sharded backbones; None where every process has all weights.
     """
 
-    def __init__(self, optimizer: OptimizerFactory, warmup_steps: int = 0, decay_steps: int = 0) -> None:
+    def __init__(self, optimizer: OptimizerFactory, warmup_steps: int, decay_steps: int = 0) -> None:
         super().__init__()
         self.strict_loading = False
         self._optimizer = optimizer

@@ -40,7 +40,7 @@ class RetrieverModule(Learner):
         corpus: PremiseCorpus,
         loss: ContrastiveLoss,
         optimizer: OptimizerFactory,
-        warmup_steps: int = 0,
+        warmup_steps: int,
         decay_steps: int = 0,
         encode_batch_size: int = 64,
     ) -> None:

@@ -47,7 +47,7 @@ class TinyPolicyFactory:
     num_layers: int = 4
     num_heads: int = 4
     intermediate_size: int = 688
-    max_state_tokens: int = 384
+    max_state_tokens: int = 256
     max_tactic_tokens: int = 48
     top_p: float = 1.0
     precision: Precision = "fp32"
@@ -104,6 +104,9 @@ class PretrainedPolicyFactory(PretrainedFactory):
     """
 
     template: str = "[GOAL]{state}[PROOFSTEP]"
+    max_tactic_tokens: int = 96
+    dtype: str = "bfloat16"
+    gradient_checkpointing: bool = True
     attn_implementation: str = "sdpa"
     stop: str | None = None
 

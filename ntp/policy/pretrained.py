@@ -42,7 +42,7 @@ class PretrainedFactory(ABC):
     name_or_path: str
     adapter: Mapping[str, Any] | None = None
     template: str = "{state}"
-    max_state_tokens: int = 768
+    max_state_tokens: int = 1024
     max_tactic_tokens: int = 128
     top_p: float = 1.0
     precision: Precision = "fp32"

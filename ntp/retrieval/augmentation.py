@@ -27,8 +27,8 @@ class Augmentation:
     """
 
     retriever: Retriever
-    num_premises: int = 100
-    max_bytes: int = 2048
+    num_premises: int
+    max_bytes: int
 
     def __post_init__(self) -> None:
         for name in ("num_premises", "max_bytes"):

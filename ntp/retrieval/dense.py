@@ -34,7 +34,7 @@ class DenseRetriever:
         encoder: DualEncoder,
         corpus: PremiseCorpus,
         vector_MD: NDArray[np.float32],
-        batch_size: int = 64,
+        batch_size: int,
     ) -> None:
         self._encoder = encoder
         self._corpus = corpus
@@ -61,7 +61,7 @@ def premise_vectors(
     encoder: DualEncoder,
     corpus: PremiseCorpus,
     cache: Path,
-    batch_size: int = 64,
+    batch_size: int,
     on_encoded: Callable[[int], object] = lambda num: None,  # noqa: ARG005
 ) -> NDArray[np.float32]:
     """The vectors of a corpus by an encoder, computed once and kept under `cache`.

@@ -39,7 +39,7 @@ class BM25Retriever:
         DataError: The index cannot be written or read back.
     """
 
-    def __init__(self, corpus: PremiseCorpus, cache: Path, k1: float = 2.5, b: float = 1.0) -> None:
+    def __init__(self, corpus: PremiseCorpus, cache: Path, k1: float, b: float) -> None:
         if not (k1 > 0 and 0 <= b <= 1):
             raise ConfigError(f"retrieval.k1={k1}, retrieval.b={b}: give k1 above 0 and b from 0 to 1")
         self._corpus = corpus

@@ -1,4 +1,4 @@
-"""A proposer that reads premises before the state."""
+"""Proposers that are no policies: a fixed list of tactics, and one that reads premises before the state."""
 
 from __future__ import annotations
 
@@ -37,3 +37,15 @@ class AugmentedProposer:
         return self._proposer.sample(
             [replace(request, state=state) for request, state in zip(requests, states, strict=True)]
         )
+
+
+class FixedTactics:
+    """Proposes the same tactics in every state: the i-th draw of a request gets the i-th, cyclically."""
+
+    def __init__(self, tactics: Sequence[str]) -> None:
+        self.tactics = tuple(tactics)
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
+        """One tactic per draw, whatever the state."""
+        num = len(self.tactics)
+        return [[Tactic(self.tactics[i % num]) for i in range(len(r.draws))] for r in requests]

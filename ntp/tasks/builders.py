@@ -1,31 +1,262 @@
-"""Retrievers from configuration."""
+"""Builds what tasks work with, from a config and the directories of the stages they need."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from hydra.utils import instantiate
+from omegaconf import MISSING, DictConfig
 
+from ntp.data.attempts import AttemptRecord, attempts_file
 from ntp.data.dataset import Dataset
-from ntp.errors import ConfigError
+from ntp.data.examples import LabelledState, decided_states, labelled_states
+from ntp.errors import CheckpointError, ConfigError, DataError
+from ntp.jsonl import read_jsonl
+from ntp.policy.policy import TacticPolicy
+from ntp.policy.requests import SamplingParams
 from ntp.retrieval.augmentation import Augmentation
 from ntp.retrieval.base import Retriever
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.dense import DenseRetriever, premise_vectors
 from ntp.retrieval.dual_encoder import DualEncoder
 from ntp.retrieval.lexical import BM25Retriever
+from ntp.search.base import Budget
+from ntp.search.best_first import BestFirstSearch
+from ntp.search.sampling import SamplingSearch
+from ntp.seeding import derive_seed
+from ntp.tasks.needs import inner, run_config
 from ntp.tracking.progress import ProgressReporter
+from ntp.types import ProofState, Theorem
+from ntp.verifier.ensemble import VerifierEnsemble
+
+Inputs = Mapping[str, Path]
+SearchOf = Callable[[Theorem, ProofState], SamplingSearch | BestFirstSearch]
 
 
-def load_augmentation(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]) -> Augmentation | None:
+@dataclass(frozen=True)
+class SearchOptions:
+    """The searches of an evaluation.
+
+    Attributes:
+        score: What best-first search is guided by: `policy`, `verifier` or `mixed` (both).
+        verifier_weight: Weight of the verifiers' log-probability, where they guide.
+        sampling: Independent samples, if chosen.
+        best_first: Best-first search, if chosen.
+    """
+
+    score: str = "policy"
+    verifier_weight: float = 1.0
+    sampling: Any = MISSING
+    best_first: Any = MISSING
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """Independent samples of whole proofs.
+
+    Attributes:
+        num_samples: Trajectories per theorem.
+        max_depth: Most tactics in a trajectory.
+        temperature: Sampling temperature.
+        max_env_steps: Most tactics sent to the prover per theorem; null for no limit.
+        max_seconds: Most seconds per theorem; null for no limit. A limit that is reached makes results depend
+            on the machine.
+    """
+
+    num_samples: int = 32
+    max_depth: int = 8
+    temperature: float = 1.0
+    max_env_steps: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class BestFirstOptions:
+    """Best-first search.
+
+    Attributes:
+        samples_per_expansion: Tactics sampled each time a node is expanded.
+        max_expansions: Most expansions per theorem.
+        expansion_price: Nats taken off a node's priority for each earlier expansion of it.
+        length_exponent: How a path's log-probability is normalised (0: sum, 1: mean per tactic).
+        max_depth: States at this depth are not expanded.
+        temperature: Sampling temperature.
+        max_env_steps: Most tactics sent to the prover per theorem; null for no limit.
+        max_seconds: Most seconds per theorem; null for no limit. A limit that is reached makes results depend
+            on the machine.
+    """
+
+    samples_per_expansion: int = 8
+    max_expansions: int = 60
+    expansion_price: float = 1.0
+    length_exponent: float = 0.0
+    max_depth: int = 16
+    temperature: float = 1.0
+    max_env_steps: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class RetrievalOptions:
+    """Premises that are put in front of states.
+
+    Attributes:
+        name: Which retriever: `none`, `bm25` or `dense`.
+        num_premises: Premises retrieved for a state.
+        max_bytes: Longest state with premises in front of it, in bytes.
+        k1: BM25's saturation of term frequency.
+        b: BM25's normalisation by length.
+        checkpoint: Output directory of a training run of the dense retriever.
+        experiment: What trains it where there is no checkpoint.
+        overrides: Overrides of that experiment.
+        name_or_path: A pretrained dual encoder that is used as it is, in place of both.
+        batch_size: Texts encoded at once.
+        corpus: Folder of a LeanDojo Benchmark whose premises are used for data that has none.
+    """
+
+    name: str = MISSING
+    num_premises: int = 100
+    max_bytes: int = 2048
+    k1: float = 2.5
+    b: float = 1.0
+    checkpoint: str | None = None
+    experiment: str | None = "retriever"
+    overrides: list[str] = field(default_factory=list)
+    name_or_path: str | None = None
+    batch_size: int = 64
+    corpus: str | None = None
+
+
+def load_policy(cfg: DictConfig, path: Path, model: DictConfig | None = None) -> TacticPolicy:
+    """A policy to be used as it is: in evaluation mode, on the GPU where there is one.
+
+    Args:
+        cfg: The config.
+        path: Directory of a policy, or of the run that trained it.
+        model: Its model and prompt; `cfg.model` if None.
+
+    Raises:
+        CheckpointError: `path` holds no policy, or one that does not fit the model.
+    """
+    return _ready(instantiate(cfg.model if model is None else model).load(inner(path, "policy")))
+
+
+def load_arm(cfg: DictConfig, node: DictConfig, path: Path | None) -> TacticPolicy:
+    """The policy of a node of `PolicyOptions` with its own model and prompt.
+
+    Args:
+        cfg: The config of the evaluation.
+        node: The node.
+        path: Directory of its weights; None for a pretrained model that is used as it is.
+
+    Raises:
+        CheckpointError: The directory holds no policy, or one that does not fit the model.
+    """
+    if path is None:
+        return _ready(instantiate(node.model).create(()))
+    model = node.model
+    if model is None and node.experiment is not None and node.checkpoint is None:
+        trained = run_config(path)
+        if trained is None:
+            raise CheckpointError(f"{path} has no config.yaml: it is no output directory of a training run")
+        model = trained.model
+    return load_policy(cfg, path, model)
+
+
+def _ready(policy: TacticPolicy) -> TacticPolicy:
+    policy = policy.eval()
+    # Quantised weights are on the GPU since they were read, and cannot be moved.
+    if torch.cuda.is_available() and not policy.is_quantized:
+        policy.to("cuda")
+    return policy
+
+
+def priority_weights(search: DictConfig) -> tuple[float, float]:
+    """Weights of the policy's log-probability and of the verifiers', as `search.score` says.
+
+    Raises:
+        ConfigError: It is unknown.
+    """
+    weight = float(search.verifier_weight)
+    weights = {"policy": (1.0, 0.0), "verifier": (0.0, weight), "mixed": (1.0, weight)}
+    if search.score not in weights:
+        raise ConfigError(f"search.score={search.score} is unknown: choose one of {', '.join(weights)}")
+    return weights[search.score]
+
+
+def sampling_search(options: DictConfig, seed: int) -> Callable[[Theorem, ProofState], SamplingSearch]:
+    """Makes searches by independent samples, from a config of `SamplingOptions`."""
+    budget = Budget(options.num_samples * options.max_depth, options.max_env_steps, options.max_seconds)
+
+    def make(theorem: Theorem, root: ProofState) -> SamplingSearch:
+        params = [
+            SamplingParams(derive_seed(seed, "sampling", theorem.id, i), options.temperature)
+            for i in range(options.num_samples)
+        ]
+        return SamplingSearch(theorem, root, params, options.max_depth, budget)
+
+    return make
+
+
+def best_first_search(
+    options: DictConfig, seed: int, weights: tuple[float, float] = (1.0, 0.0)
+) -> Callable[[Theorem, ProofState], BestFirstSearch]:
+    """Makes best-first searches from a config of `BestFirstOptions`, with weights of policy and verifiers."""
+    budget = Budget(
+        options.samples_per_expansion * options.max_expansions, options.max_env_steps, options.max_seconds
+    )
+
+    def make(theorem: Theorem, root: ProofState) -> BestFirstSearch:
+        return BestFirstSearch(
+            theorem,
+            root,
+            budget,
+            options.samples_per_expansion,
+            options.expansion_price,
+            options.length_exponent,
+            options.max_depth,
+            options.temperature,
+            derive_seed(seed, "best_first", theorem.id),
+            *weights,
+        )
+
+    return make
+
+
+def load_labelled(directory: Path, split: str) -> list[LabelledState]:
+    """The labelled states of a part of the split, from the directory of a mining run.
+
+    Raises:
+        DataError: None of them has both a correct and an incorrect tactic.
+    """
+    path = attempts_file(directory, split)
+    states = labelled_states(read_jsonl(path, AttemptRecord))
+    if not decided_states(states):
+        raise DataError(f"{path}: no state has both a correct and an incorrect tactic; mine more theorems")
+    return states
+
+
+def load_verifiers(cfg: DictConfig, inputs: Inputs) -> VerifierEnsemble:
+    """The ensemble of the stage `verifier` on the policy of `backbone`.
+
+    Raises:
+        CheckpointError: They do not fit, or one of them cannot be read.
+    """
+    backbone = load_policy(cfg, inputs["backbone"])
+    return VerifierEnsemble.load(backbone, inner(inputs["verifier"], "verifier"))
+
+
+def load_augmentation(cfg: DictConfig, dataset: Dataset, inputs: Inputs) -> Augmentation | None:
     """What puts premises in front of states; None where states are read as they are.
 
     The premises are those of the stage `corpus` where there is one, else those of the data set.
 
     Raises:
-        ConfigError: `cfg.retrieval` is not known or out of range.
+        ConfigError: `cfg.retrieval` is unknown or out of range.
         CheckpointError: The dense retriever cannot be read.
     """
     options = cfg.retrieval
@@ -36,10 +267,8 @@ def load_augmentation(cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Pa
     return Augmentation(retriever, options.num_premises, options.max_bytes)
 
 
-def load_retriever(
-    name: str, cfg: DictConfig, corpus: PremiseCorpus, inputs: Mapping[str, Path]
-) -> Retriever:
-    """A retriever over a corpus, its index kept beside the data set that has the premises.
+def load_retriever(name: str, cfg: DictConfig, corpus: PremiseCorpus, inputs: Inputs) -> Retriever:
+    """A retriever over a corpus, its index kept with the data set that has the premises.
 
     Args:
         name: `bm25` or `dense`.
@@ -48,7 +277,7 @@ def load_retriever(
         inputs: Directories of the stages `dataset` or `corpus` and, for `dense`, `retriever`.
 
     Raises:
-        ConfigError: The name is not known, or an option is out of range.
+        ConfigError: The name is unknown, or an option is out of range.
         CheckpointError: The dense retriever cannot be read.
     """
     options, cache = cfg.retrieval, inputs.get("corpus", inputs["dataset"]) / "indices"
@@ -56,14 +285,9 @@ def load_retriever(
         return BM25Retriever(corpus, cache, options.k1, options.b)
     if name != "dense":
         raise ConfigError(f"retrieval={name} is unknown: choose none, bm25 or dense")
-    encoder = DualEncoder.load(options.name_or_path or _inner(inputs["retriever"])).eval()
+    encoder = DualEncoder.load(options.name_or_path or inner(inputs["retriever"], "retriever")).eval()
     if torch.cuda.is_available():
         encoder.to("cuda")
     with ProgressReporter("index", len(corpus), "premises") as progress:
         vectors = premise_vectors(encoder, corpus, cache, options.batch_size, progress.advance)
     return DenseRetriever(encoder, corpus, vectors, options.batch_size)
-
-
-def _inner(path: Path) -> Path:
-    """Where the encoder lies in what a user or a stage gives: itself, or the `retriever` folder of a run."""
-    return path / "retriever" if (path / "retriever").is_dir() else path

@@ -1,8 +1,9 @@
-"""How the jobs of a sweep stand that was submitted earlier."""
+"""Reports the state of the jobs of a sweep that was submitted earlier."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -10,6 +11,18 @@ from omegaconf import DictConfig
 from ntp.errors import ConfigError
 from ntp.workflow.sweep.jobs import report
 from ntp.workflow.sweep.records import JOB_FILE, read_jobs
+from ntp.workflow.task import Report
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """The sweep that `task=collect` reports.
+
+    Attributes:
+        directory: What the sweep printed last; null for the latest one in `paths.outputs`.
+    """
+
+    directory: str | None = None
 
 
 def run(cfg: DictConfig) -> None:
@@ -33,3 +46,6 @@ def _latest(cfg: DictConfig) -> Path:
     sweeps = Path(cfg.paths.outputs) / "sweeps"
     # Not by reading what is in them: an old one may be of a schema that is not read any more.
     return max((path.parent.parent for path in sweeps.glob(f"*/*/{JOB_FILE}")), default=sweeps)
+
+
+TASK = Report("collect", run)

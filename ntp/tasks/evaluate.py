@@ -1,10 +1,10 @@
-"""Evaluate policies on held-out theorems, beside tactics that need no policy."""
+"""Evaluate policies on held-out theorems, next to tactics that need no policy."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -13,8 +13,9 @@ from rich.console import Console
 
 from ntp.data.dataset import Dataset
 from ntp.envs.pool import EnvPool
-from ntp.errors import InitError
+from ntp.errors import ConfigError, InitError
 from ntp.evaluation.assess import TheoremRun, assess
+from ntp.evaluation.costs import ESTIMATE
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremResult
 from ntp.jsonl import read_jsonl, write_jsonl
@@ -23,21 +24,34 @@ from ntp.retrieval.augmentation import Augmentation
 from ntp.search.base import Critic, Proposer
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
-from ntp.search.fixed import FixedTactics
-from ntp.search.proposers import AugmentedProposer
+from ntp.search.proposers import AugmentedProposer, FixedTactics
 from ntp.search.sampling import SamplingSearch
-from ntp.tasks.builders import load_augmentation
-from ntp.tasks.choices import priority_weights
-from ntp.tasks.parts import Part, num_done, parts_of
-from ntp.tasks.policies import load_policy
-from ntp.tasks.searches import best_first_search, sampling_search
-from ntp.tasks.selection import sample_theorems
-from ntp.tasks.shards import shard_of
-from ntp.tasks.verifiers import load_verifiers
+from ntp.tasks.builders import (
+    best_first_search,
+    load_arm,
+    load_augmentation,
+    load_verifiers,
+    priority_weights,
+    sampling_search,
+)
+from ntp.tasks.needs import (
+    PolicyOptions,
+    add_dataset,
+    add_retrieval,
+    add_verifier,
+    refuse_lent_premises,
+    require_prover,
+    retrieval_reads,
+)
+from ntp.tasks.selection import Part, num_done, parts_of, sample_theorems, shard_of
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import ProofState, Theorem
 from ntp.verifier.ensemble import EnsembleCritic
 from ntp.workflow.context import Context
+from ntp.workflow.plan import Needs
+from ntp.workflow.shards import merge_shards
+from ntp.workflow.stage import read
+from ntp.workflow.task import Sharding, Task
 
 # By prover. Each is one attempt at the whole proof.
 ONE_SHOT_TACTICS = {
@@ -49,6 +63,68 @@ AnySearch = SamplingSearch | BestFirstSearch
 
 
 @dataclass(frozen=True)
+class EvaluationOptions:
+    """Which policies are evaluated on which theorems.
+
+    Attributes:
+        shard: The shard `i/n` to make, i from 0.
+        num_shards: Number of shards to merge.
+        costs: Directory of an earlier run, whose times say how to divide theorems evenly among shards.
+        split: Part of the split.
+        max_theorems: Most theorems; null for all.
+        one_shot_tactics: Tactics tried alone as whole proofs, the floor of every report; null for those that
+            users of the prover try first, empty for none.
+        policies: The policies by name, each a model with its prompt and weights.
+        baseline: Name of the policy that the others are compared with.
+        comparisons: Further pairs of policies to compare, by name.
+        bootstrap_samples: Resamples behind every interval.
+    """
+
+    shard: str | None = None
+    num_shards: int | None = None
+    costs: str | None = None
+    split: str = "test"
+    max_theorems: int | None = None
+    one_shot_tactics: list[str] | None = None
+    policies: dict[str, PolicyOptions] = field(default_factory=dict)
+    baseline: str | None = None
+    comparisons: list[list[str]] = field(default_factory=list)
+    bootstrap_samples: int = 2000
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A policy of an evaluation, trained with one seed.
+
+    Attributes:
+        name: Name of the policy, with the seed where it has several: `gfn@1`.
+        key: Where its node is in the config.
+        node: Its node, of `PolicyOptions`.
+        overrides: What the seed adds to the overrides of its experiment.
+    """
+
+    name: str
+    key: str
+    node: DictConfig
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def role(self) -> str:
+        """The name under which its directory is found."""
+        return f"policy/{self.name}"
+
+
+def arms(cfg: DictConfig) -> Iterator[Arm]:
+    """The policies of an evaluation, one for each seed."""
+    for name, node in cfg.evaluation.policies.items():
+        key = f"evaluation.policies.{name}"
+        if not node.seeds:
+            yield Arm(str(name), key, node)
+        for seed in node.seeds:
+            yield Arm(f"{name}@{seed}", key, node, (f"{node.seed_key}={seed}",))
+
+
+@dataclass(frozen=True)
 class Method:
     """A proposer with a search.
 
@@ -56,7 +132,7 @@ class Method:
         name: In tables and metrics.
         make_proposer: Loads it.
         make_search: Builds the search of a theorem.
-        make_critic: Loads what guides the search beside the proposer, if anything does.
+        make_critic: Loads what guides the search in addition to the proposer, if anything does.
         independent: Whether attempts are independent samples, as pass@k asks.
     """
 
@@ -68,14 +144,14 @@ class Method:
 
 
 def run(context: Context) -> dict[str, float]:
-    """Search with every method, verify every proof again, write results and report.
+    """Search with every method, check every proof again, write results and report.
 
     A part of a method's theorems is kept as soon as it is done, so that a resumed run does not repeat it.
     """
     cfg, options = context.cfg, context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
     records = sample_theorems(cfg, dataset, options.split, options.max_theorems)
-    theorems = [record.theorem for record in records[shard_of(cfg, records)]]
+    theorems = [record.theorem for record in records[shard_of(options, cfg.search, records)]]
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
     augmentation = load_augmentation(cfg, dataset, context.inputs)
@@ -94,7 +170,8 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
     cfg, options = context.cfg, context.cfg.evaluation
     num_theorems = len({result.theorem for result in results})
     title = f"{cfg.name}: {num_theorems} held-out theorems"
-    report = build_report(title, results, options.baseline, cfg.seed, options.bootstrap_samples)
+    comparisons = [(str(first), str(second)) for first, second in options.comparisons]
+    report = build_report(title, results, options.baseline, cfg.seed, options.bootstrap_samples, comparisons)
     context.write({"report.md": markdown(report), "report.html": page(report)})
     for name in report.groups:
         context.mlflow.log_artifact(context.directory / results_file(name))
@@ -115,38 +192,44 @@ def methods(
 
     Policies read what `augmentation` retrieves, if there is one.
     """
-    tactics = one_shot_tactics(cfg)
     found: list[Method] = []
-    if tactics:
-        draws = [SamplingParams(0)] * len(tactics)
-        found.append(
-            Method(
-                "one_shot",
-                lambda: FixedTactics(tactics),
-                lambda theorem, root: SamplingSearch(theorem, root, draws, max_depth=1),
-                independent=False,
-            )
-        )
-    for name in cfg.evaluation.policies:
+    if tactics := one_shot_tactics(cfg):
+        found.append(_fixed("one_shot", tactics))
+    for arm in arms(cfg):
+        if arm.node.tactics is not None:
+            found.append(_fixed(arm.name, list(arm.node.tactics)))
+            continue
 
-        def load(role: str = f"policy/{name}") -> Proposer:
-            policy = load_policy(cfg, inputs[role])
+        def load(arm: Arm = arm) -> Proposer:
+            policy = load_arm(cfg, arm.node, inputs.get(arm.role))
             return AugmentedProposer(policy, augmentation) if augmentation else policy
 
         if "sampling" in cfg.search:
-            found.append(Method(name, load, sampling_search(cfg.search.sampling, cfg.seed), independent=True))
+            search = sampling_search(cfg.search.sampling, cfg.seed)
+            found.append(Method(arm.name, load, search, independent=True))
         if "best_first" in cfg.search:
-            make_search = best_first_search(cfg.search.best_first, cfg.seed, priority_weights(cfg.search))
+            policy, at, seed = arm.name.partition("@")
             found.append(
                 Method(
-                    f"{name}_best_first",
+                    f"{policy}_best_first{at}{seed}",
                     load,
-                    make_search,
+                    best_first_search(cfg.search.best_first, cfg.seed, priority_weights(cfg.search)),
                     independent=False,
                     make_critic=lambda: _load_critic(cfg, inputs),
                 )
             )
     return found
+
+
+def _fixed(name: str, tactics: Sequence[str]) -> Method:
+    """Every tactic alone, as a whole proof."""
+    params = [SamplingParams(0)] * len(tactics)
+    return Method(
+        name,
+        lambda: FixedTactics(tactics),
+        lambda theorem, root: SamplingSearch(theorem, root, params, max_depth=1),
+        independent=False,
+    )
 
 
 def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
@@ -158,7 +241,7 @@ def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
 def evaluate(
     method: Method, theorems: Sequence[Theorem], make_env: Callable, directory: Path
 ) -> list[TheoremResult]:
-    """One method's results, read from `directory` as far as they are there."""
+    """One method's results; those that `directory` has already are read."""
     path = directory / results_file(method.name)
     if not path.exists():
         parts = parts_of(directory, method.name, theorems)
@@ -170,7 +253,7 @@ def evaluate(
 
 
 def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> None:
-    """Search every theorem of the parts that are not there, and verify in fresh provers what was found."""
+    """Search the theorems of parts that are not done, and check what was found in fresh provers."""
     missing = [part for part in parts if not part.path.exists()]
     if not missing:
         return
@@ -206,3 +289,65 @@ def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:
         search.usage.num_env_steps,
         search.usage.cost_s,
     )
+
+
+def merge(context: Context) -> dict[str, float]:
+    """Merge shards into what one run would have made.
+
+    Raises:
+        DataError: A theorem is missing, occurs twice, or was not asked for.
+    """
+    options = context.cfg.evaluation
+    dataset = Dataset.load(context.inputs["dataset"])
+    records = sample_theorems(context.cfg, dataset, options.split, options.max_theorems)
+    names = [record.theorem.id for record in records]
+    shards = [context.inputs[f"shard/{index}"] for index in range(options.num_shards)]
+    results: list[TheoremResult] = []
+    for file in (results_file(method.name) for method in methods(context.cfg, context.inputs)):
+        merged = merge_shards(names, (read_jsonl(shard / file, TheoremResult) for shard in shards))
+        write_jsonl(context.directory / file, merged)
+        results += merged
+    return report_results(context, results)
+
+
+def _reads(cfg: DictConfig) -> dict:
+    values = read(cfg, "data.split", "seed", "model", "env", "search", "evaluation")
+    if _is_guided(cfg):
+        values |= read(cfg, "aggregation")
+    return values | retrieval_reads(cfg)
+
+
+def _needs(needs: Needs) -> None:
+    add_dataset(needs)
+    add_retrieval(needs)
+    for arm in arms(needs.cfg):
+        node = arm.node
+        as_it_is = node.model is not None and node.experiment is None and node.checkpoint is None
+        if node.tactics is None and not as_it_is:
+            sections = {} if node.model is None else {"model": node.model}
+            needs.add_from(node, arm.role, arm.key, arm.overrides, **sections)
+    if _is_guided(needs.cfg):
+        add_verifier(needs)
+
+
+def _check(cfg: DictConfig) -> None:
+    require_prover(cfg)
+    refuse_lent_premises(cfg)
+    priority_weights(cfg.search)
+    for pair in cfg.evaluation.comparisons:
+        if len(pair) != 2:
+            raise ConfigError(f"evaluation.comparisons: {list(pair)} is no pair of policies")
+
+
+def _is_guided(cfg: DictConfig) -> bool:
+    return cfg.search.score != "policy"
+
+
+TASK = Task(
+    name="evaluate",
+    run=run,
+    reads=_reads,
+    needs=_needs,
+    check=_check,
+    sharding=Sharding("evaluation", merge, ESTIMATE),
+)

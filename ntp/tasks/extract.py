@@ -3,15 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ntp.data.coq.extract import extract
+from ntp.data.dataset import METADATA, Dataset
 from ntp.data.lean.import_benchmark import import_leandojo, import_statements
+from ntp.data.splits import SplitOptions
+from ntp.errors import ConfigError
 from ntp.workflow.context import Context
+from ntp.workflow.digest import path_digest
+from ntp.workflow.stage import read
+from ntp.workflow.task import Task
+
+
+@dataclass(frozen=True)
+class CoqDataOptions:
+    """Coq sources: those of `env.root`, or the standard library.
+
+    Attributes:
+        include: Globs of the files to extract, relative to the project's root.
+        exclude: Globs of files to leave out of those.
+        split: How theorems are split.
+        num_extract_workers: Provers that extract at the same time.
+        source: Where data comes from.
+    """
+
+    include: list[str] = MISSING
+    exclude: list[str] = field(default_factory=list)
+    split: SplitOptions = field(default_factory=SplitOptions)
+    num_extract_workers: int = 2
+    source: str = "coq"
+
+
+@dataclass(frozen=True)
+class LeanDojoDataOptions:
+    """A LeanDojo Benchmark.
+
+    Attributes:
+        path: Its folder.
+        split: How theorems are split: `kind` is `random` or `novel_premises`.
+        source: Where data comes from.
+    """
+
+    path: str = MISSING
+    split: SplitOptions = field(default_factory=SplitOptions)
+    source: str = "leandojo"
+
+
+@dataclass(frozen=True)
+class StatementsDataOptions:
+    """Statements without proofs.
+
+    Attributes:
+        path: A file.
+        header: Text before statements that have no header of their own.
+        split: How theorems are split: that of the file.
+        source: Where data comes from.
+    """
+
+    path: str = MISSING
+    header: str = ""
+    split: SplitOptions = field(default_factory=lambda: SplitOptions(kind="given"))
+    source: str = "statements"
+
+
+# By where the data comes from: what the data set depends on, in addition to the content of `data.path`.
+_READS = {
+    "coq": ("data.include", "data.exclude", "env.root", "env.load_paths", "env.coqidetop"),
+    "leandojo": ("data.source",),
+    "statements": ("data.source", "data.header"),
+}
 
 
 def run(context: Context) -> dict[str, float]:
@@ -45,3 +111,35 @@ SOURCES: dict[str, Callable[[DictConfig, Path], dict[str, float]]] = {
     "leandojo": _import_leandojo,
     "statements": _import_statements,
 }
+
+
+def source_key(cfg: DictConfig) -> dict[str, Any]:
+    """Everything that the data set of a config depends on, as plain values.
+
+    Raises:
+        ConfigError: `data.source` is unknown, or `data.path` is not given or does not exist.
+    """
+    source = cfg.data.source
+    if source not in _READS:
+        raise ConfigError(f"data.source={source} is unknown: choose data=coq_core, leandojo, minif2f, ...")
+    key = read(cfg, *_READS[source])
+    return key if source == "coq" else {**key, "content": path_digest(_existing(cfg))}
+
+
+def _existing(cfg: DictConfig) -> Path:
+    if OmegaConf.is_missing(cfg.data, "path"):
+        raise ConfigError("data.path is missing: say where the data is, data.path=PATH")
+    path = Path(cfg.data.path)
+    if not path.exists():
+        raise ConfigError(f"data.path={cfg.data.path} does not exist, seen from {Path.cwd()}")
+    return path
+
+
+def dataset_tag(directory: Path) -> dict[str, str]:
+    """The hash of the data set in a directory, as an MLflow tag; none if there is no data set."""
+    if not (directory / METADATA).is_file():
+        return {}
+    return {"dataset": Dataset.load(directory).metadata.content_hash}
+
+
+TASK = Task(name="extract", run=run, reads=source_key, tags=dataset_tag)

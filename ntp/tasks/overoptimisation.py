@@ -1,4 +1,4 @@
-"""Compare what policies made of their verifiers: proxy against kernel along training."""
+"""Measure over-optimisation of verifiers: their scores against the kernel's verdict along training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import asdict
 from rich.console import Console
 
 from ntp.evaluation.overoptimisation import METRICS, Curve, flat, gaps, markdown, plot
+from ntp.tasks.needs import add_arms
 from ntp.tracking.runs import metric_history
 from ntp.workflow.context import Context
+from ntp.workflow.stage import read
+from ntp.workflow.task import Task
 
 
 def run(context: Context) -> dict[str, float]:
@@ -34,3 +37,6 @@ def run(context: Context) -> dict[str, float]:
     context.write(texts)
     Console().print(texts["report.md"], highlight=False, soft_wrap=True)
     return flat(curves)
+
+
+TASK = Task(name="overoptimisation", run=run, reads=lambda cfg: read(cfg, "study"), needs=add_arms)

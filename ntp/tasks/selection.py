@@ -1,8 +1,10 @@
-"""From a data set on disk to what training and evaluation work on; without Torch, so that it is at hand."""
+"""From a data set on disk to what training and evaluation work on; imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,20 +14,23 @@ from ntp.data.recorded_splits import load_recorded_split, recorded_kinds
 from ntp.data.records import TheoremRecord
 from ntp.data.splits import Split, load_or_make_split
 from ntp.errors import ConfigError, DataError
+from ntp.evaluation.costs import expected_costs, recorded_costs
 from ntp.retrieval.augmentation import Augmentation
 from ntp.seeding import derive_seed
+from ntp.types import Theorem
+from ntp.workflow.shards import Shard
 
 
 def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
     """The split that `cfg.data.split` describes, kept beside the data set; a benchmark's is its own.
 
     Raises:
-        DataError: There is no such split, or its sides cannot be had.
+        DataError: There is no such split, or it does not fit the data.
     """
     chosen = cfg.data.split
     if recorded_kinds(dataset):
         if chosen.test_files:
-            raise DataError("the data comes split: data.split.test_files cannot choose its test side")
+            raise DataError("the data comes split: data.split.test_files cannot choose its test part")
         return load_recorded_split(dataset, chosen.kind, chosen.seed, chosen.verifier_fraction)
     options = OmegaConf.to_container(chosen, resolve=True)
     assert isinstance(options, dict)
@@ -73,34 +78,96 @@ def posable_theorems(records: Sequence[TheoremRecord], max_steps: int | None = N
     return [r for r in posable if max_steps is None or len(r.steps) <= max_steps]
 
 
-def sample_theorems(cfg: DictConfig, dataset: Dataset, side: str, num: int | None) -> list[TheoremRecord]:
-    """At most `num` provable theorems of a side of the split, in order of file and position.
+def sample_theorems(cfg: DictConfig, dataset: Dataset, split: str, num: int | None) -> list[TheoremRecord]:
+    """At most `num` theorems of a part of the split that can be posed, in order of file and position.
 
     Which ones is a function of the split's seed: samples of different sizes contain one another.
 
     Raises:
         DataError: There is none.
     """
-    records = posable_theorems(dataset.select(side_of(load_split(cfg, dataset), side)))
-    require_theorems(records, f"in the {side} split")
+    records = posable_theorems(dataset.select(part_of(load_split(cfg, dataset), split)))
+    require_theorems(records, f"in the {split} split")
     chosen = sorted(records, key=lambda r: derive_seed(cfg.data.split.seed, r.theorem.id))
     kept = {record.theorem.id for record in chosen[:num]}
     return [record for record in records if record.theorem.id in kept]
 
 
-def side_of(split: Split, side: str) -> tuple[str, ...]:
-    """The theorems of a side of the split, by id.
+def part_of(splits: Split, split: str) -> tuple[str, ...]:
+    """The theorems of a part of the split, by id.
+
+    Args:
+        splits: The split.
+        split: `train`, `verifier`, `val` or `test`.
 
     Raises:
-        ConfigError: There is no such side.
+        ConfigError: There is no such part.
     """
-    sides = {"train": split.train, "verifier": split.verifier, "val": split.val, "test": split.test}
-    if side not in sides:
-        raise ConfigError(f"{side} is no side of the split: choose one of {', '.join(sides)}")
-    return sides[side]
+    parts = {"train": splits.train, "verifier": splits.verifier, "val": splits.val, "test": splits.test}
+    if split not in parts:
+        raise ConfigError(f"there is no split {split}: choose one of {', '.join(parts)}")
+    return parts[split]
 
 
 def require_theorems(records: Sequence[TheoremRecord], what: str) -> None:
     """Raise `DataError` when there is nothing to work on."""
     if not records:
         raise DataError(f"no theorem {what}: widen data.include or change data.split")
+
+
+def shard_of(options: DictConfig, searches: DictConfig, records: Sequence[TheoremRecord]) -> slice:
+    """Which theorems are to be worked on: all, or those of the shard.
+
+    Args:
+        options: Section of the config with the options of sharding.
+        searches: Section of the config with the searches, `sampling` and `best_first`.
+        records: All theorems, those of a file in a row.
+
+    Raises:
+        ConfigError: There are more shards than theorems.
+        DataError: The recorded costs are of other theorems.
+    """
+    if options.shard is None:
+        return slice(None)
+    costs = expected_costs(records, num_tactics(searches))
+    if options.costs is not None:
+        costs = recorded_costs(Path(options.costs), records, costs)
+    return Shard.parse(options.shard).of(costs)
+
+
+def num_tactics(searches: DictConfig) -> int:
+    """About how many tactics searches sample for a theorem: most samples stop at their first."""
+    total = 1
+    if "sampling" in searches:
+        total += searches.sampling.num_samples
+    if "best_first" in searches:
+        total += searches.best_first.max_expansions * searches.best_first.samples_per_expansion
+    return total
+
+
+# Provers wait for the slowest theorem of a part, so parts are many times as long as there are provers.
+_PART_SIZE = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some neighbouring theorems, and the file that exists once they are done.
+
+    Long work on theorems is done in parts, each written as soon as it is done: a kill loses one part at most.
+    """
+
+    path: Path
+    theorems: Sequence[Theorem]
+
+
+def parts_of(directory: Path, name: str, theorems: Sequence[Theorem]) -> list[Part]:
+    """The parts of a piece of work, in order."""
+    return [
+        Part(directory / "parts" / f"{name}-{begin:06d}.jsonl", theorems[begin : begin + _PART_SIZE])
+        for begin in range(0, len(theorems), _PART_SIZE)
+    ]
+
+
+def num_done(parts: Sequence[Part]) -> int:
+    """Number of theorems in the parts that are done."""
+    return sum(len(part.theorems) for part in parts if part.path.exists())

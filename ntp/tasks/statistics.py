@@ -1,4 +1,4 @@
-"""Say what a data set holds, side by side."""
+"""Count what a data set holds, in each part of its split."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from rich.table import Table
 
 from ntp.data.dataset import Dataset
 from ntp.data.statistics import SideStatistics, dataset_statistics, flat, repeated_statements
+from ntp.tasks.needs import add_dataset
 from ntp.tasks.selection import load_split
 from ntp.workflow.context import Context
+from ntp.workflow.stage import read
+from ntp.workflow.task import Task
 
 NUM_HEADS = 20
 
@@ -45,7 +48,7 @@ def head_metrics(statistics: SideStatistics) -> dict[str, int]:
 
 
 def numbers_table(title: str, sides: Mapping[str, SideStatistics], repeated: Mapping[str, int]) -> Table:
-    """A row for each number, a column for each side."""
+    """A row for each number, a column for each part of the split."""
     table = Table(title=title)
     table.add_column("")
     metrics = {side: statistics.metrics() for side, statistics in sides.items()}
@@ -72,3 +75,6 @@ def _shown(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+TASK = Task(name="statistics", run=run, reads=lambda cfg: read(cfg, "data.split"), needs=add_dataset)

@@ -1,16 +1,19 @@
-"""Train what the config's module trains, on every device and node that the trainer is given."""
+"""Training, the same for everything that is trained, on every device and node that the trainer is given."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.model_helpers import is_overridden
@@ -20,21 +23,27 @@ from ntp.data.dataset import Dataset
 from ntp.errors import ConfigError
 from ntp.experimental.sharded_strategy import ShardedStrategy
 from ntp.experimental.sharding import require_shardable
-from ntp.tasks.learners import LEARNERS
+from ntp.modules.learner import Learner
 from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
 from ntp.tracking.lightning import TrainingProgress
 from ntp.tracking.processes import local_rank
 from ntp.workflow.context import Context
 from ntp.workflow.placement import is_sharded
 
+Build = Callable[[DictConfig, Dataset, Mapping[str, Path]], tuple[Learner, lightning.LightningDataModule]]
 
-def run(context: Context) -> dict[str, float]:
-    """Train until the trainer's limits, from the last checkpoint when there is one, and save the policy.
+
+def train(build: Build, context: Context) -> dict[str, float]:
+    """Train until the trainer's limits, from the last checkpoint if there is one, and save what was trained.
+
+    Args:
+        build: Makes the module and its data from the config, the data set and the directories of other needs.
+        context: The stage.
 
     Raises:
         CheckpointError: The last checkpoint is for another model.
-        ConfigError: The trainer cannot have what it is told of (devices, say), or the model cannot be shared
-            out among processes.
+        ConfigError: The trainer does not take its options (devices that do not exist, say), or the model
+            cannot be sharded.
     """
     started = time.monotonic()
     _quieten_lightning()
@@ -59,8 +68,7 @@ def run(context: Context) -> dict[str, float]:
         use_distributed_sampler=False,
     )
     dataset = Dataset.load(context.inputs["dataset"])
-    context.mlflow.set_tags({"dataset": dataset.metadata.content_hash})
-    module, datamodule = LEARNERS[cfg.module.name](cfg, dataset, context.inputs)
+    module, datamodule = build(cfg, dataset, context.inputs)
     if is_sharded(cfg):
         require_shardable(module.backbones())
     try:
@@ -80,6 +88,18 @@ def run(context: Context) -> dict[str, float]:
     }
 
 
+def check_training(cfg: DictConfig) -> None:
+    """Raise `ConfigError` for options that the trainer or the optimizer does not have."""
+    for section in ("trainer", "optimizer"):
+        target = get_object(cfg[section]._target_)
+        parameters = inspect.signature(target).parameters
+        unknown = [str(key) for key in cfg[section] if key not in parameters and not str(key).startswith("_")]
+        if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            raise ConfigError(
+                f"unknown key {section}.{unknown[0]}: {cfg[section]._target_} has {', '.join(parameters)}"
+            )
+
+
 def _make_trainer(cfg: DictConfig, **others: Any) -> lightning.Trainer:
     options = OmegaConf.to_container(cfg.trainer, resolve=True)
     if is_sharded(cfg):
@@ -90,7 +110,7 @@ def _make_trainer(cfg: DictConfig, **others: Any) -> lightning.Trainer:
         if not isinstance(error.__cause__, MisconfigurationException):
             raise
         reason = " ".join(str(error.__cause__).split())
-        raise ConfigError(f"trainer: {reason} (task=doctor says what there is)") from None
+        raise ConfigError(f"trainer: {reason} (task=doctor lists what this machine has)") from None
 
 
 def _quieten_lightning() -> None:

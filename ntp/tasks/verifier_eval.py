@@ -1,4 +1,4 @@
-"""Evaluate verifiers on kernel-labelled attempts at held-out theorems, beside the backbone's own scores."""
+"""Evaluate verifiers on kernel-labelled attempts at held-out theorems, next to the backbone's own scores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ntp.evaluation.inspection import RELIABILITY_FILE
 from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, WorstCase
-from ntp.tasks.policies import load_policy
-from ntp.tasks.verifiers import labelled_side, load_verifiers
+from ntp.tasks.builders import load_labelled, load_policy, load_verifiers
+from ntp.tasks.needs import add_arms, add_attempts, add_policy, verifier_split
 from ntp.tracking.progress import ProgressReporter
 from ntp.verifier.assessment import Labels, assess, reliability_curve
 from ntp.verifier.calibration import Calibration, calibrate
@@ -23,6 +23,9 @@ from ntp.verifier.ensemble import VerifierEnsemble
 from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.scoring import TacticScores, backbone_scores, score_tactics
 from ntp.workflow.context import Context
+from ntp.workflow.plan import Needs
+from ntp.workflow.stage import read
+from ntp.workflow.task import Task
 
 AGGREGATIONS: Mapping[str, Aggregation] = {
     "mean": Mean(),
@@ -31,17 +34,17 @@ AGGREGATIONS: Mapping[str, Aggregation] = {
 }
 
 
-# A name in tables, with what it says about tactics and how that is listened to.
-Judge = tuple[str, TacticScores, Calibration, Aggregation]
+# A name in tables, with its scores of tactics, their calibration and how those of several heads become one.
+Scorer = tuple[str, TacticScores, Calibration, Aggregation]
 
 
 def run(context: Context) -> dict[str, float]:
-    """Score the test side's attempts with every verifier of the study, write tables, curves and a plot."""
+    """Score attempts of the test split with every verifier of the study; write tables, curves and a plot."""
     cfg, inputs = context.cfg, context.inputs
-    test = labelled_side(inputs["test_attempts"], "test")
+    test = load_labelled(inputs["test_attempts"], "test")
     labels = Labels.of(test)
     backbone = load_policy(cfg, inputs["policy"])
-    val = labelled_side(inputs["attempts"], "val")
+    val = load_labelled(inputs["attempts"], "val")
     runs: dict[str, list[dict[str, float]]] = {}
     curves: dict[str, list[list[dict[str, float]]]] = {}
     for name, scores, calibration, aggregation in chain(
@@ -65,8 +68,8 @@ def run(context: Context) -> dict[str, float]:
     return flat(runs)
 
 
-def _verifiers(context: Context, test: Sequence[LabelledState]) -> Iterator[Judge]:
-    """Every verifier with every seed; an ensemble in each way of listening to it."""
+def _verifiers(context: Context, test: Sequence[LabelledState]) -> Iterator[Scorer]:
+    """Every verifier with every seed; an ensemble with every aggregation."""
     cfg, inputs = context.cfg, context.inputs
     for name in cfg.study.variants:
         for seed in cfg.study.seeds:
@@ -86,10 +89,20 @@ def _score(name: str, ensemble: VerifierEnsemble, states: Sequence[LabelledState
 
 def _backbone(
     backbone: TacticPolicy, val: Sequence[LabelledState], test: Sequence[LabelledState]
-) -> Iterator[Judge]:
+) -> Iterator[Scorer]:
     """The policy's own likelihood as the score, whole and per token, calibrated like a verifier's."""
     known = Labels.of(val)
     scores_val, scores_test = backbone_scores(backbone, val), backbone_scores(backbone, test)
     for name, length_exponent in (("backbone", 0.0), ("backbone per token", 1.0)):
         features = ScoreFeatures("likelihood", length_exponent)
         yield name, scores_test, calibrate(scores_val, known.label_N, known.num_tried_N, features), Mean()
+
+
+def _needs(needs: Needs) -> None:
+    add_policy(needs)
+    add_attempts(needs, "attempts", verifier_split(needs.cfg), "val")
+    add_attempts(needs, "test_attempts", "test")
+    add_arms(needs)
+
+
+TASK = Task(name="verifier_eval", run=run, reads=lambda cfg: read(cfg, "seed", "study"), needs=_needs)

@@ -9,34 +9,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from ntp.data.dataset import METADATA, Dataset
+from ntp.config.root import COMPARED, HANDED_ON
 from ntp.tracking.mlflow import Run
 from ntp.tracking.run_dir import git_commit
-from ntp.workflow.stage import READS, Stage
-
-# What runs are compared by, as far as they read it; options of the command line come on top.
-_COMPARED = (
-    "seed",
-    "model",
-    "model.name_or_path",
-    "module.seed",
-    "module.batch_size",
-    "module.num_heads",
-    "loss",
-    "reward",
-    "optimizer.lr",
-    "trainer.max_steps",
-)
-# What any stage may have read by the stages that it needs.
-_HANDED_ON = ("data", "policy", "verifier", "retrieval", "study")
-# Of an output directory, what was trained.
-_TRAINED = ("policy", "verifier", "retriever")
+from ntp.workflow.stage import Stage
 
 
 def describe(run: Run, stage: Stage, inputs: Mapping[str, Path]) -> None:
     """Log what is known before a stage is made: parameters, config, git commit, hash of the data set."""
     tags = {"git_commit": git_commit(), "stage": stage.key}
-    run.set_tags(tags | dataset_tag(inputs.get("dataset")))
+    for role, need in reversed(list(stage.needs.items())):  # the first one's tags count
+        tags |= need.task.tags(inputs[role])
+    run.set_tags(tags)
     run.log_params(parameters(stage))
     run.log_artifact(stage.directory / "config.yaml")
 
@@ -44,8 +28,9 @@ def describe(run: Run, stage: Stage, inputs: Mapping[str, Path]) -> None:
 def keep(run: Run, stage: Stage, summary: Mapping[str, float]) -> None:
     """Log what a stage has made: its summary, the hash of a data set, weights that are small."""
     run.log_summary(summary)
-    run.set_tags(dataset_tag(stage.directory))
-    for folder in (stage.directory / name for name in _TRAINED):
+    run.set_tags(dict(stage.task.tags(stage.directory)))
+    if stage.task.weights is not None:
+        folder = stage.directory / stage.task.weights
         if folder.is_dir() and _size_mb(folder) <= stage.cfg.tracking.max_adapter_mb:
             run.log_artifact(folder)
 
@@ -56,17 +41,11 @@ def parameters(stage: Stage) -> dict[str, str]:
     Values are those of the stage itself, which need not be those of the stage that was asked for. A section
     is told by its name or its class.
     """
-    compared = [name for name in _COMPARED if _is_in(name, READS[stage.kind])]
-    asked = [name for name in _command_line() if _is_in(name, (*READS[stage.kind], *_HANDED_ON))]
+    reads = tuple(stage.task.reads(stage.cfg))
+    compared = [name for name in COMPARED if _is_in(name, reads)]
+    asked = [name for name in _command_line() if _is_in(name, (*reads, *HANDED_ON))]
     values = {name: _label(OmegaConf.select(stage.cfg, name)) for name in (*compared, *asked)}
     return {"task": stage.kind} | {name: value for name, value in values.items() if value is not None}
-
-
-def dataset_tag(directory: Path | None) -> dict[str, str]:
-    """The hash of the data set in a directory, as a tag; none when there is no data set."""
-    if directory is None or not (directory / METADATA).is_file():
-        return {}
-    return {"dataset": Dataset.load(directory).metadata.content_hash}
 
 
 def _command_line() -> list[str]:

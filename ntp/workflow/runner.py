@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.config.check import reject_unknown_keys, require_experiment
-from ntp.importing import import_to_stay
 from ntp.tracking.mlflow import MlflowRun, Run
 from ntp.tracking.owner import slurm_restarts
 from ntp.tracking.processes import await_main, is_main
@@ -21,29 +19,7 @@ from ntp.workflow.placement import require_placement
 from ntp.workflow.plan import plan
 from ntp.workflow.record import describe, keep
 from ntp.workflow.stage import Stage
-
-# By the kind of a stage, the module of `ntp.tasks` whose `run` makes it and returns its summary. Imported
-# late: Torch and Lightning take seconds, and many tasks do without.
-TASKS = {
-    "extract": "extract",
-    "statistics": "statistics",
-    "sft": "train",
-    "gfn": "train",
-    "mine": "mine",
-    "verifier": "train",
-    "retriever": "train",
-    "evaluate": "evaluate",
-    "merge": "merge",
-    "verifier_eval": "verifier_eval",
-    "retrieval_eval": "retrieval_eval",
-    "overoptimisation": "overoptimisation",
-}
-
-# What is only printed.
-REPORTS = ("doctor", "collect")
-
-# What all processes of a distributed run work on; the main one does the rest alone.
-_DISTRIBUTED = "train"
+from ntp.workflow.task import Report, task_of
 
 console = Console(stderr=True, quiet=not is_main())
 
@@ -57,11 +33,10 @@ def run_task(cfg: DictConfig) -> float | None:
     Raises:
         NtpError: Something the user can mend.
     """
-    if cfg.task.name in REPORTS:
-        # No experiment names it: what it prints is kept nowhere.
-        cfg.name = cfg.task.name
+    if isinstance(task := task_of(cfg), Report):
+        cfg.name = task.name  # no experiment names it
         reject_unknown_keys(cfg)
-        _load(cfg.task.name)(cfg)
+        task.run(cfg)
         return None
     return finish(stage_of(cfg))
 
@@ -137,7 +112,7 @@ def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[
         tracking.uri, tracking.experiment, directory, directory.name, tracking.parent_run_id
     ) as run:
         describe(run, stage, inputs)
-        summary = _load(TASKS[stage.kind])(Context(stage.cfg, directory, inputs, run))
+        summary = dict(stage.run(Context(stage.cfg, directory, inputs, run)))
         run_dir.write_summary(summary)
         keep(run, stage, summary)
     run_dir.mark_complete()
@@ -146,12 +121,7 @@ def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[
 
 def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool) -> dict[str, float]:
     """Take part in what the main process makes, as far as others can, and wait for the rest."""
-    task = TASKS[stage.kind]
-    if task == _DISTRIBUTED and lock.await_leader(lambda: stage.is_complete and not force):
-        _load(task)(Context(stage.cfg, stage.directory, inputs, Run()))
+    if stage.task.distributed and lock.await_leader(lambda: stage.is_complete and not force):
+        stage.run(Context(stage.cfg, stage.directory, inputs, Run()))
     await_main(stage.directory)
     return RunDir(stage.directory).read_summary()
-
-
-def _load(task: str) -> Callable[[Any], Any]:
-    return import_to_stay(f"ntp.tasks.{task}").run

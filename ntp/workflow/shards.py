@@ -1,20 +1,27 @@
 """Long work on theorems in shards: which theorems each shard has, and how the shards become one again.
 
-What a search finds depends on its theorem and the seeds alone, so what is merged equals what one run makes
-but for wall times. A shard is a run of neighbours, since neighbours share a file, which is loaded once.
+What a search finds depends on its theorem and the seeds alone, so merged results equal those of one run but
+for wall times. A shard is a run of neighbours, since neighbours share a file, which is loaded once.
+
+A section of the config has `shard`, the one to make, or `num_shards`, to merge them all. A command may give
+both, so that a sweep over the shards and the merge differ in nothing else.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from omegaconf import DictConfig
 
 from ntp.errors import ConfigError, DataError
-from ntp.evaluation.costs import Cost
+from ntp.workflow.digest import path_digest
 
 _NUM_HALVINGS = 50
 
@@ -27,6 +34,22 @@ class OfTheorem(Protocol):
 
 
 R = TypeVar("R", bound=OfTheorem)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a theorem is expected to cost, in any unit.
+
+    Attributes:
+        search: Cost of its search once it is open, above 0.
+        file: Its source file.
+        replay: Cost of replaying the file up to it. Provers visit theorems last to first, so a shard pays
+            this for the last theorem of each file only.
+    """
+
+    search: float
+    file: str = ""
+    replay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +163,45 @@ def merge_shards(theorem_ids: Sequence[str], parts: Iterable[Iterable[R]]) -> li
             )
     by_id = {record.theorem: record for record in records}
     return [by_id[name] for name in theorem_ids]
+
+
+def is_merge(options: DictConfig) -> bool:
+    """Whether a config asks for all shards, merged.
+
+    Args:
+        options: Section of the config with the options of sharding.
+    """
+    return options.num_shards is not None and options.shard is None
+
+
+def check_shards(cfg: DictConfig, section: str) -> None:
+    """Raise `ConfigError` if the options of sharding contradict each other or name no directory."""
+    shard, num_shards, costs = (cfg[section][key] for key in ("shard", "num_shards", "costs"))
+    if num_shards is not None and num_shards < 1:
+        raise ConfigError(f"{section}.num_shards={num_shards} must be at least 1")
+    if shard is not None and num_shards not in (None, Shard.parse(shard).count):
+        raise ConfigError(
+            f"{section}.shard={shard} is no shard of {section}.num_shards={num_shards}: leave one of them out"
+        )
+    if costs is not None and not Path(costs).is_dir():
+        raise ConfigError(f"{section}.costs={costs} is no directory: give that of an earlier run of the task")
+
+
+def shard_config(cfg: DictConfig, section: str, index: int) -> DictConfig:
+    """The config of one shard of a merge: what `SECTION.shard=INDEX/NUM` on the command line makes."""
+    other = copy.deepcopy(cfg)
+    other[section].shard = f"{index}/{cfg[section].num_shards}"
+    return other
+
+
+def shard_key(options: DictConfig, estimate: int) -> dict[str, Any]:
+    """What the choice of a shard's theorems depends on, in addition to the theorems.
+
+    Args:
+        options: Section of the config with the options of sharding.
+        estimate: Version of the cost estimate.
+    """
+    if options.shard is None:
+        return {}
+    costs = estimate if options.costs is None else path_digest(Path(options.costs))
+    return {"shard": options.shard, "costs": costs}

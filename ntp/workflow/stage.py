@@ -1,4 +1,4 @@
-"""Stages: what a result depends on, and where it is kept. `ntp.workflow.plan` says what a stage needs.
+"""Stages: what a result depends on, and where it is kept. `ntp.workflow.plan` finds what a stage needs.
 
 A stage is one task on one config. Its directory is named by a hash of everything its result depends on: the
 parts of the config that its task reads, the version of what tasks write, and the keys of the stages it needs.
@@ -10,44 +10,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ntp.tasks.shards import SECTIONS, is_merge, shard_key
-from ntp.tasks.sources import path_digest, plain, source_key
 from ntp.tracking.run_dir import is_complete
+from ntp.workflow.digest import path_digest
+from ntp.workflow.shards import is_merge, shard_key
+from ntp.workflow.task import Run, Task
 
-# Raised by whoever changes what a task writes or means, so that older results are not taken for new ones.
+# Raised with every change of what tasks write or mean, so that older results are not reused.
 FORMAT = 4
 
 # Where a trainer computes, which changes its results by rounding at most.
 PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
 
-# What the result of a task depends on.
-_LEARNING = ("data.split", "seed", "model", "module", "optimizer", "trainer")
-READS = {
-    "extract": (),
-    "statistics": ("data.split",),
-    "sft": _LEARNING,
-    "gfn": (*_LEARNING, "env", "loss", "reward"),
-    "mine": ("data.split", "seed", "model", "env", "mining"),
-    "verifier": (*_LEARNING, "loss"),
-    "retriever": (*_LEARNING, "loss"),
-    "evaluate": ("data.split", "seed", "model", "env", "search", "evaluation"),
-    "merge": ("data.split",),
-    "verifier_eval": ("seed", "study"),
-    "retrieval_eval": ("data.split",),
-    "overoptimisation": ("study",),
-}
-# And where premises are retrieved; the dense retriever itself is a stage that is needed.
-_RETRIEVAL = tuple(
-    f"retrieval.{key}" for key in ("name", "num_premises", "max_bytes", "k1", "b", "name_or_path")
-)
-RETRIEVING = ("sft", "evaluate", "retrieval_eval")
+# Options that name a model: the content of a local directory is part of the key.
+_WEIGHTS = "name_or_path"
+
+
+def read(cfg: DictConfig, *paths: str) -> dict[str, Any]:
+    """Parts of a config as plain values, by path."""
+    return {path: _plain(OmegaConf.select(cfg, path)) for path in paths}
 
 
 @dataclass(frozen=True)
@@ -55,48 +43,47 @@ class Stage:
     """One task on one config, with the stages it needs.
 
     Attributes:
+        task: The kind of stage.
         cfg: The whole config.
-        needs: By the name the task knows them under.
-        checkpoints: Directories given by the user in place of a stage.
+        needs: Stages by the role under which the task knows them.
+        checkpoints: Directories given by the user in place of a stage, by role.
     """
 
+    task: Task
     cfg: DictConfig
     needs: Mapping[str, Stage]
     checkpoints: Mapping[str, Path]
 
     @property
+    def is_merge(self) -> bool:
+        """Whether the stage merges its shards instead of running the task."""
+        return self.task.sharding is not None and is_merge(self.cfg[self.task.sharding.section])
+
+    @property
     def kind(self) -> str:
-        """The task's name; for training the module's, and `merge` for shards that become one."""
-        return kind_of(self.cfg)
+        """The task's name, with `merge` for shards that become one."""
+        return f"{self.task.name}/merge" if self.is_merge else self.task.name
+
+    @property
+    def run(self) -> Run:
+        """What makes the result."""
+        return self.task.sharding.merge if self.is_merge and self.task.sharding else self.task.run
 
     @cached_property
     def key(self) -> str:
-        """Hash of everything the result depends on."""
-        paths = list(READS[self.kind])
-        if self.kind == "evaluate" and "verifier" in (*self.needs, *self.checkpoints):
-            paths.append("aggregation")
-        if self.kind in RETRIEVING and self.cfg.retrieval.name != "none":
-            paths += _RETRIEVAL
-        section = SECTIONS.get(self.cfg.task.name)
-        if self.kind == "merge" and section is not None:
-            paths.append(section)
-        reads = {path: plain(OmegaConf.select(self.cfg, path)) for path in paths}
-        if section is not None:
-            # A result is the same whatever its shards are and will be.
+        """Hash of everything the result depends on, 12 hexadecimal digits."""
+        reads = self.task.reads(self.cfg)
+        reads["weights"] = {
+            path: path_digest(Path(name)) for path, name in _models(reads) if Path(name).is_dir()
+        }
+        if self.task.sharding is not None:
+            section = self.task.sharding.section
+            # A result does not depend on how it is or will be divided into shards.
             for name in ("shard", "num_shards", "costs"):
                 del reads[section][name]
-            reads |= shard_key(self.cfg[section])
-        if self.kind == "extract":
-            reads |= source_key(self.cfg)
-        reads["weights"] = {
-            path: path_digest(Path(name)) for path, name in _names(self.cfg, paths) if Path(name).is_dir()
-        }
+            reads |= shard_key(self.cfg[section], self.task.sharding.estimate)
         for name in PLACEMENT:
             reads.get("trainer", {}).pop(name, None)
-        if section == "mining":
-            # How many theorems of the other sides would be mined is no matter here.
-            wanted = reads["mining"]["num_theorems"]
-            reads["mining"]["num_theorems"] = {side: wanted.get(side) for side in self.cfg.mining.sides}
         needs = {name: stage.key for name, stage in self.needs.items()}
         given = {name: path_digest(path) for name, path in self.checkpoints.items()}
         content = json.dumps([FORMAT, self.kind, reads, needs, given], sort_keys=True)
@@ -109,19 +96,20 @@ class Stage:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the result is there."""
+        """Whether the result exists."""
         return is_complete(self.directory)
 
 
-def _names(cfg: DictConfig, paths: list[str]) -> list[tuple[str, str]]:
-    """The models that are read by name, which may be a directory whose content counts."""
-    named = [path if path.endswith(".name_or_path") else f"{path}.name_or_path" for path in paths]
-    found = [(path, OmegaConf.select(cfg, path)) for path in named]
-    return [(path, name) for path, name in found if isinstance(name, str)]
+def _models(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The models that are read by name anywhere in a nested value, by path."""
+    items = value.items() if isinstance(value, dict) else ()
+    for key, inner in items:
+        name = f"{path}.{key}" if path else str(key)
+        if name.rpartition(".")[2] == _WEIGHTS and isinstance(inner, str):
+            yield name, inner
+        else:
+            yield from _models(inner, name)
 
 
-def kind_of(cfg: DictConfig) -> str:
-    """The kind of the stage that a config asks for."""
-    if is_merge(cfg):
-        return "merge"
-    return cfg.module.name if cfg.task.name == "train" else cfg.task.name
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -19,7 +19,7 @@ def proof(*token_ids: tuple[int, ...], log_ref: float = -1.0, states: tuple[str,
 
 
 def test_the_same_tokens_are_kept_once():
-    buffer = ReplayBuffer()
+    buffer = ReplayBuffer(32)
     assert buffer.add("a", proof((1, 2), (3,)))
     assert not buffer.add("a", proof((1, 2), (3,)))
     assert buffer.add("a", proof((1,), (2, 3)))
@@ -62,7 +62,7 @@ def test_capacity_holds_and_no_path_of_states_is_lost_to_a_crowd(added, capacity
 
 
 def test_samples_are_distinct_uniform_and_a_function_of_the_seed():
-    buffer = ReplayBuffer()
+    buffer = ReplayBuffer(32)
     for token in range(5):
         buffer.add("a", proof((token,)))
     assert buffer.sample("a", 3, seed=1) == buffer.sample("a", 3, seed=1)
@@ -76,7 +76,7 @@ def test_samples_are_distinct_uniform_and_a_function_of_the_seed():
 
 
 def test_fewer_than_asked_for_and_exclusions():
-    buffer = ReplayBuffer()
+    buffer = ReplayBuffer(32)
     buffer.add("a", proof((1,)))
     buffer.add("a", proof((2,)))
     assert buffer.sample("nobody", 2, seed=0) == []

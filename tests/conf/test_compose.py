@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 
 from ntp.config.check import reject_unknown_keys, require_experiment
 from ntp.config.register import CONFIG_DIR, compose_config, experiment_names, register
-from ntp.config.schemas import SCHEMAS
 from ntp.errors import ConfigError
 
 ADDED = ("experiment", "sweep")  # with a plus, on top of a config that is whole
@@ -97,15 +96,9 @@ def test_a_run_without_an_experiment_lists_them():
         require_experiment(compose_config([]))
 
 
-def test_every_schema_is_used_by_a_yaml():
-    for group, name in SCHEMAS:
-        texts = [path.read_text() for path in (CONFIG_DIR / group).glob("*.yaml")]
-        assert any(f"[{name}, _self_]" in text for text in texts), f"{group}/{name}"
-
-
 @pytest.mark.parametrize(
     "override",
-    ["loss.penaltty=huber", "model.hiden_size=8", "trainer.max_step=3", "data.split.sed=1", "lr=1"],
+    ["loss.regresion=huber", "model.hiden_size=8", "trainer.max_step=3", "data.split.sed=1", "lr=1"],
 )
 def test_a_typo_names_the_key(override):
     with pytest.raises(ConfigCompositionException, match=override.split("=")[0]):
@@ -118,7 +111,7 @@ def test_a_wrong_type_names_the_key(override):
         compose_config(["name=test", override])
 
 
-@pytest.mark.parametrize("override", ["+loss.penaltty=huber", "+data.split.sead=1", "+lr=1"])
+@pytest.mark.parametrize("override", ["+loss.regresion=huber", "+data.split.sead=1", "+lr=1"])
 def test_a_forced_typo_names_the_group(override):
     cfg = compose_config(["name=test", override])
     with pytest.raises(ConfigError, match=r"unknown key .*(group|the config)"):
@@ -131,7 +124,8 @@ def test_a_typo_in_a_yaml_fails(tmp_path, monkeypatch):
     from ntp.config import register
 
     shutil.copytree(CONFIG_DIR, tmp_path / "conf")
-    (tmp_path / "conf/loss/tb.yaml").write_text("defaults: [schema, _self_]\n\npenaltty: huber\n")
+    path = tmp_path / "conf/loss/tb.yaml"
+    path.write_text(f"{path.read_text()}\nregresion: huber\n")
     monkeypatch.setattr(register, "CONFIG_DIR", tmp_path / "conf")
     with pytest.raises(ConfigCompositionException, match="loss/tb"):
         compose_config(["name=test", "loss=tb"])

@@ -54,6 +54,15 @@ STATES = [
     for name, pair in zip("abcde", PAIRS, strict=True)
 ]
 
+ENSEMBLE = {
+    "features": ScoreFeatures("joint", 0.0),
+    "bootstrap": True,
+    "clip_norm": 1.0,
+    "diversity": 0.0,
+    "warmup_steps": 0,
+    "seed": 0,
+}
+
 
 def make_policy():
     sizes = {"vocab_size": 300, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "intermediate_size": 48}
@@ -79,7 +88,7 @@ def make_sft(adapt=False):
 def make_verifier():
     verifier = VerifierModel(make_policy(), HeadSettings(3, r=4, alpha=8, seed=0))
     reference = reference_log_probs(verifier, STATES)
-    module = VerifierEnsembleModule(verifier, DirectPreference(0.5), reference, ADAM, seed=0)
+    module = VerifierEnsembleModule(verifier, DirectPreference(0.5), reference, ADAM, **ENSEMBLE)
     return module, LabelledStateDataModule(STATES, STATES, batch_size=5, seed=0)
 
 
@@ -93,10 +102,12 @@ def make_gfn(objective, adapt=False, reward=None):
         objective,
         reward or KernelReward(),
         RolloutConfig(num_on_policy=5, num_tempered=2, num_replay=2, max_depth=3),
-        ReplayBuffer(),
+        ReplayBuffer(32),
         ADAM,
         make_ensemble(oracle) if reward else None,
         keep_unsolved=0.3,
+        log_z_lr=1e-2,
+        warmup_steps=0,
         seed=1,
     )
     return module, TheoremDataModule(oracle.THEOREMS, oracle.make_env, len(oracle.THEOREMS), seed=0)

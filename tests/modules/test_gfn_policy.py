@@ -39,9 +39,9 @@ def build(oracle, objective=VarGrad, behaviour=MIXED, reference=None, **kwargs) 
         objective(),
         KernelReward(),
         behaviour,
-        ReplayBuffer(),
+        ReplayBuffer(32),
         partial(torch.optim.AdamW, lr=1e-3),
-        **{"keep_unsolved": 1.0, "log_z_lr": 0.1, **kwargs},
+        **{"keep_unsolved": 1.0, "log_z_lr": 0.1, "warmup_steps": 0, "seed": 0, **kwargs},
     )
 
 

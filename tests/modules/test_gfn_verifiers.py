@@ -58,10 +58,13 @@ def step(oracle, ensemble, reward, monkeypatch):
         objective,
         reward,
         BEHAVIOUR,
-        ReplayBuffer(),
+        ReplayBuffer(32),
         partial(torch.optim.AdamW, lr=1e-3),
         ensemble,
         keep_unsolved=1.0,
+        log_z_lr=1e-2,
+        warmup_steps=0,
+        seed=0,
     )
     seen = []
     monkeypatch.setattr(

@@ -5,7 +5,7 @@ from ntp.modules.human_proofs import HumanProof, add_human_proofs
 
 
 def test_proofs_are_encoded_scored_and_kept_once(oracle):
-    policy, buffer = oracle.make_policy(seed=0), ReplayBuffer()
+    policy, buffer = oracle.make_policy(seed=0), ReplayBuffer(32)
     proofs = [
         HumanProof("a", ("⊢ a", "⊢ a b"), ("b", "a")),
         HumanProof("a", ("⊢ a",), ("a b",)),
@@ -20,7 +20,7 @@ def test_proofs_are_encoded_scored_and_kept_once(oracle):
 
 
 def test_a_tactic_the_policy_cannot_say_leaves_its_proof_out(oracle):
-    buffer = ReplayBuffer()
+    buffer = ReplayBuffer(32)
     too_long = HumanProof("b", ("⊢ b",), ("a b a",))
     assert add_human_proofs(buffer, [too_long], oracle.make_policy(seed=0), oracle.PRIOR) == 0
     assert len(buffer) == 0

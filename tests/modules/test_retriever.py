@@ -61,7 +61,7 @@ def make_module(corpus, loss, lr=1e-2, seed=0):
         seed=seed,
     )
     encoder = factory.create([*corpus.documents, *WORDS.values()])
-    return RetrieverModule(encoder, corpus, loss, partial(torch.optim.AdamW, lr=lr))
+    return RetrieverModule(encoder, corpus, loss, partial(torch.optim.AdamW, lr=lr), warmup_steps=0)
 
 
 def fit(module, corpus, examples, directory, max_steps, ckpt_path=None):
@@ -96,7 +96,7 @@ def test_training_reaches_perfect_recall_where_words_do_not_help(loss, num_steps
 
     module.save(tmp_path)
     encoder = DualEncoder.load(tmp_path / "retriever").eval()
-    retriever = DenseRetriever(encoder, corpus, premise_vectors(encoder, corpus, tmp_path / "cache"))
+    retriever = DenseRetriever(encoder, corpus, premise_vectors(encoder, corpus, tmp_path / "cache", 64), 64)
     assert assess(retriever, examples) == {
         "recall_at_1": 1.0,
         "recall_at_10": 1.0,

@@ -73,10 +73,12 @@ def test_a_step_of_tuning_moves_every_trainable_parameter(byt5, oracle, objectiv
         objective(),
         KernelReward(),
         RolloutConfig(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3),
-        ReplayBuffer(),
+        ReplayBuffer(32),
         partial(torch.optim.AdamW, lr=1e-3),
         keep_unsolved=1.0,
         log_z_lr=0.1,
+        warmup_steps=0,
+        seed=0,
     )
     before = {name: p.detach().clone() for name, p in module.named_parameters()}
     prior = [p.clone() for p in reference.parameters()]

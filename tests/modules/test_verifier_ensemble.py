@@ -10,6 +10,7 @@ from ntp.losses.preference import CorrectLikelihood, DirectPreference, LabelCros
 from ntp.models.heads import HeadSettings
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule, clip_heads
 from ntp.policy.factory import TinyPolicyFactory
+from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import reference_log_probs, score_tactics
 
@@ -25,6 +26,15 @@ STATES = [
 TEXTS = [text for s in STATES for text in (s.state, *s.tactics)]
 LABEL_N = torch.tensor([label for s in STATES for label in s.labels])
 
+ENSEMBLE = {
+    "features": ScoreFeatures("joint", 0.0),
+    "bootstrap": True,
+    "clip_norm": 1.0,
+    "diversity": 0.0,
+    "warmup_steps": 0,
+    "seed": 0,
+}
+
 
 def make_verifier(num_heads, seed=0):
     sizes = {"vocab_size": 300, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "intermediate_size": 48}
@@ -38,7 +48,7 @@ def make_module(verifier, objective=None, **options):
         objective or DirectPreference(0.5),
         reference_log_probs(verifier, STATES),
         partial(torch.optim.AdamW, lr=5e-3),
-        **options,
+        **{**ENSEMBLE, **options},
     )
     module.log = lambda *args, **kwargs: None
     return module

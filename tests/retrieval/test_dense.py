@@ -32,7 +32,7 @@ def test_retrieval_is_brute_force_over_what_each_theorem_can_see(random_project,
 def test_no_state_is_no_work(small_corpus, tiny_encoder, tmp_path):
     corpus, _ = small_corpus
     encoder = tiny_encoder(corpus.documents).eval()
-    retriever = DenseRetriever(encoder, corpus, premise_vectors(encoder, corpus, tmp_path))
+    retriever = DenseRetriever(encoder, corpus, premise_vectors(encoder, corpus, tmp_path, 64), 64)
     assert retriever.retrieve([], [], 3) == []
 
 
@@ -41,26 +41,26 @@ def test_vectors_are_kept_until_the_corpus_or_the_encoder_changes(
 ):
     corpus, records = small_corpus
     encoder = tiny_encoder(corpus.documents).eval()
-    first = premise_vectors(encoder, corpus, tmp_path)
+    first = premise_vectors(encoder, corpus, tmp_path, 64)
     (directory,) = tmp_path.iterdir()
     np.save(directory / "vectors.npy", first + 1)  # to be told apart from vectors computed anew
     done = []
-    assert premise_vectors(encoder, corpus, tmp_path, on_encoded=done.append) == pytest.approx(first + 1)
+    assert premise_vectors(encoder, corpus, tmp_path, 64, on_encoded=done.append) == pytest.approx(first + 1)
     assert done == [len(corpus)]
     changed = list(corpus.premises)
     changed[2] = build.premise(changed[2].full_name, changed[2].file, changed[2].span.begin, "Lemma other.")
     other = PremiseCorpus(changed, [build.file("a.v"), build.file("b.v", "a.v")], records)
-    assert premise_vectors(encoder, other, tmp_path)[3] == pytest.approx(first[3], abs=1e-5)
+    assert premise_vectors(encoder, other, tmp_path, 64)[3] == pytest.approx(first[3], abs=1e-5)
     before = encoder.model.shared.weight.detach().clone()
     with torch.no_grad():
         encoder.model.shared.weight[5, 3] += 0.5
-    premise_vectors(encoder, corpus, tmp_path)
+    premise_vectors(encoder, corpus, tmp_path, 64)
     assert len(list(tmp_path.iterdir())) == 3
     (directory / "vectors.npy").write_bytes(b"1")
     with torch.no_grad():
         encoder.model.shared.weight.copy_(before)
     with pytest.raises(DataError, match=r"is corrupt .*delete it"):
-        premise_vectors(encoder, corpus, tmp_path)
+        premise_vectors(encoder, corpus, tmp_path, 64)
 
 
 def test_an_interrupted_index_leaves_nothing(small_corpus, tiny_encoder, tmp_path):
@@ -70,5 +70,5 @@ def test_an_interrupted_index_leaves_nothing(small_corpus, tiny_encoder, tmp_pat
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        premise_vectors(tiny_encoder(corpus.documents).eval(), corpus, tmp_path, on_encoded=interrupt)
+        premise_vectors(tiny_encoder(corpus.documents).eval(), corpus, tmp_path, 64, on_encoded=interrupt)
     assert list(tmp_path.iterdir()) == []

@@ -69,33 +69,33 @@ def test_scores_and_order_are_those_of_the_formula_over_accessible_premises(
 
 def test_a_state_of_unknown_words_still_gets_premises(small_corpus, tmp_path):
     corpus, records = small_corpus
-    (found,) = BM25Retriever(corpus, tmp_path).retrieve(["zzz qqq"], [records[0].theorem], 3)
+    (found,) = BM25Retriever(corpus, tmp_path, 2.5, 1.0).retrieve(["zzz qqq"], [records[0].theorem], 3)
     assert [hit.number for hit in found] == [0, 1, 2]
-    (found,) = BM25Retriever(corpus, tmp_path).retrieve([""], [records[0].theorem], 3)
+    (found,) = BM25Retriever(corpus, tmp_path, 2.5, 1.0).retrieve([""], [records[0].theorem], 3)
     assert len(found) == 3
 
 
 def test_the_index_is_kept_and_made_anew_for_other_premises_or_options(small_corpus, build, tmp_path):
     corpus, records = small_corpus
-    BM25Retriever(corpus, tmp_path)
+    BM25Retriever(corpus, tmp_path, 2.5, 1.0)
     (first,) = tmp_path.iterdir()
     times = {p.name: p.stat().st_mtime_ns for p in first.iterdir()}
-    BM25Retriever(corpus, tmp_path)
+    BM25Retriever(corpus, tmp_path, 2.5, 1.0)
     assert {p.name: p.stat().st_mtime_ns for p in first.iterdir()} == times
-    BM25Retriever(corpus, tmp_path, b=0.5)
-    BM25Retriever(PremiseCorpus(corpus.premises[1:], [build.file("a.v")], records), tmp_path)
+    BM25Retriever(corpus, tmp_path, 2.5, b=0.5)
+    BM25Retriever(PremiseCorpus(corpus.premises[1:], [build.file("a.v")], records), tmp_path, 2.5, 1.0)
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_errors_say_what_to_do(small_corpus, tmp_path):
     corpus, _ = small_corpus
     with pytest.raises(ConfigError, match=r"retrieval\.b=1\.5"):
-        BM25Retriever(corpus, tmp_path, b=1.5)
-    BM25Retriever(corpus, tmp_path)
+        BM25Retriever(corpus, tmp_path, 2.5, b=1.5)
+    BM25Retriever(corpus, tmp_path, 2.5, 1.0)
     (directory,) = tmp_path.iterdir()
     (directory / "params.index.json").write_text("{")
     with pytest.raises(DataError, match=r"is corrupt .*delete it"):
-        BM25Retriever(corpus, tmp_path)
-    (tmp_path / "file").write_text("")
+        BM25Retriever(corpus, tmp_path, 2.5, 1.0)
+    (tmp_path / "file", 2.5, 1.0).write_text("")
     with pytest.raises(DataError, match="cannot be written"):
-        BM25Retriever(corpus, tmp_path / "file")
+        BM25Retriever(corpus, tmp_path / "file", 2.5, 1.0)

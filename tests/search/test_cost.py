@@ -10,7 +10,7 @@ from ntp.policy.requests import SamplingParams
 from ntp.search.base import Usage
 from ntp.search.cost import Charges
 from ntp.search.driver import search_theorems
-from ntp.search.fixed import FixedTactics
+from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.types import Proved
 

@@ -12,7 +12,7 @@ from ntp.policy.requests import SampleRequest, SamplingParams
 from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
-from ntp.search.fixed import FixedTactics
+from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.types import Proved, Reached, Status, Tactic, Timeout
 

@@ -34,13 +34,13 @@ def test_the_proposer_reads_the_premises_of_each_theorem_and_nothing_else_change
         SampleRequest(f"⊢ {i}", (SamplingParams(i), SamplingParams(9)), theorem)
         for i, theorem in enumerate(THEOREMS)
     ]
-    rows = AugmentedProposer(inner, Augmentation(OwnName())).sample(requests)
+    rows = AugmentedProposer(inner, Augmentation(OwnName(), 100, 2048)).sample(requests)
     wanted = ["<a>first</a>\n\n⊢ 0", "<a>second</a>\n\n⊢ 1"]
     assert inner.requests == [replace(r, state=s) for r, s in zip(requests, wanted, strict=True)]
     assert [[tactic.text for tactic in row] for row in rows] == [[s, s] for s in wanted]
 
 
 def test_a_request_without_its_theorem_is_refused():
-    proposer = AugmentedProposer(Recorder(), Augmentation(OwnName()))
+    proposer = AugmentedProposer(Recorder(), Augmentation(OwnName(), 100, 2048))
     with pytest.raises(ValueError, match="without its theorem"):
         proposer.sample([SampleRequest("⊢ 0", (SamplingParams(0),))])

@@ -136,7 +136,7 @@ def quoted(*overrides):
 
 def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
     # So small a policy proves nothing on its test side: it is judged on its validation attempts instead.
-    tested = cli.succeed("+experiment=mine_attempts", *overrides, "mining.sides=[test]")
+    tested = cli.succeed("+experiment=mine_attempts", *overrides, "mining.splits=[test]")
     (tested / "attempts-test.jsonl").write_bytes((mined / "attempts-val.jsonl").read_bytes())
     run = cli.succeed(
         "+experiment=verifier_eval", *overrides, "~study.variants.dpo_single",

@@ -6,9 +6,9 @@ from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.evaluation.results import TheoremResult
 from ntp.jsonl import read_jsonl
 from ntp.policy.requests import SamplingParams
-from ntp.search.fixed import FixedTactics
+from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
-from ntp.tasks import parts
+from ntp.tasks import selection
 from ntp.tasks.evaluate import Method, evaluate, results_file
 from ntp.types import Proved
 
@@ -62,7 +62,7 @@ def but_for_times(results):
 
 @pytest.fixture(autouse=True)
 def short_parts(monkeypatch):
-    monkeypatch.setattr(parts, "_PART_SIZE", 4)
+    monkeypatch.setattr(selection, "_PART_SIZE", 4)
 
 
 def test_a_killed_evaluation_goes_on_after_its_last_whole_part(tmp_path):

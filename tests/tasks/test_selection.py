@@ -13,7 +13,7 @@ def test_the_split_of_a_benchmark_is_its_own(lean_context):
     assert load_split(context.cfg, dataset).train == ("Logic.first", "Main.term")
     assert [r.theorem.id for r in sample_theorems(context.cfg, dataset, "test", 5)] == ["Main.twice"]
     context.cfg.data.split.test_files = ["Small/*.lean"]
-    with pytest.raises(DataError, match=r"data\.split\.test_files cannot choose its test side"):
+    with pytest.raises(DataError, match=r"data\.split\.test_files cannot choose its test part"):
         load_split(context.cfg, dataset)
 
 

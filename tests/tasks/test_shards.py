@@ -6,8 +6,8 @@ from ntp.data.dataset import Dataset
 from ntp.errors import ConfigError
 from ntp.evaluation.costs import expected_costs, recorded_costs
 from ntp.jsonl import write_jsonl
-from ntp.tasks import extract, merge
-from ntp.tasks.mine import wanted_theorems
+from ntp.tasks import extract
+from ntp.tasks.mine import merge, wanted_theorems
 from ntp.workflow.plan import plan
 
 SECTIONS = [("search_eval", "evaluation"), ("mine_attempts", "mining")]
@@ -28,7 +28,7 @@ def stage(tmp_path):
 @pytest.mark.parametrize(("experiment", "section"), SECTIONS)
 def test_a_merge_needs_every_shard_as_its_own_command_makes_it(stage, experiment, section):
     merge = stage(experiment, f"{section}.num_shards=3")
-    assert merge.kind == "merge"
+    assert merge.is_merge
     assert set(merge.needs) == {"dataset", "shard/0", "shard/1", "shard/2"}
     for index in range(3):
         alone = f"{section}.shard={index}/3"
@@ -60,7 +60,7 @@ def test_recorded_costs_change_shards_and_nothing_else(stage, experiment, sectio
     [
         (["shard=2/2"], "shard=2/2: give i/n"),
         (["shard=0/2", "num_shards=3"], "shard=0/2 is no shard of .*num_shards=3"),
-        (["num_shards=0"], "num_shards=0: there is at least 1"),
+        (["num_shards=0"], "num_shards=0 must be at least 1"),
         (["num_shards=2", "costs=/nowhere"], "costs=/nowhere is no directory"),
     ],
 )
@@ -71,8 +71,8 @@ def test_shards_that_cannot_be_are_refused(stage, experiment, section, options, 
 
 def test_verifiers_need_the_whole_of_mining(stage):
     attempts = stage("verifier_dpo", "mining.num_shards=2").needs["attempts"]
-    assert attempts.kind == "merge" and set(attempts.needs) == {"dataset", "shard/0", "shard/1"}
-    assert attempts.needs["shard/0"].cfg.mining.sides == ["train", "val"]
+    assert attempts.is_merge and set(attempts.needs) == {"dataset", "shard/0", "shard/1"}
+    assert attempts.needs["shard/0"].cfg.mining.splits == ["train", "val"]
     with pytest.raises(ConfigError, match="mines only a part"):
         stage("verifier_dpo", "mining.shard=0/2")
 
@@ -85,7 +85,7 @@ def test_what_a_sweep_mines_of_the_named_sides_is_what_verifier_eval_merges(stag
         "mining.num_theorems={verifier: 1500, val: 200, test: 800}",
     ]
     for index in range(2):
-        shard = stage("mine_attempts", f"mining.shard={index}/2", f"mining.sides={sides}", *options)
+        shard = stage("mine_attempts", f"mining.shard={index}/2", f"mining.splits={sides}", *options)
         assert shard.key == wanted.needs[f"shard/{index}"].key
 
 
@@ -93,7 +93,7 @@ def test_a_merge_of_mining_keeps_the_times_that_shards_are_cut_by(make_context, 
     extraction = make_context("extract_lean", *lean_options)
     extract.run(extraction)
     dataset = Dataset.load(extraction.directory)
-    options = ["mining.num_shards=2", "mining.sides=[train]"]
+    options = ["mining.num_shards=2", "mining.splits=[train]"]
     cfg = compose_config(["+experiment=mine_attempts", *lean_options, *options])
     records = wanted_theorems(cfg, dataset)["train"]
     shards = {}
@@ -102,7 +102,7 @@ def test_a_merge_of_mining_keeps_the_times_that_shards_are_cut_by(make_context, 
         found = [MinedTheorem(record.theorem.id, (), 2.0 + index) for record in part]
         write_jsonl(shards[f"shard/{index}"] / "parts/mined-train-000000.jsonl", found)
     context = make_context("mine_attempts", *lean_options, *options, dataset=extraction.directory, **shards)
-    merge.run(context)
+    merge(context)
     costs = recorded_costs(context.directory, records, expected_costs(records, 1))
     assert [cost.search for cost in costs] == [2.0] + [3.0] * (len(records) - 1)
 

@@ -4,7 +4,8 @@ import pytest
 
 from ntp.config.register import compose_config
 from ntp.errors import ConfigError
-from ntp.tasks.sources import path_digest, source_key
+from ntp.tasks.extract import source_key
+from ntp.workflow.digest import path_digest
 from ntp.workflow.plan import plan
 
 
@@ -64,7 +65,7 @@ def test_digests(tmp_path):
     ("overrides", "message"),
     [
         (["data=leandojo"], r"data\.path is missing"),
-        (["data=leandojo", "data.path=/nowhere"], r"data\.path=/nowhere is not there"),
+        (["data=leandojo", "data.path=/nowhere"], r"data\.path=/nowhere does not exist"),
         (["data.source=agda"], r"data\.source=agda is unknown"),
     ],
 )

@@ -3,6 +3,7 @@ import pytest
 from ntp.errors import ConfigError
 from ntp.workflow.placement import is_sharded, require_placement
 from ntp.workflow.stage import Stage
+from ntp.workflow.task import task_of
 
 
 @pytest.mark.parametrize("devices", [1, "1"])
@@ -23,4 +24,4 @@ def test_several_devices_may(make_context, overrides):
 def test_sharding_is_no_part_of_the_key(make_context):
     one, two = (make_context("sft", *o).cfg for o in ([], ["trainer.strategy=fsdp", "trainer.devices=4"]))
     assert not is_sharded(one)
-    assert Stage(one, {}, {}).key == Stage(two, {}, {}).key
+    assert Stage(task_of(one), one, {}, {}).key == Stage(task_of(two), two, {}, {}).key

@@ -148,7 +148,7 @@ def test_a_retriever_is_made_where_premises_are_retrieved(tmp_path):
     asked = stage("retrieval_eval", "model=llemma7b", 'retrieval.overrides=["model.hidden_size=64"]')
     assert set(asked.needs) == {"dataset", "retriever"}
     retriever = asked.needs["retriever"]
-    assert retriever.kind == "retriever"
+    assert retriever.kind == "train_retriever"
     assert retriever.cfg.model.hidden_size == 64  # its own model, not the policy's
     assert retriever.needs["dataset"].key == asked.needs["dataset"].key
     assert set(stage("retrieval_eval", f"retrieval.checkpoint={tmp_path}").needs) == {"dataset"}
@@ -165,7 +165,7 @@ def test_retrieval_reaches_a_policy_and_its_evaluation_and_changes_nothing_where
     assert len({s.needs["policy/policy"].key for s in (plain, bm25, dense)}) == 3
     assert stage("search_eval", "retrieval.k1=1").key == plain.key
     assert stage("search_eval", "retrieval=bm25", "retrieval.k1=1").key != bm25.key
-    with pytest.raises(ConfigError, match="gfn does not read premises"):
+    with pytest.raises(ConfigError, match="GFlowNet tuning does not read premises"):
         stage("gfn_tb", "retrieval=bm25")
 
 

@@ -3,10 +3,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
 from ntp.config.register import CONFIG_DIR, register
+from ntp.tasks.extract import dataset_tag
 from ntp.tracking.mlflow import MlflowRun
 from ntp.tracking.runs import metric_history
-from ntp.workflow.record import dataset_tag, describe, keep, parameters
+from ntp.workflow.record import describe, keep, parameters
 from ntp.workflow.stage import Stage
+from ntp.workflow.task import task_of
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def stage_of(tmp_path):
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             cfg = compose("config", arguments, return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
-        return Stage(cfg, {}, {})
+        return Stage(task_of(cfg), cfg, {}, {})
 
     yield make
     HydraConfig.instance().cfg = None
@@ -29,7 +31,7 @@ def test_parameters_are_few_and_flat(stage_of):
     stage = stage_of("+experiment=gfn_tb", "loss=tb", "model.hidden_size=32", "resume=true", "data=coq_demo")
     found = parameters(stage)
     assert found == {
-        "task": "gfn",
+        "task": "train_gfn",
         "seed": "0",
         "model": "TinyPolicyFactory",
         "module.seed": "0",
@@ -76,4 +78,3 @@ def test_small_weights_are_kept(tmp_path, stage_of, limit, kept):
 
 def test_a_directory_without_a_data_set_has_no_hash(tmp_path):
     assert dataset_tag(tmp_path) == {}
-    assert dataset_tag(None) == {}

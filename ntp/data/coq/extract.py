@@ -75,7 +75,7 @@ class ExtractionSummary:
 def extract(
     project: CoqProject,
     output_dir: Path,
-    include: Sequence[str] = ("**/*.v",),
+    include: Sequence[str],
     exclude: Sequence[str] = (),
     num_workers: int = 1,
     timeout_s: float = 600.0,

@@ -41,7 +41,7 @@ class CoqEnvFactory:
     max_processes: int = 64
     scratch_mb: int = 64
     isolation: str = AUTO
-    num_workers: int = 8
+    num_workers: int = 12
 
     @cached_property
     def project(self) -> CoqProject:

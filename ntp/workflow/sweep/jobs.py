@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
@@ -16,7 +20,6 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue
 
 from ntp.errors import NtpError, PreemptedError
-from ntp.tasks.interruption import sigterm_interrupts
 from ntp.tracking.owner import Owner
 from ntp.workflow.sweep.parent_run import close_sweep, open_sweep
 from ntp.workflow.sweep.records import (
@@ -159,6 +162,28 @@ def end(sweep: Path, status: str) -> None:
     """Say in MLflow how a sweep has ended; one that is never told stands there as running for ever."""
     if parent := read_parent(sweep):
         close_sweep(parent.uri, parent.run_id, status)
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` at SIGTERM, unless somebody listens for it already."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    process = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a handler's signature
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != process:  # a fork, which whoever forked it wants to be gone
+            signal.raise_signal(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _interrupt(sweep: Path, number: int, directory: str | None) -> None:

@@ -147,7 +147,7 @@ def test_metadata_counts_what_is_there(small):
 
 
 def test_two_runs_write_the_same_bytes(small, small_project, tmp_path):
-    extract(small_project, tmp_path, num_workers=1)
+    extract(small_project, tmp_path, ["**/*.v"], num_workers=1)
     for name in JSONL:
         assert (tmp_path / name).read_bytes() == (small.directory / name).read_bytes()
 
@@ -193,12 +193,12 @@ def test_two_files_of_one_name(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.v").write_text("Lemma l : True. exact I. Qed.")
     with pytest.raises(DataError, match=r"a/x\.v and b/x\.v are both called x"):
-        extract(CoqProject(tmp_path), tmp_path / "out")
+        extract(CoqProject(tmp_path), tmp_path / "out", ["**/*.v"])
 
 
 def test_coq_is_missing(small_project, tmp_path):
     with pytest.raises(EnvError, match="was not found"):
-        extract(CoqProject(small_project.root, coqidetop="no-such-coq"), tmp_path)
+        extract(CoqProject(small_project.root, coqidetop="no-such-coq"), tmp_path, ["**/*.v"])
 
 
 def test_an_output_directory_that_cannot_be_written(small_project, tmp_path):

@@ -18,7 +18,7 @@ from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import InitError
 from ntp.policy.requests import SamplingParams
 from ntp.search.driver import search_theorems
-from ntp.search.fixed import FixedTactics
+from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.types import Proved, Reached, Status, TacticError, Timeout
 

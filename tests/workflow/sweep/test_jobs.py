@@ -13,10 +13,10 @@ from hydra_plugins.ntp_slurm import SlurmLauncher
 from ntp.config.register import compose_config
 from ntp.errors import PreemptedError
 from ntp.tasks import collect
-from ntp.tasks.interruption import sigterm_interrupts
 from ntp.tracking.owner import Owner
 from ntp.workflow import runner
 from ntp.workflow.sweep import jobs
+from ntp.workflow.sweep.jobs import sigterm_interrupts
 from ntp.workflow.sweep.records import (
     DONE,
     FAILED,

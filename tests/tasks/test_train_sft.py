@@ -3,7 +3,7 @@ import pytest
 from ntp.data.dataset import Dataset
 from ntp.data.lean.import_benchmark import import_leandojo
 from ntp.errors import DataError
-from ntp.tasks.learners import build_sft
+from ntp.tasks.train_sft import build
 
 TINY = ["model.hidden_size=32", "model.num_layers=1", "model.num_heads=2", "model.intermediate_size=64"]
 
@@ -17,15 +17,15 @@ def test_limits_on_lengths_are_for_training_alone(make_context, benchmark_parts,
     context.cfg.module.max_state_chars = len("x : ℕ\n⊢ P")
     context.cfg.module.max_tactic_chars = len("exact Pair.mk")
     dataset = Dataset.load(tmp_path / "data")
-    _, datamodule = build_sft(context.cfg, dataset, {})
+    _, datamodule = build(context.cfg, dataset, {})
     (batch,) = datamodule.val_dataloader()
     assert [(pair.state, pair.tactic) for pair in batch] == [(long["state_before"], long["tactic"])]
     context.cfg.module.max_tactic_chars -= 1
     with pytest.raises(DataError, match="no training examples"):
-        build_sft(context.cfg, dataset, {})
+        build(context.cfg, dataset, {})
 
 
 def test_data_without_proofs_is_refused(make_context, statements):
     cfg = make_context("sft", *TINY, "data=statements", "data.path=x").cfg
     with pytest.raises(DataError, match="statements without proofs"):
-        build_sft(cfg, statements, {})
+        build(cfg, statements, {})

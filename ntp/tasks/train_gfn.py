@@ -1,0 +1,126 @@
+"""GFlowNet tuning of a policy against provers, and expert iteration on the same rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import lightning
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ntp.buffers.replay import ReplayBuffer
+from ntp.data.dataset import Dataset
+from ntp.data.records import TheoremRecord
+from ntp.modules.datamodules import TheoremDataModule
+from ntp.modules.gfn_policy import GFNPolicyModule
+from ntp.modules.human_proofs import HumanProof, add_human_proofs
+from ntp.modules.rollout import RolloutConfig
+from ntp.tasks.builders import load_verifiers
+from ntp.tasks.needs import (
+    add_dataset,
+    add_policy,
+    add_verifier,
+    inner,
+    learning,
+    refuse_lent_premises,
+    refuse_retrieval,
+    require_prover,
+)
+from ntp.tasks.selection import load_split, part_of, posable_theorems, require_theorems
+from ntp.tasks.train import check_training, train
+from ntp.workflow.plan import Needs
+from ntp.workflow.task import Task
+
+
+@dataclass(frozen=True)
+class GFNOptions(RolloutConfig):
+    """GFlowNet tuning.
+
+    Attributes:
+        split: Part of the split whose theorems are tuned on.
+        max_proof_steps: Theorems with longer recorded proofs are left out.
+        replay_capacity: Proofs kept for each theorem.
+        keep_unsolved: Fraction of groups without any proof that are trained on.
+        log_z_lr: Learning rate of log Z, where the loss learns one.
+        warmup_steps: Optimizer steps of linear warm-up.
+        human_proofs: Whether replay begins with the recorded proofs.
+        seed: Seed of rollouts.
+    """
+
+    split: str = "train"
+    max_proof_steps: int = 5
+    replay_capacity: int = 32
+    keep_unsolved: float = 0.25
+    log_z_lr: float = 0.1
+    warmup_steps: int = 0
+    human_proofs: bool = False
+    seed: int = 0
+
+
+def build(
+    cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
+) -> tuple[GFNPolicyModule, lightning.LightningDataModule]:
+    """A supervised policy, to be tuned on theorems of a part of the split against live provers."""
+    options = cfg.module
+    candidates = dataset.select(part_of(load_split(cfg, dataset), options.split))
+    records = posable_theorems(candidates, options.max_proof_steps)
+    require_theorems(records, f"of at most {options.max_proof_steps} steps in the {options.split} split")
+    policy = instantiate(cfg.model).load(inner(inputs["policy"], "policy"))
+    reference = policy.make_reference()
+    buffer = ReplayBuffer(options.replay_capacity)
+    if options.human_proofs:
+        add_human_proofs(buffer, map(_human_proof, records), policy, reference)
+    module = GFNPolicyModule(
+        policy,
+        reference,
+        instantiate(cfg.loss),
+        instantiate(cfg.reward),
+        RolloutConfig(**{field.name: options[field.name] for field in fields(RolloutConfig)}),
+        buffer,
+        instantiate(cfg.optimizer),
+        load_verifiers(cfg, inputs) if "verifier" in inputs else None,
+        log_z_lr=options.log_z_lr,
+        keep_unsolved=options.keep_unsolved,
+        warmup_steps=options.warmup_steps,
+        seed=options.seed,
+    )
+    make_env = instantiate(cfg.env)
+    theorems = [record.theorem for record in records]
+    return module, TheoremDataModule(theorems, make_env, make_env.num_workers, options.seed)
+
+
+def _human_proof(record: TheoremRecord) -> HumanProof:
+    return HumanProof(
+        record.theorem.id,
+        tuple(step.state for step in record.steps),
+        tuple(step.tactic for step in record.steps),
+    )
+
+
+def _needs(needs: Needs) -> None:
+    add_dataset(needs)
+    add_policy(needs)
+    if "aggregation" in needs.cfg.reward:
+        add_verifier(needs)
+
+
+def _check(cfg: DictConfig) -> None:
+    require_prover(cfg)
+    refuse_lent_premises(cfg)
+    refuse_retrieval(cfg, "GFlowNet tuning")
+    check_training(cfg)
+    instantiate(cfg.reward)
+
+
+TASK = Task(
+    name="train_gfn",
+    run=partial(train, build),
+    reads=learning("env", "loss", "reward"),
+    needs=_needs,
+    check=_check,
+    distributed=True,
+    weights="policy",
+)
