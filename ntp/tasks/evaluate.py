@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -35,10 +36,10 @@ from ntp.tasks.builders import (
     sampling_search,
 )
 from ntp.tasks.needs import (
-    PolicyOptions,
     add_dataset,
     add_retrieval,
     add_verifier,
+    policy_node,
     refuse_lent_premises,
     require_prover,
     retrieval_reads,
@@ -74,7 +75,7 @@ class EvaluationOptions:
         max_theorems: Most theorems; null for all.
         one_shot_tactics: Tactics tried alone as whole proofs, the floor of every report; null for those that
             users of the prover try first, empty for none.
-        policies: The policies by name, each a model with its prompt and weights.
+        policies: The policies by name, each a node of `PolicyOptions`: a model with its prompt and weights.
         baseline: Name of the policy that the others are compared with.
         comparisons: Further pairs of policies to compare, by name.
         bootstrap_samples: Resamples behind every interval.
@@ -86,7 +87,7 @@ class EvaluationOptions:
     split: str = "test"
     max_theorems: int | None = None
     one_shot_tactics: list[str] | None = None
-    policies: dict[str, PolicyOptions] = field(default_factory=dict)
+    policies: dict[str, Any] = field(default_factory=dict)
     baseline: str | None = None
     comparisons: list[list[str]] = field(default_factory=list)
     bootstrap_samples: int = 2000
@@ -116,8 +117,9 @@ class Arm:
 
 def arms(cfg: DictConfig) -> Iterator[Arm]:
     """The policies of an evaluation, one for each seed."""
-    for name, node in cfg.evaluation.policies.items():
+    for name in cfg.evaluation.policies:
         key = f"evaluation.policies.{name}"
+        node = policy_node(cfg, key)
         if not node.seeds:
             yield Arm(str(name), key, node)
         for seed in node.seeds:

@@ -9,7 +9,9 @@ from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from ntp.config.schema import schema_of
 from ntp.errors import ConfigError
 from ntp.workflow.plan import Needs, composed
 from ntp.workflow.stage import read
@@ -87,6 +89,26 @@ def retrieval_reads(cfg: DictConfig) -> dict[str, Any]:
     if cfg.retrieval.name == "none":
         return {}
     return read(cfg, *(f"retrieval.{name}" for name in _RETRIEVAL))
+
+
+def policy_node(cfg: DictConfig, key: str) -> DictConfig:
+    """A node of `PolicyOptions` with all its options.
+
+    Args:
+        cfg: The whole config.
+        key: Where the node is.
+
+    Raises:
+        ConfigError: It has an option that policies do not have, or a value of the wrong type.
+    """
+    given = OmegaConf.select(cfg, key)
+    if not isinstance(given, DictConfig):
+        raise ConfigError(f"{key}: give experiment=NAME, checkpoint=PATH, model or tactics")
+    options = OmegaConf.structured(schema_of(f"{__name__}.{PolicyOptions.__name__}"))
+    try:
+        return OmegaConf.merge(options, OmegaConf.to_container(given, resolve=True))  # pyright: ignore[reportReturnType]
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{key}: {str(error).splitlines()[0]}; a policy has {', '.join(options)}") from error
 
 
 def verifier_split(cfg: DictConfig) -> str:
