@@ -25,10 +25,9 @@ from torch import Tensor, nn
 from ntp.losses.trajectory_balance import vargrad_loss
 from ntp.modules.rollout import Origin, SampledProof, Scorer, score_paths
 from ntp.policy.factory import TinyPolicyFactory
-from ntp.policy.packing import length_groups
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import ScoreRequest
-from ntp.policy.scorer import MAX_BATCH_TOKENS
+from ntp.policy.prompt import ScoreRequest
+from ntp.policy.scorer import MAX_BATCH_TOKENS, length_groups
 from ntp.types import Status
 
 NUM_GROUPS = 12

@@ -37,11 +37,9 @@ from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import RolloutConfig, score_paths
 from ntp.policy.causal import CausalPolicy
-from ntp.policy.prompt import PromptFormat
-from ntp.policy.requests import ScoreRequest
-from ntp.rewards.base import RewardComponents
+from ntp.policy.prompt import PromptFormat, ScoreRequest
+from ntp.rewards.base import Linear, RewardComponents
 from ntp.rewards.kernel import KernelReward
-from ntp.rewards.tempering import Linear
 from ntp.seeding import derive_seed
 from ntp.types import Outcome, Proved, Tactic, Theorem, Timeout, Trajectory
 

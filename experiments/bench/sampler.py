@@ -20,7 +20,7 @@ from torch import Tensor
 from ntp.policy.decoder import Decoder
 from ntp.policy.factory import TinyPolicyFactory
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import SampleRequest, SamplingParams
+from ntp.policy.prompt import SampleRequest, SamplingParams
 
 PROMPT_LENGTHS = (70, 103, 136, 169, 202, 235, 268, 300)
 DRAWS_PER_STATE = 8

@@ -32,7 +32,7 @@ from ntp.envs.pool import EnvPool
 from ntp.evaluation.costs import expected_costs
 from ntp.policy.factory import TinyPolicyFactory
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import SampleRequest
+from ntp.policy.prompt import SampleRequest
 from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -74,20 +74,3 @@ class BatchSchedule(Generic[T]):
         by_length = np.concatenate([pool[np.argsort(self._lengths[pool], kind="stable")] for pool in pools])
         batches = by_length.reshape(-1, self._batch_size)
         return list(batches[rng.permutation(len(batches))])
-
-
-class StepLoader(Generic[T]):
-    """Iterates over the batches of a schedule from a given step on, for ever.
-
-    A Lightning data loader without workers or sampler state: the trainer's `global_step` is all the state.
-    """
-
-    def __init__(self, schedule: Schedule[T], first_step: int) -> None:
-        self._schedule = schedule
-        self._first_step = first_step
-
-    def __iter__(self) -> Iterator[Sequence[T]]:
-        step = self._first_step
-        while True:
-            yield self._schedule.batch(step)
-            step += 1

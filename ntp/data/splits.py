@@ -76,8 +76,8 @@ class SplitOptions:
     """How theorems are split into train, verifier, val and test.
 
     Attributes:
-        kind: `random` by file; for a benchmark one of its own kinds, `random` or `novel_premises`; `given` for
-            statements.
+        kind: `random` by file or `novel_premises`; a benchmark has its own of these names, statements have
+            `given`.
         seed: Seed of the split.
         val_fraction: Share of theorems for validation.
         test_fraction: Share of theorems for the test.

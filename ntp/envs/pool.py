@@ -1,9 +1,9 @@
-"""Several proof environments at work at once, each in a thread of its own.
+"""A pool of proof environments that work at the same time, each in a thread of its own.
 
-Threads suffice: the work is in the provers' processes, a thread only waits for their pipes. Each environment
-is made and used by one thread, and results come back in the order of the requests, so what is
-computed does not depend on timing. An environment replaces its own dead processes; the pool replaces
-environments that have worked long, because provers leak.
+Threads suffice: the work is in the provers' processes, and a thread only waits for their pipes. Each
+environment is made and used by one thread, and results come back in the order of the requests, so results do
+not depend on timing. An environment replaces its own dead processes; the pool replaces environments that have
+worked long, because provers leak memory.
 """
 
 from __future__ import annotations
@@ -14,9 +14,39 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
 
 from ntp.envs.base import ProofEnv, ProofSession
-from ntp.envs.schedule import plan_lanes
 from ntp.errors import ConfigError, InitError
+from ntp.seeding import derive_seed
 from ntp.types import Outcome, ProofState, Theorem, Verdict
+
+
+def plan_lanes(theorems: Sequence[Theorem], num_lanes: int, seed: int | None = None) -> list[list[Theorem]]:
+    """Share theorems out to lanes of nearly equal length, each visiting few files, last theorem first.
+
+    A file's theorems are cut into runs no longer than the mean lane, and runs go, longest first, to the
+    shortest lane. A prover that follows a lane loads a file about once per run.
+
+    Args:
+        theorems: What to visit.
+        num_lanes: One lane per prover process.
+        seed: Shuffles the runs within every lane; None keeps the longest run first.
+    """
+    by_file: dict[str, list[Theorem]] = {}
+    for theorem in theorems:
+        by_file.setdefault(theorem.file, []).append(theorem)
+    longest = max(1, -(-len(theorems) // num_lanes))
+    runs: list[list[Theorem]] = []
+    for file in sorted(by_file):
+        last_first = sorted(by_file[file], key=lambda t: t.declaration.begin, reverse=True)
+        runs += [last_first[i : i + longest] for i in range(0, len(last_first), longest)]
+    runs.sort(key=len, reverse=True)
+    lanes: list[list[list[Theorem]]] = [[] for _ in range(num_lanes)]
+    for run in runs:
+        min(lanes, key=lambda lane: sum(map(len, lane))).append(run)
+    if seed is not None:
+        for lane in lanes:
+            lane.sort(key=lambda run: derive_seed(seed, run[0].id))
+    return [[theorem for run in lane for theorem in run] for lane in lanes]
+
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,18 +5,59 @@ balance condition of Malkin et al. (2022, eq. 14) for theorem x and tactic seque
 
     log Z(x) + log P_F(tau | x) = log R(tau).
 
-Any distribution of trajectories with full support may be used to train on it: both losses are off-policy.
+Any distribution of trajectories with full support may be used to train on it: all losses here are off-policy.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn import functional as F  # noqa: N812
 
+from ntp.errors import ConfigError
 from ntp.losses.batch import TrajectoryBatch
-from ntp.losses.regression import RegressionLoss, huber, regression_loss, square
+
+
+class RegressionLoss(Protocol):
+    """An elementwise loss of residuals."""
+
+    def __call__(self, residual_N: Tensor, /) -> Tensor:
+        """The loss of each residual, same shape."""
+        ...
+
+
+def square(residual_N: Tensor) -> Tensor:
+    """r², in nats²."""
+    return residual_N.square()
+
+
+def huber(residual_N: Tensor, delta: float = 1.0) -> Tensor:
+    """r² up to |r| = delta, delta (2 |r| - delta) beyond: twice torch's Huber loss, so it extends `square`.
+
+    Args:
+        residual_N: Residuals in nats.
+        delta: Where the loss becomes linear, in nats; bounds the gradient of each residual by 2 delta.
+    """
+    zero_N = torch.zeros_like(residual_N)
+    return 2 * functional.huber_loss(residual_N, zero_N, reduction="none", delta=delta)
+
+
+REGRESSION_LOSSES: Mapping[str, RegressionLoss] = {"square": square, "huber": huber}
+
+
+def regression_loss(name: str) -> RegressionLoss:
+    """The regression loss that a config names.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if name not in REGRESSION_LOSSES:
+        raise ConfigError(f"loss.regression={name} is unknown: choose one of {', '.join(REGRESSION_LOSSES)}")
+    return REGRESSION_LOSSES[name]
 
 
 def residual(log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor) -> Tensor:
@@ -110,11 +151,10 @@ def pairwise_loss(
     """Balance of every two trajectories of a group whose rewards are known to differ, averaged over groups.
 
     Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] regression(f_i - f_j), where
-    f = log P_F - log R and sigma_ij^2 = std_i^2 + std_j^2: two trajectories whose rewards differ by less than the
-    verifiers disagree do not pull on each other. Rewards without doubt always do, equal ones too, which is
-    what evens out modes. The mean is over all pairs, so that doubt takes weight away and does not move it
-    elsewhere. Without doubt and with the square this is `vargrad_loss`; without log Z it is the pairwise form
-    of trajectory balance.
+    f = log P_F - log R and sigma_ij^2 = std_i^2 + std_j^2: a pair whose rewards differ by less than the
+    verifiers disagree has no loss. Pairs whose rewards are certain always count, equal rewards included, since
+    they balance modes. The mean is over all pairs, so uncertainty removes weight and moves none elsewhere. With
+    certain rewards and the square this equals `vargrad_loss`: it is trajectory balance without log Z.
 
     Args:
         log_pf_N: log P_F of whole trajectories, (N,).
@@ -187,3 +227,37 @@ class Pairwise:
         if std_N is None:
             std_N = torch.zeros_like(batch.log_reward_N)
         return pairwise_loss(batch.log_pf_N, batch.log_reward_N, std_N, batch.group_N, self._regression)
+
+
+class LogZ(nn.Module):
+    """A linear head on standardised features of the root state.
+
+    Features are scaled to an L1 norm of about 1, so that one step of Adam moves the output by no more than
+    about twice its learning rate, whatever the width: the rate then means what it means for a scalar log Z.
+
+    Args:
+        num_features: D.
+    """
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(num_features, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, features_BD: Tensor) -> Tensor:
+        """Log Z of each theorem, (B,) in nats, from root features (B, D), which get no gradient."""
+        num_features = features_BD.shape[-1]
+        standard_BD = F.layer_norm(features_BD.detach().float(), (num_features,))
+        return self.head(standard_BD / num_features).squeeze(-1)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing has been learned or set."""
+        return not (self.head.weight.any() or self.head.bias.any())
+
+    @torch.no_grad()
+    def start_at(self, log_z: float) -> None:
+        """Make the output `log_z` for every theorem."""
+        self.head.weight.zero_()
+        self.head.bias.fill_(log_z)

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 import lightning
 from torch.utils.data import DataLoader
 
-from ntp.data.batches import BatchSchedule, StepLoader
+from ntp.data.batches import BatchSchedule, Schedule
 from ntp.data.examples import LabelledState, TacticPair
 from ntp.envs.base import ProofEnv
-from ntp.envs.pool import EnvPool
-from ntp.envs.schedule import plan_lanes
+from ntp.envs.pool import EnvPool, plan_lanes
 from ntp.errors import DataError
 from ntp.retrieval.examples import RetrievalExample
 from ntp.retrieval.negatives import ContrastiveSchedule, DrawnExample
 from ntp.seeding import derive_seed
 from ntp.types import Theorem
+
+T = TypeVar("T")
+
+
+class StepLoader(Generic[T]):
+    """Iterates over the batches of a schedule from a given step on, for ever.
+
+    A Lightning data loader without workers or sampler state: the trainer's `global_step` is all the state.
+    """
+
+    def __init__(self, schedule: Schedule[T], first_step: int) -> None:
+        self._schedule = schedule
+        self._first_step = first_step
+
+    def __iter__(self) -> Iterator[Sequence[T]]:
+        step = self._first_step
+        while True:
+            yield self._schedule.batch(step)
+            step += 1
 
 
 class TacticDataModule(lightning.LightningDataModule):

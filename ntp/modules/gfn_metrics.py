@@ -13,8 +13,7 @@ from ntp.losses.batch import TrajectoryBatch
 from ntp.losses.trajectory_balance import distinguishable_pairs, group_deviation
 from ntp.modules.rollout import Group, Origin
 from ntp.rewards.aggregation import disagreement
-from ntp.rewards.base import Reward
-from ntp.rewards.failure_mass import failure_mass
+from ntp.rewards.base import Reward, failure_mass
 from ntp.types import Status
 
 

@@ -21,10 +21,9 @@ from ntp.envs.pool import EnvPool
 from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
 from ntp.losses.batch import Objective, TrajectoryBatch
-from ntp.losses.trajectory_balance import group_deviation
+from ntp.losses.trajectory_balance import LogZ, group_deviation
 from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
 from ntp.modules.learner import Learner, OptimizerFactory
-from ntp.modules.log_z import LogZ
 from ntp.modules.rollout import Group, Origin, RolloutConfig, Scorer, sample_groups, score_paths, with_replay
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents

@@ -11,6 +11,11 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from transformers.optimization import (
+    get_constant_schedule_with_warmup,
+    get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
+)
 
 from ntp.experimental.lockstep import Lockstep
 from ntp.experimental.sharding import Backbone
@@ -20,11 +25,13 @@ from ntp.modules.checkpoint_state import (
     restore_rng_state,
     rng_state,
 )
-from ntp.modules.schedule import warmup_then_cosine
 from ntp.tracking.processes import is_main
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 T = TypeVar("T")
+
+# Of the full rate, where a cosine ends.
+_FINAL_RATE = 0.1
 
 
 class Learner(lightning.LightningModule):
@@ -84,7 +91,7 @@ class Learner(lightning.LightningModule):
         """One optimizer over `optimized()`, which must be all that can be trained; learning rate by step."""
         optimizer = self._optimizer(self.optimized())
         require_each_once(self, optimizer)
-        schedule = warmup_then_cosine(optimizer, self._warmup_steps, self._decay_steps)
+        schedule = learning_rate_schedule(optimizer, self._warmup_steps, self._decay_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
@@ -147,6 +154,21 @@ class Learner(lightning.LightningModule):
     @property
     def _num_processes(self) -> int:
         return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def learning_rate_schedule(optimizer: Optimizer, warmup_steps: int, decay_steps: int) -> LRScheduler:
+    """Linear warm-up, then a cosine down to a tenth of the rate.
+
+    Args:
+        optimizer: Every parameter group is scaled alike.
+        warmup_steps: Steps until the full rate.
+        decay_steps: Step at which the cosine ends, counted from the start; 0 keeps the full rate.
+    """
+    if decay_steps <= warmup_steps:
+        return get_constant_schedule_with_warmup(optimizer, warmup_steps)
+    return get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
+        optimizer, warmup_steps, decay_steps, min_lr_rate=_FINAL_RATE
+    )
 
 
 def require_each_once(module: nn.Module, optimizer: Optimizer) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
-from ntp.policy.requests import SamplingParams, ScoreRequest
+from ntp.policy.prompt import SamplingParams, ScoreRequest
 from ntp.search.base import Proposer
 from ntp.search.driver import search_theorems
 from ntp.search.sampling import SamplingSearch

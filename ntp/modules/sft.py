@@ -13,7 +13,7 @@ from ntp.data.examples import TacticPair
 from ntp.experimental.sharding import Backbone
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import ScoreRequest
+from ntp.policy.prompt import ScoreRequest
 
 
 class SFTModule(Learner):

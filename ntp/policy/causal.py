@@ -11,11 +11,10 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from ntp.errors import ConfigError
 from ntp.policy.decoder import Decoder, Precision
-from ntp.policy.packing import TokenIds
 from ntp.policy.policy import TacticPolicy, plain_model, suppressed_ids
 from ntp.policy.prompt import PromptEncoder, PromptFormat
-from ntp.policy.scorer import TextScores, score_tactics, score_texts
-from ntp.policy.tree_continuations import TreeContinuations
+from ntp.policy.sampler import TreeContinuations
+from ntp.policy.scorer import TextScores, TokenIds, score_tactics, score_texts
 
 
 class CausalPolicy(TacticPolicy):

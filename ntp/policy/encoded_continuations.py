@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
 from ntp.policy.encoder_decoder import EncoderDecoder
-from ntp.policy.packing import TokenIds
 from ntp.policy.sampler import Branch
+from ntp.policy.scorer import TokenIds
 
 
 class EncodedContinuations:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ntp.policy.encoder_decoder import EncodedStates, EncoderDecoder
-from ntp.policy.packing import TokenIds, TreeRow, micro_batches, pad_rows
-from ntp.policy.scorer import require_possible, sum_log_probs
+from ntp.policy.scorer import TokenIds, TreeRow, micro_batches, pad_rows, require_possible, sum_log_probs
 
 MAX_BATCH_TOKENS = 8192
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import EncoderDecoderCache
 
 from ntp.policy.decoder import LanguageModel
-from ntp.policy.packing import TokenIds, length_groups, pad_rows
+from ntp.policy.scorer import TokenIds, length_groups, pad_rows
 
 # Bytes are the tokens of ByT5, about four to a token of other models.
 MAX_ENCODER_TOKENS = 8192

@@ -22,11 +22,9 @@ from ntp.errors import ConfigError
 from ntp.models.backbone import architecture
 from ntp.models.tokenizer import vocabulary_hash
 from ntp.policy.decoder import LanguageModel
-from ntp.policy.packing import TokenIds
-from ntp.policy.prompt import PromptEncoder
-from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
+from ntp.policy.prompt import PromptEncoder, SampleRequest, SamplingParams, ScoreRequest
 from ntp.policy.sampler import Continuations, sample_tactics
-from ntp.policy.scorer import TextScores
+from ntp.policy.scorer import TextScores, TokenIds
 from ntp.types import Tactic
 
 DESCRIPTION_FILE = "ntp_policy.json"

@@ -6,7 +6,7 @@ import torch
 
 from ntp.errors import CheckpointError, NtpError
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
+from ntp.policy.prompt import SampleRequest, SamplingParams, ScoreRequest
 
 # Of different lengths, so that one is padded.
 _STATES = ("n : nat\n⊢ n + 0 = n", "⊢ True")

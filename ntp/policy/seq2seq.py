@@ -15,11 +15,9 @@ from ntp.policy.decoder import Precision
 from ntp.policy.encoded_continuations import EncodedContinuations
 from ntp.policy.encoded_scorer import score_tactics
 from ntp.policy.encoder_decoder import EncoderDecoder
-from ntp.policy.packing import TokenIds
 from ntp.policy.policy import TacticPolicy, plain_model, suppressed_ids
-from ntp.policy.prompt import PromptEncoder, PromptFormat
-from ntp.policy.requests import ScoreRequest
-from ntp.policy.scorer import TextScores
+from ntp.policy.prompt import PromptEncoder, PromptFormat, ScoreRequest
+from ntp.policy.scorer import TextScores, TokenIds
 
 
 class Seq2SeqPolicy(TacticPolicy):

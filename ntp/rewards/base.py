@@ -1,11 +1,16 @@
-"""What a reward is: a function of what is known of a trajectory, which can be evaluated again at any step."""
+"""What a reward is, temperature schedules, and bounds on the share of the target that failures own."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+import math
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+from torch import Tensor
+
+from ntp.errors import ConfigError
 from ntp.rewards.aggregation import Aggregation
 from ntp.types import Status
 
@@ -58,3 +63,94 @@ def require_evidence(components: RewardComponents) -> None:
     """Raise `ValueError` for a crashed trajectory, which says nothing about its tactics."""
     if components.status is Status.CRASHED:
         raise ValueError("a crashed trajectory is no evidence: it has no reward")
+
+
+Schedule = Callable[[int], float]
+
+
+def at_step(temperature: float | Schedule, step: int) -> float:
+    """The temperature at a step."""
+    return temperature(step) if callable(temperature) else temperature
+
+
+def require_temperature(temperature: float | Schedule) -> None:
+    """Raise `ConfigError` for a number that is not above 0; schedules check themselves."""
+    if not callable(temperature):
+        _check(temperature)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same temperature at every step.
+
+    Raises:
+        ConfigError: The temperature is not above 0.
+    """
+
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self.value)
+
+    def __call__(self, step: int) -> float:  # noqa: ARG002 - the interface of a schedule
+        """The temperature at `step`."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """From `start` to `end` over `num_steps` steps, then `end`.
+
+    Raises:
+        ConfigError: A temperature is not above 0, or there is no step to anneal over.
+    """
+
+    start: float
+    end: float
+    num_steps: int
+
+    def __post_init__(self) -> None:
+        _check(self.start)
+        _check(self.end)
+        if self.num_steps < 1:
+            raise ConfigError(f"reward temperature anneals over num_steps={self.num_steps}: give at least 1")
+
+    def __call__(self, step: int) -> float:
+        """The temperature at `step`."""
+        done = min(1.0, step / self.num_steps)
+        return self.start + done * (self.end - self.start)
+
+
+def _check(temperature: float) -> None:
+    if temperature <= 0:
+        raise ConfigError(f"reward temperature {temperature} cannot divide a reward: give a number above 0")
+
+
+def failure_mass(log_reward_N: Tensor, log_pf_N: Tensor, proved_N: Tensor) -> float:
+    """The failures' share of a theorem's target mass, estimated from samples of the policy.
+
+    Self-normalised importance sampling: sum of R / P_F over the failures, divided by the same over all.
+
+    Args:
+        log_reward_N: log R of trajectories drawn from P_F itself, (N,) with N >= 1.
+        log_pf_N: Their log P_F, (N,).
+        proved_N: Which of them are proofs, (N,) booleans.
+    """
+    weight_N = torch.softmax((log_reward_N - log_pf_N).double(), dim=0)
+    return float(weight_N[~proved_N].sum())
+
+
+def failure_mass_bound(log_reward_fail: float, alpha_success: float, success: float) -> float:
+    """The most that failures can own of a target on a theorem with one proof.
+
+    A proof of prior probability p weighs p**alpha_success. Failures that weigh at most exp(log_reward_fail)
+    pi_ref each weigh at most exp(log_reward_fail) (1 - p) together.
+
+    Args:
+        log_reward_fail: Greatest log R - log pi_ref of a failure, in nats.
+        alpha_success: Exponent of the prior on proofs.
+        success: p, the prior's probability of the proof, in (0, 1).
+    """
+    proof = success**alpha_success
+    failures = math.exp(log_reward_fail) * (1 - success)
+    return failures / (proof + failures)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ntp.errors import ConfigError
-from ntp.rewards.base import RewardComponents, require_evidence
-from ntp.rewards.tempering import Schedule, at_step, require_temperature
+from ntp.rewards.base import RewardComponents, Schedule, at_step, require_evidence, require_temperature
 from ntp.types import Status
 
 

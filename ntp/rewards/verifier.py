@@ -12,9 +12,14 @@ from torch.nn.functional import logsigmoid
 
 from ntp.errors import ConfigError
 from ntp.rewards.aggregation import Aggregation, Mean
-from ntp.rewards.base import RewardComponents, require_evidence
-from ntp.rewards.failure_mass import failure_mass_bound
-from ntp.rewards.tempering import Schedule, at_step, require_temperature
+from ntp.rewards.base import (
+    RewardComponents,
+    Schedule,
+    at_step,
+    failure_mass_bound,
+    require_evidence,
+    require_temperature,
+)
 from ntp.types import Status
 
 _LATE = 10**9  # a step at which every schedule has ended

@@ -19,10 +19,9 @@ from pathlib import Path
 
 from ntp.sandbox.isolation import SCRATCH, announce, find_sandbox
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.proc import descendants, resident_mb
+from ntp.sandbox.proc import broken_limit, descendants, resident_mb
 from ntp.sandbox.sandboxed import SandboxedProcess
 from ntp.sandbox.scratch import Scratch
-from ntp.sandbox.usage import broken_limit
 from ntp.sandbox.watchdog import WATCH
 
 # A larger buffer is mapped anew for every read, which costs more than the few reads it saves.

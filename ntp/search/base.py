@@ -1,4 +1,4 @@
-"""What a search is: it asks for tactics, sees what became of them, and never touches a model or a prover."""
+"""What a search is, and what it costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ntp.errors import ConfigError
-from ntp.policy.requests import SampleRequest, SamplingParams
+from ntp.policy.prompt import SampleRequest, SamplingParams
 from ntp.types import Outcome, ProofState, Tactic, Theorem
 
 
@@ -80,7 +80,7 @@ class Usage:
         num_samples: Tactics sampled.
         num_env_steps: Tactics sent to the prover.
         started: When the theorem was open, on the monotonic clock.
-        cost_s: Seconds of the process's time that are due to this theorem, as `ntp.search.cost` has it.
+        cost_s: Seconds of the process's time that are due to this theorem, as `ntp.search.base` has it.
     """
 
     num_samples: int = 0
@@ -116,3 +116,25 @@ class Search(Protocol):
     def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
         """What became of the last `select`: per expansion, each tactic with its outcome, in draw order."""
         ...
+
+
+class Charges:
+    """Charges searches with the time since the last charge, the first with that since it was made."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def charge(self, weights: Sequence[tuple[Usage, float]]) -> None:
+        """Share the time since then out.
+
+        Args:
+            weights: What the searches have spent, to be added to, each with its weight, not negative. Nothing
+                is charged, and the time is kept for the next charge, if there are none.
+        """
+        if not weights:
+            return
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        total = sum(weight for _, weight in weights)
+        for usage, weight in weights:
+            usage.cost_s += seconds * (weight / total if total > 0 else 1 / len(weights))

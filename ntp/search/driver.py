@@ -11,13 +11,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ntp.envs.pool import EnvPool, PooledSession
-from ntp.envs.schedule import plan_lanes
+from ntp.envs.pool import EnvPool, PooledSession, plan_lanes
 from ntp.errors import InitError
-from ntp.policy.requests import SampleRequest
-from ntp.search.base import Critic, Expansion, Proposer, Search
+from ntp.policy.prompt import SampleRequest
+from ntp.search.base import Charges, Critic, Expansion, Proposer, Search
 from ntp.search.beliefs import with_beliefs
-from ntp.search.cost import Charges
 from ntp.types import ProofState, Theorem
 
 S = TypeVar("S", bound=Search)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ntp.policy.requests import SampleRequest
+from ntp.policy.prompt import SampleRequest
 from ntp.retrieval.augmentation import Augmentation
 from ntp.search.base import Proposer
 from ntp.types import Tactic

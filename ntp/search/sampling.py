@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 from ntp.search.base import Budget, Expansion, StepResult, Usage
 from ntp.seeding import derive_seed
 from ntp.types import (

@@ -17,7 +17,7 @@ from ntp.data.examples import LabelledState, decided_states, labelled_states
 from ntp.errors import CheckpointError, ConfigError, DataError
 from ntp.jsonl import read_jsonl
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 from ntp.retrieval.augmentation import Augmentation
 from ntp.retrieval.base import Retriever
 from ntp.retrieval.corpus import PremiseCorpus

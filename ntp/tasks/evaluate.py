@@ -20,7 +20,7 @@ from ntp.evaluation.costs import ESTIMATE
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremResult
 from ntp.jsonl import read_jsonl, write_jsonl
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 from ntp.retrieval.augmentation import Augmentation
 from ntp.search.base import Critic, Proposer
 from ntp.search.best_first import BestFirstSearch

@@ -108,7 +108,9 @@ def policy_node(cfg: DictConfig, key: str) -> DictConfig:
     try:
         return OmegaConf.merge(options, OmegaConf.to_container(given, resolve=True))  # pyright: ignore[reportReturnType]
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{key}: {str(error).splitlines()[0]}; a policy has {', '.join(options)}") from error
+        raise ConfigError(
+            f"{key}: {str(error).splitlines()[0]}; a policy has {', '.join(options)}"
+        ) from error
 
 
 def verifier_split(cfg: DictConfig) -> str:

@@ -24,8 +24,12 @@ from ntp.errors import ConfigError
 from ntp.experimental.sharded_strategy import ShardedStrategy
 from ntp.experimental.sharding import require_shardable
 from ntp.modules.learner import Learner
-from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
-from ntp.tracking.lightning import TrainingProgress
+from ntp.tracking.lightning import (
+    AtomicCheckpointIO,
+    LastCheckpoint,
+    TrainingProgress,
+    find_resume_checkpoint,
+)
 from ntp.tracking.processes import local_rank
 from ntp.workflow.context import Context
 from ntp.workflow.placement import is_sharded

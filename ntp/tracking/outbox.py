@@ -8,8 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from ntp.tracking.refusal import is_refusal
-from ntp.tracking.store import patience, reason
+from ntp.tracking.store import is_refusal, patience, reason
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ntp.data.examples import LabelledState
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import ScoreRequest
+from ntp.policy.prompt import ScoreRequest
 from ntp.verifier.model import TokenIds, VerifierModel
 
 # Tokens of a batch, prompts and branches of all heads together.

@@ -2,7 +2,8 @@ from collections import Counter
 
 import pytest
 
-from ntp.data.batches import BatchSchedule, StepLoader
+from ntp.data.batches import BatchSchedule
+from ntp.modules.datamodules import StepLoader
 from ntp.errors import DataError
 
 

@@ -5,11 +5,11 @@ from torch.testing import assert_close
 from ntp.errors import ConfigError
 from ntp.losses.batch import TrajectoryBatch
 from ntp.losses.expert_iteration import ExpertIteration, expert_iteration_loss
-from ntp.losses.regression import huber
 from ntp.losses.trajectory_balance import (
     Pairwise,
     TrajectoryBalance,
     VarGrad,
+    huber,
     pairwise_loss,
     trajectory_balance_loss,
     vargrad_loss,

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ntp.losses.regression import huber, square
+from ntp.losses.trajectory_balance import huber, square
 
 
 def test_square_is_the_square():

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ntp.losses.regression import huber, square
 from ntp.losses.trajectory_balance import (
     group_deviation,
+    huber,
     pairwise_loss,
     residual,
+    square,
     trajectory_balance_loss,
     vargrad_loss,
 )

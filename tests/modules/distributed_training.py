@@ -32,7 +32,7 @@ from ntp.policy.factory import TinyPolicyFactory
 from ntp.rewards.aggregation import WorstCase
 from ntp.rewards.kernel import KernelReward
 from ntp.rewards.verifier import VerifierReward
-from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint
+from ntp.tracking.lightning import AtomicCheckpointIO, LastCheckpoint
 from ntp.verifier.calibration import Calibration
 from ntp.verifier.ensemble import VerifierEnsemble
 from ntp.verifier.features import ScoreFeatures

@@ -16,7 +16,7 @@ from ntp.retrieval.encoder_factory import TinyEncoderFactory
 from ntp.retrieval.examples import RetrievalExample
 from ntp.retrieval.metrics import assess
 from ntp.retrieval.negatives import ContrastiveSchedule
-from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint
+from ntp.tracking.lightning import AtomicCheckpointIO, LastCheckpoint
 from ntp.types import Span, Theorem
 
 # What a premise says and the word that states use for it have no letter in common: only training can tell.

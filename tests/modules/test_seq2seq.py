@@ -14,7 +14,7 @@ from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import RolloutConfig
 from ntp.modules.sft import SFTModule
 from ntp.policy.factory import Seq2SeqPolicyFactory
-from ntp.policy.requests import SampleRequest, SamplingParams
+from ntp.policy.prompt import SampleRequest, SamplingParams
 from ntp.rewards.kernel import KernelReward
 
 PAIRS = [

@@ -6,7 +6,7 @@ import torch
 
 from ntp.errors import CheckpointError, ConfigError
 from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory, TinyPolicyFactory
-from ntp.policy.requests import SampleRequest, SamplingParams
+from ntp.policy.prompt import SampleRequest, SamplingParams
 
 TEXTS = ["n : nat\n⊢ n + 0 = n", "induction n; simpl; auto."]
 SMALL = {"vocab_size": 280, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "intermediate_size": 48}

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntp.policy.packing import TreeRow, micro_batches, pack_rows, split_row
+from ntp.policy.scorer import TreeRow, micro_batches, pack_rows, split_row
 
 tokens = st.lists(st.integers(5, 9), max_size=6).map(tuple)
 rows = st.builds(

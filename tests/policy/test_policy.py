@@ -3,7 +3,7 @@ import torch
 
 from ntp.errors import ConfigError
 from ntp.policy.causal import CausalPolicy
-from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
+from ntp.policy.prompt import SampleRequest, SamplingParams, ScoreRequest
 
 STATE = "n : nat\n⊢ n + 0 = n"
 REQUESTS = [ScoreRequest(STATE, ((5, 6, 7), (8,))), ScoreRequest("⊢ True", ((9,), ()))]

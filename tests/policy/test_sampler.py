@@ -8,7 +8,7 @@ import torch
 
 from ntp.errors import NtpError
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
+from ntp.policy.prompt import SampleRequest, SamplingParams, ScoreRequest
 from ntp.policy.sampler import inverse_cdf
 
 STATES = ["n : nat\n⊢ n + 0 = n", "⊢ True", "A : Type\nl : list A\nx y : A\n⊢ rev (rev l) = l", "⊢ 0 = 0"]
@@ -74,7 +74,7 @@ def test_order_and_grouping_do_not_matter(policy, monkeypatch):
     whole = policy.sample(requests)
     backwards = policy.sample(requests[::-1])[::-1]
     monkeypatch.setattr("ntp.policy.sampler.MAX_CACHE_TOKENS", 200)
-    monkeypatch.setattr("ntp.policy.tree_continuations.MAX_PREFILL_TOKENS", 50)
+    monkeypatch.setattr("ntp.policy.sampler.MAX_PREFILL_TOKENS", 50)
     monkeypatch.setattr("ntp.policy.encoder_decoder.MAX_ENCODER_TOKENS", 50)
     for other in (backwards, policy.sample(requests)):
         assert [[t.token_ids for t in row] for row in other] == [[t.token_ids for t in row] for row in whole]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ntp.losses.trajectory_balance import vargrad_loss
-from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
+from ntp.policy.prompt import SampleRequest, SamplingParams, ScoreRequest
 
 STATES = ["n : nat\n⊢ n + 0 = n", "", "A : Type\nl : list A\n⊢ rev (rev l) = l", "x : nat\n" * 30 + "⊢ x = x"]
 

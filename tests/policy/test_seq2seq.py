@@ -16,8 +16,7 @@ from transformers import (
 from ntp.errors import CheckpointError, ConfigError
 from ntp.models.tokenizer import train_tokenizer
 from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory
-from ntp.policy.prompt import PromptFormat
-from ntp.policy.requests import SampleRequest, SamplingParams, ScoreRequest
+from ntp.policy.prompt import PromptFormat, SampleRequest, SamplingParams, ScoreRequest
 from ntp.policy.seq2seq import Seq2SeqPolicy
 
 STATES = ["n : ℕ\n⊢ n + 0 = n", "⊢ True", "α : Type\nl : List α\n⊢ l.reverse.reverse = l", "x : ℕ\n" * 30]

@@ -4,10 +4,8 @@ import pytest
 import torch
 
 from ntp.errors import ConfigError
-from ntp.rewards.base import RewardComponents
-from ntp.rewards.failure_mass import failure_mass
+from ntp.rewards.base import Linear, RewardComponents, failure_mass
 from ntp.rewards.kernel import KernelReward
-from ntp.rewards.tempering import Linear
 from ntp.types import Status
 
 FAILURES = [Status.STUCK, Status.TRUNCATED, Status.TIMEOUT]

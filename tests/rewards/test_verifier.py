@@ -4,9 +4,7 @@ import pytest
 
 from ntp.errors import ConfigError
 from ntp.rewards.aggregation import Mean, WorstCase
-from ntp.rewards.base import RewardComponents
-from ntp.rewards.failure_mass import failure_mass_bound
-from ntp.rewards.tempering import Linear
+from ntp.rewards.base import Linear, RewardComponents, failure_mass_bound
 from ntp.rewards.verifier import VerifierOnlyReward, VerifierReward
 from ntp.types import Status
 

@@ -7,7 +7,7 @@ import pytest
 
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
-from ntp.policy.requests import SampleRequest
+from ntp.policy.prompt import SampleRequest
 from ntp.types import Crashed, Exceeded, Proved, Tactic, Timeout
 
 WORDS = {

@@ -8,7 +8,7 @@ import pytest
 
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import ToyEnv, ToyNode, enumerate_trajectories, toy_theorem
-from ntp.policy.requests import SampleRequest, SamplingParams
+from ntp.policy.prompt import SampleRequest, SamplingParams
 from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems

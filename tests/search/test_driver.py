@@ -1,6 +1,6 @@
 from ntp.envs.toy import toy_theorem
 from ntp.errors import InitError
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 from ntp.search.driver import search_theorems
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch

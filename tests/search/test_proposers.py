@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from ntp.data.records import PremiseRecord
-from ntp.policy.requests import SampleRequest, SamplingParams
+from ntp.policy.prompt import SampleRequest, SamplingParams
 from ntp.retrieval.augmentation import Augmentation
 from ntp.retrieval.base import Retrieved
 from ntp.search.proposers import AugmentedProposer

@@ -1,4 +1,4 @@
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 from ntp.search.base import Budget
 from ntp.search.driver import search_theorems
 from ntp.search.sampling import SamplingSearch

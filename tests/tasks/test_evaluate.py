@@ -5,7 +5,7 @@ import pytest
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.evaluation.results import TheoremResult
 from ntp.jsonl import read_jsonl
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks import selection

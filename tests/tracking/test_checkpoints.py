@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch.utils.data import DataLoader
 
 from ntp.errors import PreemptedError
-from ntp.tracking.checkpoints import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
+from ntp.tracking.lightning import AtomicCheckpointIO, LastCheckpoint, find_resume_checkpoint
 
 
 class Regression(LightningModule):
@@ -96,7 +96,7 @@ def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):
 
 KILL_WHILE_SAVING = """
 import os, signal, sys, time, torch
-from ntp.tracking.checkpoints import AtomicCheckpointIO
+from ntp.tracking.lightning import AtomicCheckpointIO
 path, delays = sys.argv[1], (0.0, 0.013, 0.03, 0.055, 0.08)
 for delay in delays:
     child = os.fork()

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 from ntp.errors import CheckpointError, ConfigError
 from ntp.models.heads import HeadSettings
 from ntp.policy.factory import PretrainedPolicyFactory, Seq2SeqPolicyFactory
-from ntp.policy.requests import ScoreRequest
+from ntp.policy.prompt import ScoreRequest
 from ntp.verifier.model import VerifierModel
 
 STATES = ["n : nat\n⊢ n + 0 = n", "⊢ 0", "A : Type\nl : list A\n⊢ rev (rev l) = l"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ntp.envs.coq.axioms import axiom_name
 from ntp.envs.coq.document import CoqDocument
-from ntp.envs.coq.guard import guard
 from ntp.envs.coq.project import CoqProject
-from ntp.envs.coq.proof import CoqProof
+from ntp.envs.coq.proof import CoqProof, axiom_name
 from ntp.envs.coq.protocol import Goals
+from ntp.envs.coq.syntax import guard
 from ntp.envs.session import ROOT, SearchSession
 from ntp.errors import ConfigError
 from ntp.sandbox.limits import Limits

@@ -16,7 +16,7 @@ import pytest
 
 from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import InitError
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 from ntp.search.driver import search_theorems
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch

@@ -1,6 +1,6 @@
 import pytest
 
-from ntp.envs.coq.axioms import UnreadableAssumptionsError, axiom_name, parse_assumptions
+from ntp.envs.coq.proof import UnreadableAssumptionsError, axiom_name, parse_assumptions
 
 # As Coq 8.16 prints them.
 MIXED = """Section Variables:

@@ -1,6 +1,6 @@
 import pytest
 
-from ntp.envs.coq.guard import MAX_CHARACTERS, guard
+from ntp.envs.coq.syntax import MAX_CHARACTERS, guard
 from ntp.types import Rejected
 
 FILES = ["Lists/List.v", "Arith/PeanoNat.v", "ZArith/Znumtheory.v", "Reals/RIneq.v", "Program/Equality.v"]

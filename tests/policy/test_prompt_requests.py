@@ -1,7 +1,7 @@
 import pytest
 
 from ntp.errors import ConfigError
-from ntp.policy.requests import SamplingParams
+from ntp.policy.prompt import SamplingParams
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])

@@ -1,7 +1,7 @@
 import pytest
 
 from ntp.errors import ConfigError
-from ntp.rewards.tempering import Constant, Linear
+from ntp.rewards.base import Constant, Linear
 
 
 def test_linear_anneals_and_stays():

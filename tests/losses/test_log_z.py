@@ -1,7 +1,7 @@
 import torch
 from torch.testing import assert_close
 
-from ntp.modules.log_z import LogZ
+from ntp.losses.trajectory_balance import LogZ
 
 
 def test_starts_at_zero_and_where_it_is_told():

@@ -6,9 +6,8 @@ import pytest
 
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
-from ntp.policy.requests import SamplingParams
-from ntp.search.base import Usage
-from ntp.search.cost import Charges
+from ntp.policy.prompt import SamplingParams
+from ntp.search.base import Charges, Usage
 from ntp.search.driver import search_theorems
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
