@@ -152,9 +152,9 @@ def pairwise_loss(
 
     Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] regression(f_i - f_j), where
     f = log P_F - log R and sigma_ij^2 = std_i^2 + std_j^2: a pair whose rewards differ by less than the
-    verifiers disagree has no loss. Pairs whose rewards are certain always count, equal rewards included, since
-    they balance modes. The mean is over all pairs, so uncertainty removes weight and moves none elsewhere. With
-    certain rewards and the square this equals `vargrad_loss`: it is trajectory balance without log Z.
+    verifiers disagree has no loss. Pairs whose rewards are certain always count, equal rewards included,
+    since they balance modes. The mean is over all pairs, so uncertainty removes weight and moves none
+    elsewhere. With certain rewards and the square this is `vargrad_loss`: trajectory balance without log Z.
 
     Args:
         log_pf_N: log P_F of whole trajectories, (N,).

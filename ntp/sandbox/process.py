@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ntp.sandbox.isolation import SCRATCH, announce, find_sandbox
+from ntp.sandbox.isolation import SCRATCH, announce, broken_limit, find_sandbox
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.proc import broken_limit, descendants, resident_mb
+from ntp.sandbox.proc import descendants, resident_mb
 from ntp.sandbox.sandboxed import SandboxedProcess
 from ntp.sandbox.scratch import Scratch
 from ntp.sandbox.watchdog import WATCH

@@ -139,5 +139,5 @@ def small_project(tmp_path_factory) -> CoqProject:
 @pytest.fixture(scope="session")
 def small_extraction(small_project, tmp_path_factory) -> tuple[Dataset, ExtractionSummary]:
     directory = tmp_path_factory.mktemp("small_dataset")
-    summary = extract(small_project, directory, num_workers=2)
+    summary = extract(small_project, directory, ["**/*.v"], num_workers=2)
     return Dataset.load(directory), summary

@@ -62,7 +62,12 @@ def build_micro(num_words=3, max_tactic_tokens=3, top_p=1.0):
 @pytest.fixture(scope="session")
 def lora_factory(pretrained):
     return PretrainedPolicyFactory(
-        str(pretrained), adapter={"r": 4, "alpha": 8}, max_state_tokens=64, max_tactic_tokens=12
+        str(pretrained),
+        adapter={"r": 4, "alpha": 8},
+        max_state_tokens=64,
+        max_tactic_tokens=12,
+        dtype="auto",
+        gradient_checkpointing=False,
     )
 
 

@@ -38,7 +38,7 @@ def test_tiny_saved_and_loaded_is_the_same(tmp_path):
 
 @pytest.mark.parametrize("adapter", [None, {"r": 4, "target_modules": ["q_proj", "v_proj"]}])
 def test_pretrained_saved_and_loaded_is_the_same(pretrained, tmp_path, adapter):
-    factory = PretrainedPolicyFactory(str(pretrained), adapter)
+    factory = PretrainedPolicyFactory(str(pretrained), adapter, dtype="auto")
     policy = perturbed(factory.create())
     policy.save(tmp_path)
     loaded = factory.load(tmp_path)
@@ -77,7 +77,9 @@ def test_a_model_as_published_is_loaded(byt5, pretrained):
 
 def test_a_tactic_may_end_with_another_token_than_eos(pretrained):
     def make(**options):
-        return PretrainedPolicyFactory(str(pretrained), max_tactic_tokens=12, **options).create()
+        return PretrainedPolicyFactory(
+            str(pretrained), max_tactic_tokens=12, **options, dtype="auto"
+        ).create()
 
     policy = make(stop=";")
     semicolon = policy.tokenizer(";")["input_ids"][-1]
@@ -92,14 +94,14 @@ def test_a_tactic_may_end_with_another_token_than_eos(pretrained):
 
 
 def test_lora_is_saved_without_the_backbone(pretrained, tmp_path):
-    PretrainedPolicyFactory(str(pretrained), {"r": 4}).create().save(tmp_path)
+    PretrainedPolicyFactory(str(pretrained), {"r": 4}, dtype="auto").create().save(tmp_path)
     assert (tmp_path / "adapter_model.safetensors").is_file()
     assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_lora_creation_is_a_function_of_the_seed(pretrained):
     def first_adapter(seed):
-        policy = PretrainedPolicyFactory(str(pretrained), {"r": 4}, seed=seed).create()
+        policy = PretrainedPolicyFactory(str(pretrained), {"r": 4}, seed=seed, dtype="auto").create()
         return policy.trainable_parameters()[0]
 
     assert torch.equal(first_adapter(0), first_adapter(0))
@@ -127,28 +129,28 @@ def test_checkpoint_whose_tokenizer_was_exchanged(tmp_path):
 
 def test_checkpoint_of_another_kind_or_base(pretrained, tmp_path):
     TinyPolicyFactory(**SMALL).create(TEXTS).save(tmp_path / "tiny")
-    lora = PretrainedPolicyFactory(str(pretrained), {"r": 4})
+    lora = PretrainedPolicyFactory(str(pretrained), {"r": 4}, dtype="auto")
     lora.create().save(tmp_path / "lora")
     with pytest.raises(CheckpointError, match=r"another model.*model_type=llama.*model_type=mistral"):
         lora.load(tmp_path / "tiny")
     with pytest.raises(CheckpointError, match=r"another model.*model_type=mistral.*model_type=llama"):
         TinyPolicyFactory(**SMALL).load(tmp_path / "lora")
     with pytest.raises(CheckpointError, match=r"lora_rank=4.*lora_rank=None"):
-        PretrainedPolicyFactory(str(pretrained)).load(tmp_path / "lora")
+        PretrainedPolicyFactory(str(pretrained), dtype="auto").load(tmp_path / "lora")
     with pytest.raises(CheckpointError, match=r"lora_rank=4.*lora_rank=8"):
-        PretrainedPolicyFactory(str(pretrained), {"r": 8}).load(tmp_path / "lora")
+        PretrainedPolicyFactory(str(pretrained), {"r": 8}, dtype="auto").load(tmp_path / "lora")
     other = tmp_path / "other-base"
     shutil.copytree(pretrained, other)
     with pytest.raises(CheckpointError, match=r"base=small.*base=other-base"):
-        PretrainedPolicyFactory(str(other), {"r": 4}).load(tmp_path / "lora")
+        PretrainedPolicyFactory(str(other), {"r": 4}, dtype="auto").load(tmp_path / "lora")
 
 
 def test_pretrained_may_move(pretrained, tmp_path):
-    policy = perturbed(PretrainedPolicyFactory(str(pretrained), {"r": 4}).create())
+    policy = perturbed(PretrainedPolicyFactory(str(pretrained), {"r": 4}, dtype="auto").create())
     policy.save(tmp_path / "lora")
     moved = tmp_path / "elsewhere" / pretrained.name
     shutil.copytree(pretrained, moved)
-    loaded = PretrainedPolicyFactory(str(moved), {"r": 4}).load(tmp_path / "lora")
+    loaded = PretrainedPolicyFactory(str(moved), {"r": 4}, dtype="auto").load(tmp_path / "lora")
     assert [t.token_ids for t in loaded.sample(REQUESTS)[0]] == [
         t.token_ids for t in policy.sample(REQUESTS)[0]
     ]

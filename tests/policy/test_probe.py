@@ -35,7 +35,7 @@ def create(model, directory):
     model.save_pretrained(directory)
     train_tokenizer(["n : nat\n⊢ n + 0 = n"], 280).save_pretrained(directory)
     factory = PretrainedPolicyFactory(
-        str(directory), attn_implementation="eager", max_state_tokens=64, max_tactic_tokens=16
+        str(directory), attn_implementation="eager", max_state_tokens=64, max_tactic_tokens=16, dtype="auto"
     )
     return factory.create()
 

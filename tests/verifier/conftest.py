@@ -45,7 +45,9 @@ def base_directory(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_backbone(base_directory):
-    return PretrainedPolicyFactory(str(base_directory), max_state_tokens=64, max_tactic_tokens=12).create
+    return PretrainedPolicyFactory(
+        str(base_directory), max_state_tokens=64, max_tactic_tokens=12, dtype="auto"
+    ).create
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ def test_a_saved_verifier_fits_its_own_backbone_only(make_verifier, make_backbon
 
 def test_adapters_of_a_tuned_policy_are_merged_into_the_backbone(base_directory, tmp_path):
     options = {"adapter": {"r": 2, "alpha": 4}, "max_state_tokens": 64, "max_tactic_tokens": 12}
-    policy = PretrainedPolicyFactory(str(base_directory), **options).create().eval()
+    policy = PretrainedPolicyFactory(str(base_directory), **options, dtype="auto").create().eval()
     for name, parameter in policy.model.named_parameters():
         if "lora_B" in name:
             parameter.data.normal_(std=0.3, generator=torch.Generator().manual_seed(len(name)))
