@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest, bootstrap
 
 from ntp.evaluation.results import TheoremOutcome, TheoremResult
 
@@ -75,16 +78,30 @@ def is_solved(result: TheoremResult) -> bool:
 def bootstrap_mean(
     values: Sequence[float], seed: int = 0, level: float = 0.95, num_resamples: int = 2000
 ) -> Interval:
-    """Mean of one value per theorem, with its percentile bootstrap interval (Efron 1979) over theorems.
+    """Mean of one value per theorem, with its BCa bootstrap interval (Efron 1987) over theorems.
 
     Raises:
         ValueError: There are no values.
     """
     if len(values) == 0:
         raise ValueError("no theorems to average over")
-    values_N = np.asarray(values, dtype=float)
-    means = _resample(values_N[:, None], seed, num_resamples)[:, 0]
-    return _percentile_interval(float(values_N.mean()), means, level)
+    return _bootstrap((np.asarray(values, dtype=float),), np.mean, seed, level, num_resamples)
+
+
+def bootstrap_difference(
+    first: Sequence[float],
+    second: Sequence[float],
+    seed: int = 0,
+    level: float = 0.95,
+    num_resamples: int = 2000,
+) -> Interval:
+    """Mean of first - second over the same theorems, with its paired BCa bootstrap interval.
+
+    Raises:
+        ValueError: The lengths differ or are 0.
+    """
+    pairs = _paired(first, second)
+    return bootstrap_mean(list(pairs[0] - pairs[1]), seed, level, num_resamples)
 
 
 def bootstrap_ratio(
@@ -94,33 +111,28 @@ def bootstrap_ratio(
     level: float = 0.95,
     num_resamples: int = 2000,
 ) -> Interval:
-    """sum(first) / sum(second) over the same theorems, with its paired percentile bootstrap interval.
+    """sum(first) / sum(second) over the same theorems, with its paired BCa bootstrap interval.
 
     A denominator of 0 makes a ratio infinite, or 1 when the numerator is 0 too.
 
     Raises:
         ValueError: The lengths differ or are 0.
     """
-    if len(first) != len(second) or len(first) == 0:
-        raise ValueError(f"paired values needed, got {len(first)} and {len(second)}")
-    pairs_N2 = np.column_stack([np.asarray(first, dtype=float), np.asarray(second, dtype=float)])
-    means = _resample(pairs_N2, seed, num_resamples)
-    value = _ratio(pairs_N2.sum(axis=0)[None, :])[0]
-    return _percentile_interval(float(value), _ratio(means), level)
+    return _bootstrap(_paired(first, second), _ratio_of_sums, seed, level, num_resamples)
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> PairedTest:
     """Exact two-sided McNemar test that two methods solve the same theorems equally often.
 
-    p = min(1, 2 P(X <= min(b, c))), X ~ Binomial(b + c, 1/2), with b and c the discordant counts.
+    The binomial test of the discordant counts b and c against 1/2.
 
     Raises:
         ValueError: The lengths differ.
     """
     pairs = Counter(zip(first, second, strict=True))
     b, c = pairs[True, False], pairs[False, True]
-    tail = sum(math.comb(b + c, i) for i in range(min(b, c) + 1))
-    return PairedTest(b, c, min(1.0, 2 * tail / 2 ** (b + c)))
+    p_value = float(binomtest(b, b + c).pvalue) if b + c else 1.0
+    return PairedTest(b, c, p_value)
 
 
 def entropy(items: Iterable[str]) -> float:
@@ -173,22 +185,46 @@ def length_histogram(results: Iterable[TheoremResult]) -> dict[int, int]:
     return dict(sorted(Counter(len(script) for _, script in scripts).items()))
 
 
-def _resample(values_ND: np.ndarray, seed: int, num_resamples: int) -> np.ndarray:
-    """Means over theorems drawn with replacement, (num_resamples, D)."""
-    rng, num_theorems = np.random.default_rng(seed), len(values_ND)
-    return np.array(
-        [values_ND[rng.integers(num_theorems, size=num_theorems)].mean(axis=0) for _ in range(num_resamples)]
-    )
+def _paired(first: Sequence[float], second: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    if len(first) != len(second) or len(first) == 0:
+        raise ValueError(f"paired values needed, got {len(first)} and {len(second)}")
+    return np.asarray(first, dtype=float), np.asarray(second, dtype=float)
 
 
-def _ratio(pairs: np.ndarray) -> np.ndarray:
-    numerator, denominator = pairs[:, 0], pairs[:, 1]
+def _bootstrap(
+    samples: tuple[np.ndarray, ...],
+    statistic: Callable[..., Any],
+    seed: int,
+    level: float,
+    num_resamples: int,
+) -> Interval:
+    """A statistic of paired samples with its interval over theorems."""
+    value = float(statistic(*samples, axis=0))
+    if len(samples[0]) == 1:  # nothing to resample
+        return Interval(value, value, value)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore")  # scipy warns of a degenerate distribution, which is handled below
+        result = bootstrap(
+            samples,
+            statistic,
+            paired=True,
+            vectorized=True,
+            confidence_level=level,
+            n_resamples=num_resamples,
+            rng=np.random.default_rng(seed),
+            method="BCa",
+        )
+    low, high = result.confidence_interval
+    if math.isnan(low) or math.isnan(high):
+        # BCa is undefined where all resamples agree or some are infinite: percentiles are not.
+        tail = (1 - level) / 2
+        distribution = result.bootstrap_distribution
+        low, high = np.quantile(distribution, [tail, 1 - tail], method="inverted_cdf")
+    return Interval(value, float(low), float(high))
+
+
+def _ratio_of_sums(first: np.ndarray, second: np.ndarray, axis: int = -1) -> np.ndarray:
+    numerator, denominator = first.sum(axis=axis), second.sum(axis=axis)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = numerator / denominator
     return np.where(denominator > 0, ratio, np.where(numerator > 0, np.inf, 1.0))
-
-
-def _percentile_interval(value: float, resampled: np.ndarray, level: float) -> Interval:
-    tail = (1 - level) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], method="inverted_cdf")
-    return Interval(value, float(low), float(high))

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from ntp.evaluation.comparison import Comparison, compare, comparison_rows, flat_comparison
+from ntp.errors import ConfigError
+from ntp.evaluation.comparison import (
+    Arm,
+    Comparison,
+    arm_rows,
+    arms_of,
+    compare,
+    comparison_rows,
+    flat_arms,
+    flat_comparison,
+)
 from ntp.evaluation.html import Section, render_page
 from ntp.evaluation.metrics import distinct_counts
 from ntp.evaluation.results import TheoremResult
@@ -26,7 +36,7 @@ from ntp.evaluation.table import (
 
 DEFINITIONS = (
     "A proof counts only after the kernel accepted it in a fresh replay. Every rate is over all "
-    "theorems asked for. Intervals are 95 % percentile bootstrap intervals over theorems. Distinct "
+    "theorems asked for. Intervals are 95 % BCa bootstrap intervals over theorems. Distinct "
     "proofs are counted as irredundant scripts, from which no run of tactics can be dropped; raw counts "
     "every script as it was found, and modulo states counts scripts with one sequence of proof states "
     "once. A theorem that was not proved is 'crashed', 'exceeded' or 'timeout' when any tactic tried on it "
@@ -37,52 +47,64 @@ DEFINITIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An evaluation summed up.
+    """The numbers of an evaluation.
 
     Attributes:
-        title: Of the report.
+        title: Title of the report.
         groups: Results by method, theorems in one order.
         summaries: One per method.
-        comparisons: Of every other method with the baseline.
+        comparisons: Every other arm with the baseline, then the pairs asked for.
+        arms: The arms, if one of them has several seeds.
     """
 
     title: str
     groups: dict[str, list[TheoremResult]]
     summaries: tuple[MethodSummary, ...]
     comparisons: tuple[Comparison, ...]
+    arms: tuple[Arm, ...] = ()
 
 
 def build_report(
     title: str,
     results: Sequence[TheoremResult],
-    baseline: str | None = None,
-    seed: int = 0,
-    num_resamples: int = 2000,
+    baseline: str | None,
+    seed: int,
+    num_resamples: int,
+    pairs: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """Sum up the results of one or more methods on the same theorems.
+    """Summarise the results of one or more methods on the same theorems.
 
     Args:
-        title: Of the report.
-        results: One per theorem and method.
-        baseline: Method that the others are compared with; None for no comparison.
-        seed: Of the bootstrap.
-        num_resamples: Of the bootstrap.
+        title: Title of the report.
+        results: One per theorem and method. Methods named `ARM@SEED` are the seeds of one arm.
+        baseline: Arm that the others are compared with; None for no comparison.
+        seed: Seed of the bootstrap.
+        num_resamples: Resamples of the bootstrap.
+        pairs: Further pairs of arms to compare.
 
     Raises:
+        ConfigError: There is no arm of a name in `pairs`.
         ValueError: There are no results, or the methods were not asked for the same theorems.
     """
     if not results:
         raise ValueError("no results to report")
     groups = by_method(results)
     summaries = [summarize(method, group, seed, num_resamples) for method, group in groups.items()]
-    others = [method for method in groups if baseline in groups and method != baseline]
-    comparisons = [compare(groups[method], groups[str(baseline)], seed, num_resamples) for method in others]
-    return Report(title, groups, tuple(summaries), tuple(comparisons))
+    arms = arms_of(groups)
+    wanted = [(name, str(baseline)) for name in arms if baseline in arms and name != baseline]
+    for pair in pairs:
+        unknown = [name for name in pair if name not in arms]
+        if unknown:
+            raise ConfigError(f"evaluation.comparisons: no arm {unknown[0]}; there are {', '.join(arms)}")
+    wanted += [pair for pair in pairs if pair not in wanted]
+    comparisons = [compare(arms[one], arms[other], seed, num_resamples) for one, other in wanted]
+    several = tuple(arms.values()) if any(arm.num_seeds > 1 for arm in arms.values()) else ()
+    return Report(title, groups, tuple(summaries), tuple(comparisons), several)
 
 
 def summary_metrics(report: Report) -> dict[str, float]:
     """Metric name to number: what `summary.json` holds."""
-    flat = flat_summary(report.summaries)
+    flat = flat_summary(report.summaries) | flat_arms([arm for arm in report.arms if arm.num_seeds > 1])
     for comparison in report.comparisons:
         flat |= flat_comparison(comparison)
     return flat
@@ -109,6 +131,8 @@ def markdown(report: Report) -> str:
 
 def _sections(report: Report) -> list[Section]:
     sections = [Section("Methods", *table_rows(report.summaries))]
+    if report.arms:
+        sections.append(Section("Arms", *arm_rows(report.arms)))
     if report.comparisons:
         sections.append(Section("Paired comparison", *comparison_rows(report.comparisons)))
     return [

@@ -12,8 +12,10 @@ however many premises it uses. ReProver reports the same numbers times 100.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from statistics import fmean
+from collections.abc import Callable, Sequence
+
+import torch
+from torchmetrics.retrieval import RetrievalMRR, RetrievalRecall
 
 from ntp.errors import DataError
 from ntp.retrieval.base import Retriever
@@ -21,16 +23,6 @@ from ntp.retrieval.examples import RetrievalExample
 
 NUM_RANKED = 100
 _CHUNK = 64
-
-
-def recall_at(ranked: Sequence[int], used: Collection[int], k: int) -> float:
-    """Share of the premises used that are among the first k."""
-    return len(set(ranked[:k]) & set(used)) / len(used)
-
-
-def reciprocal_rank(ranked: Sequence[int], used: Collection[int]) -> float:
-    """1 / rank of the first premise that is used, counted from 1; 0 if there is none."""
-    return next((1 / rank for rank, number in enumerate(ranked, start=1) if number in used), 0.0)
 
 
 def assess(
@@ -42,8 +34,8 @@ def assess(
 
     Args:
         retriever: What is measured.
-        examples: Of one side of the split.
-        on_done: Told how many more examples are done.
+        examples: Those of a part of the split.
+        on_done: Called with the number of further examples that are done.
 
     Raises:
         DataError: There are no examples.
@@ -61,10 +53,22 @@ def assess(
 
 def metrics(ranks: Sequence[Sequence[int]], examples: Sequence[RetrievalExample]) -> dict[str, float]:
     """The metrics of ranked premises, given by number, best first, for each example."""
-    pairs = [(ranked, example.used) for ranked, example in zip(ranks, examples, strict=True)]
-    return {
-        "recall_at_1": fmean(recall_at(ranked, used, 1) for ranked, used in pairs),
-        "recall_at_10": fmean(recall_at(ranked, used, 10) for ranked, used in pairs),
-        "mrr": fmean(reciprocal_rank(ranked[:NUM_RANKED], used) for ranked, used in pairs),
-        "num_steps": len(pairs),
+    collection = {
+        "recall_at_1": RetrievalRecall(top_k=1),
+        "recall_at_10": RetrievalRecall(top_k=10),
+        "mrr": RetrievalMRR(top_k=NUM_RANKED),
     }
+    scores, targets, queries = [], [], []
+    for query, (ranked, example) in enumerate(zip(ranks, examples, strict=True)):
+        used = set(example.used)
+        found = [number in used for number in ranked[:NUM_RANKED]]
+        # Premises that were not found are ranked behind the last place that any metric looks at.
+        missing = len(used) - sum(found)
+        row = [*found, *[False] * (NUM_RANKED - len(found)), *[True] * missing]
+        targets += row
+        scores += [float(-rank) for rank in range(len(row))]
+        queries += [query] * len(row)
+    for metric in collection.values():
+        metric.update(torch.tensor(scores), torch.tensor(targets), torch.tensor(queries))
+    values = {name: float(metric.compute()) for name, metric in collection.items()}
+    return values | {"num_steps": len(examples)}

@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 
 from ntp.data.batches import BatchSchedule
-from ntp.modules.datamodules import StepLoader
 from ntp.errors import DataError
+from ntp.modules.datamodules import StepLoader
 
 
 def schedule(num=103, batch_size=8, seed=0, **options):

@@ -22,16 +22,16 @@ def results(result_of):
 
 
 def test_a_report_is_recomputed_from_written_results(tmp_path, results):
-    report = build_report("held out", results, baseline="sft")
+    report = build_report("held out", results, "sft", 0, 2000)
     write_jsonl(tmp_path / "results.jsonl", results)
     read = list(read_jsonl(tmp_path / "results.jsonl", TheoremResult))
-    again = build_report("held out", read, baseline="sft")
+    again = build_report("held out", read, "sft", 0, 2000)
     assert again == report
     assert (markdown(again), page(again)) == (markdown(report), page(report))
 
 
 def test_summary_has_the_numbers_of_every_method_and_is_flat(results):
-    summary = summary_metrics(build_report("held out", results, baseline="sft"))
+    summary = summary_metrics(build_report("held out", results, "sft", 0, 2000))
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert summary["num_theorems"] == 3
     for method, num_solved, num_distinct in [("one_shot", 1, 1), ("sft", 2, 3), ("gfn_tb", 3, 5)]:
@@ -43,14 +43,14 @@ def test_summary_has_the_numbers_of_every_method_and_is_flat(results):
 
 
 def test_markdown_lists_every_theorem_and_every_denominator(results):
-    text = markdown(build_report("held out", results, baseline="sft"))
+    text = markdown(build_report("held out", results, "sft", 0, 2000))
     assert "| `thm_0` | `Demo.v` | proved, 1 | proved, 1 | proved, 2 |" in text
     assert "| gfn_tb / sft |" in text
     assert "## Theorems by outcome" in text
 
 
 def test_without_a_baseline_nothing_is_compared(results):
-    report = build_report("held out", results)
+    report = build_report("held out", results, None, 0, 2000)
     assert report.comparisons == ()
     assert "Paired comparison" not in markdown(report)
     assert headline(report).row_count == len(report.summaries)
@@ -58,4 +58,4 @@ def test_without_a_baseline_nothing_is_compared(results):
 
 def test_nothing_to_report():
     with pytest.raises(ValueError, match="no results"):
-        build_report("empty", [])
+        build_report("empty", [], None, 0, 2000)
