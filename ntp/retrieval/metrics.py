@@ -66,7 +66,7 @@ def metrics(ranks: Sequence[Sequence[int]], examples: Sequence[RetrievalExample]
         missing = len(used) - sum(found)
         row = [*found, *[False] * (NUM_RANKED - len(found)), *[True] * missing]
         targets += row
-        scores += [float(-rank) for rank in range(len(row))]
+        scores += [1 / rank for rank in range(1, len(row) + 1)]  # torchmetrics counts scores above 0 only
         queries += [query] * len(row)
     for metric in collection.values():
         metric.update(torch.tensor(scores), torch.tensor(targets), torch.tensor(queries))

@@ -45,4 +45,4 @@ def test_every_state_gets_the_premises_of_its_theorem(hits, build):
 @pytest.mark.parametrize("limits", [{"num_premises": 0}, {"max_bytes": 0}])
 def test_a_limit_that_leaves_nothing_is_an_error(limits):
     with pytest.raises(ConfigError, match=f"retrieval.{next(iter(limits))}=0"):
-        Augmentation(None, **limits)
+        Augmentation(None, **{"num_premises": 1, "max_bytes": 1, **limits})

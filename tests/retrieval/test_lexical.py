@@ -96,6 +96,6 @@ def test_errors_say_what_to_do(small_corpus, tmp_path):
     (directory / "params.index.json").write_text("{")
     with pytest.raises(DataError, match=r"is corrupt .*delete it"):
         BM25Retriever(corpus, tmp_path, 2.5, 1.0)
-    (tmp_path / "file", 2.5, 1.0).write_text("")
+    (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         BM25Retriever(corpus, tmp_path / "file", 2.5, 1.0)
