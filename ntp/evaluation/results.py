@@ -88,7 +88,7 @@ class TheoremResult:
         num_samples: Tactics sampled.
         num_env_steps: Tactics sent to the prover.
         wall_s: Share of the method's wall time, in seconds. Theorems are searched concurrently, each is
-            charged with what is due to it (`ntp.search.base`), and the shares sum to the wall time.
+            charged with what is due to it (`ntp.search.driver`), and the shares sum to the wall time.
         message: Why the theorem could not be opened; empty otherwise.
         tree: What was tried.
         num_stopped_by_limits: Tactics at which the prover was stopped because it used more than it may.

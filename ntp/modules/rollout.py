@@ -15,8 +15,7 @@ from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
 from ntp.policy.prompt import SamplingParams, ScoreRequest
-from ntp.search.base import Proposer
-from ntp.search.driver import search_theorems
+from ntp.search.driver import Proposer, search_theorems
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
 from ntp.types import ProofState, Status, Theorem, Trajectory

@@ -10,6 +10,9 @@ from transformers import PreTrainedTokenizerBase
 from ntp.errors import ConfigError
 from ntp.types import Theorem
 
+# The policy's own distribution.
+TEMPERATURE = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
@@ -24,7 +27,7 @@ class SamplingParams:
     """
 
     seed: int
-    temperature: float = 1.0
+    temperature: float = TEMPERATURE
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:

@@ -1,22 +1,153 @@
-"""Runs many searches in lock step, so that generation is batched over theorems and provers work in parallel.
+"""What a search is and what it costs, and the driver that runs the searches of many theorems together.
 
-A round is one `Proposer.sample` over the expansions of all open searches, one `EnvPool.step_many` and, where
-there is a critic, at most one `Critic.log_correct`. What a round contains depends only on earlier outcomes,
-never on timing, so results are a function of the seeds.
+Tactics of all searches are sampled in one batch and tried in all provers at once; a critic, if there is one,
+then scores every tactic that reached a state.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 from ntp.envs.pool import EnvPool, PooledSession, plan_lanes
-from ntp.errors import InitError
-from ntp.policy.prompt import SampleRequest
-from ntp.search.base import Charges, Critic, Expansion, Proposer, Search
-from ntp.search.beliefs import with_beliefs
-from ntp.types import ProofState, Theorem
+from ntp.errors import ConfigError, InitError
+from ntp.policy.prompt import SampleRequest, SamplingParams
+from ntp.types import Outcome, ProofState, Reached, Tactic, Theorem
+
+
+class Proposer(Protocol):
+    """Anything that proposes tactics: a policy, or a fixed list of them."""
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
+        """Propose one tactic per draw of every request, in order."""
+        ...
+
+
+class Critic(Protocol):
+    """Anything that believes more or less in tactics: an ensemble of verifiers."""
+
+    def log_correct(self, states: Sequence[str], tactics: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Say how likely each tactic is to be on the way to a proof.
+
+        Args:
+            states: S states, as the policy reads them.
+            tactics: For each state, N_s tactics.
+
+        Returns:
+            For each state, N_s log-probabilities in nats, finite.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A wish for tactics: one per draw, to be tried in `state`."""
+
+    state: ProofState
+    draws: tuple[SamplingParams, ...]
+
+
+StepResult = tuple[Tactic, Outcome]
+
+
+NO_LIMIT = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits on the search for one theorem; the first one reached ends it.
+
+    Attributes:
+        max_samples: Tactics sampled from the policy.
+        max_env_steps: Tactics sent to the prover; None for no limit.
+        max_seconds: Wall time since the theorem was opened; None for no limit. A limit that bites makes the
+            result depend on the machine.
+
+    Raises:
+        ConfigError: A limit is below 1.
+    """
+
+    max_samples: int
+    max_env_steps: int | None = NO_LIMIT
+    max_seconds: float | None = NO_LIMIT
+
+    def __post_init__(self) -> None:
+        for name in ("max_samples", "max_env_steps", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigError(f"budget {name}={value} leaves nothing to try: give a number above 0")
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one search has spent.
+
+    Attributes:
+        num_samples: Tactics sampled.
+        num_env_steps: Tactics sent to the prover.
+        started: When the theorem was open, on the monotonic clock.
+        cost_s: Seconds of the process's time that are due to this theorem, as `ntp.search.driver` has it.
+    """
+
+    num_samples: int = 0
+    num_env_steps: int = 0
+    started: float = field(default_factory=time.monotonic)
+    cost_s: float = 0.0
+
+    def count(self, attempts: Sequence[Sequence[StepResult]]) -> None:
+        """Add one round of attempts."""
+        num = sum(len(row) for row in attempts)
+        self.num_samples += num
+        self.num_env_steps += num
+
+    def within(self, budget: Budget) -> bool:
+        """Whether the search may go on."""
+        return (
+            self.num_samples < budget.max_samples
+            and (budget.max_env_steps is None or self.num_env_steps < budget.max_env_steps)
+            and (budget.max_seconds is None or time.monotonic() - self.started < budget.max_seconds)
+        )
+
+
+class Search(Protocol):
+    """The search for proofs of one theorem, driven in rounds by `ntp.search.driver`."""
+
+    theorem: Theorem
+    usage: Usage
+
+    def select(self) -> list[Expansion]:
+        """The states to expand in the next round; empty when the search is over."""
+        ...
+
+    def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
+        """What became of the last `select`: per expansion, each tactic with its outcome, in draw order."""
+        ...
+
+
+class Charges:
+    """Charges searches with the time since the last charge, the first with that since it was made."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def charge(self, weights: Sequence[tuple[Usage, float]]) -> None:
+        """Share the time since then out.
+
+        Args:
+            weights: What the searches have spent, to be added to, each with its weight, not negative. Nothing
+                is charged, and the time is kept for the next charge, if there are none.
+        """
+        if not weights:
+            return
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        total = sum(weight for _, weight in weights)
+        for usage, weight in weights:
+            usage.cost_s += seconds * (weight / total if total > 0 else 1 / len(weights))
+
 
 S = TypeVar("S", bound=Search)
 
@@ -123,3 +254,37 @@ def _run_round(
         attempts[slot].append(row)
     for slot, observed in attempts.items():
         active[slot][1].observe(observed)
+
+
+def with_beliefs(
+    states: Sequence[str], rows: Sequence[Sequence[StepResult]], critic: Critic
+) -> list[list[StepResult]]:
+    """Put the critic's belief on every tactic that reached a state; searches rank no others.
+
+    Args:
+        states: As the policy reads them; several may be equal.
+        rows: What was attempted in each state.
+        critic: Is asked at most once, and about a text in a state once.
+
+    Returns:
+        The same attempts, with `Tactic.log_correct` set where a state was reached.
+    """
+    asked: dict[str, dict[str, None]] = {}  # ordered sets, so that equal rounds ask equal questions
+    for state, row in zip(states, rows, strict=True):
+        for tactic, outcome in row:
+            if isinstance(outcome, Reached):
+                asked.setdefault(state, {})[tactic.text] = None
+    answers = critic.log_correct(list(asked), [list(texts) for texts in asked.values()]) if asked else []
+    beliefs = {
+        (state, text): belief
+        for (state, texts), answer in zip(asked.items(), answers, strict=True)
+        for text, belief in zip(texts, answer, strict=True)
+    }
+
+    def judged(state: str, attempt: StepResult) -> StepResult:
+        tactic, outcome = attempt
+        if not isinstance(outcome, Reached):
+            return attempt
+        return replace(tactic, log_correct=beliefs[state, tactic.text]), outcome
+
+    return [[judged(state, attempt) for attempt in row] for state, row in zip(states, rows, strict=True)]

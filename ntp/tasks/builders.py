@@ -17,15 +17,15 @@ from ntp.data.examples import LabelledState, decided_states, labelled_states
 from ntp.errors import CheckpointError, ConfigError, DataError
 from ntp.jsonl import read_jsonl
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.prompt import SamplingParams
+from ntp.policy.prompt import TEMPERATURE, SamplingParams
 from ntp.retrieval.augmentation import Augmentation
 from ntp.retrieval.base import Retriever
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.dense import DenseRetriever, premise_vectors
 from ntp.retrieval.dual_encoder import DualEncoder
 from ntp.retrieval.lexical import BM25Retriever
-from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
+from ntp.search.driver import NO_LIMIT, Budget
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
 from ntp.tasks.needs import inner, run_config
@@ -69,9 +69,9 @@ class SamplingOptions:
 
     num_samples: int = 32
     max_depth: int = 8
-    temperature: float = 1.0
-    max_env_steps: int | None = None
-    max_seconds: float | None = None
+    temperature: float = TEMPERATURE
+    max_env_steps: int | None = NO_LIMIT
+    max_seconds: float | None = NO_LIMIT
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class BestFirstOptions:
     expansion_price: float = 1.0
     length_exponent: float = 0.0
     max_depth: int = 16
-    temperature: float = 1.0
-    max_env_steps: int | None = None
-    max_seconds: float | None = None
+    temperature: float = TEMPERATURE
+    max_env_steps: int | None = NO_LIMIT
+    max_seconds: float | None = NO_LIMIT
 
 
 @dataclass(frozen=True)

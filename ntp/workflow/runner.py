@@ -67,7 +67,7 @@ def finish(stage: Stage) -> float | None:
     return summary.get(cfg.objective) if cfg.objective else None
 
 
-def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
+def make(stage: Stage, resume: bool, force: bool) -> dict[str, float]:
     """Make a stage unless it is there already, and first whatever it needs.
 
     Args:
@@ -86,14 +86,14 @@ def make(stage: Stage, resume: bool, force: bool = False) -> dict[str, float]:
     for role, need in stage.needs.items():
         if not need.is_complete:
             console.print(f"{name} needs {need.cfg.name} ({role}), which is made first", highlight=False)
-        make(need, resume=True)
+        make(need, resume=True, force=False)
         inputs[role] = need.directory
     lock = StageLock(directory, lambda line: console.print(line, highlight=False))
     if not is_main():
         return _help(stage, inputs, lock, force)
     with lock:
         if stage.is_complete and not force:  # by another process, which this one waited for
-            return make(stage, resume)
+            return make(stage, resume, force)
         return _make_alone(stage, inputs, resume)
 
 

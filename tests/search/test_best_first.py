@@ -1,9 +1,8 @@
 import pytest
 
 from ntp.errors import ConfigError
-from ntp.search.base import Budget
 from ntp.search.best_first import BestFirstSearch
-from ntp.search.driver import search_theorems
+from ntp.search.driver import Budget, search_theorems
 from ntp.types import Goal, ProofState, Reached, Tactic, TacticError
 
 

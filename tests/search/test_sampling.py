@@ -1,6 +1,5 @@
 from ntp.policy.prompt import SamplingParams
-from ntp.search.base import Budget
-from ntp.search.driver import search_theorems
+from ntp.search.driver import Budget, search_theorems
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
 from ntp.types import Crashed, Exceeded, Proved, Reached, Status, Timeout
