@@ -19,7 +19,7 @@ LEAN_REPL = $(abspath $(LEAN_DIR))/repl/.lake/build/bin/repl
 export PATH := $(PATH):$(HOME)/.elan/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type format bench lean clean
+.PHONY: help setup demo test docs lint type format bench lean clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -33,6 +33,9 @@ demo: setup ## Learn from the Coq library, tune with trajectory balance, prove h
 # tests/conftest.py.
 test: setup slurm ## Run every test, with the real Coq and, where it can be installed, a real SLURM
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
+
+docs: .venv/.installed ## Write the generated pages of docs/: the configuration reference and the experiments
+	$(BIN)/python -m ntp.config.reference docs
 
 lint: .venv/.installed ## Check style, formatting and the direction of imports
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

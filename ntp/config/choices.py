@@ -39,7 +39,7 @@ def purpose(path: Path) -> str:
         if not line.startswith("# @package"):
             lines.append(line.removeprefix("#").strip())
     text = " ".join(lines)
-    return re.split(r"(?<=[.:])\s", text, maxsplit=1)[0].rstrip(":")
+    return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
 
 
 def help_text(directory: Path) -> str:

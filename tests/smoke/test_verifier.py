@@ -75,7 +75,7 @@ def test_shards_mine_what_one_run_mines(cli, overrides, mined):
     assert (merged / "summary.json").read_bytes() == (mined / "summary.json").read_bytes()
 
 
-@pytest.mark.parametrize("experiment", ["verifier_dpo", "verifier_mle"])
+@pytest.mark.parametrize("experiment", ["verifier_dpo", "verifier_bce"])
 def test_an_ensemble_is_trained_and_saved_as_adapters(cli, overrides, mined, experiment):
     run = cli.succeed(
         f"+experiment={experiment}", *overrides, "trainer.max_steps=3", "module.num_heads=2", "module.r=2"
@@ -141,11 +141,11 @@ def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
     run = cli.succeed(
         "+experiment=verifier_eval", *overrides, "~study.variants.dpo_single",
         "study.variants.dpo_ensemble=" + quoted("+experiment=verifier_dpo", *QUICK),
-        "study.variants.mle_single=" + quoted("+experiment=verifier_mle", *QUICK, "module.num_heads=1"),
+        "study.variants.bce_single=" + quoted("+experiment=verifier_bce", *QUICK, "module.num_heads=1"),
     )  # fmt: skip
     metrics = json.loads((run / "metrics.json").read_text())
     ensemble = [f"dpo_ensemble {aggregation}" for aggregation in ("mean", "wco", "uwo")]
-    assert list(metrics) == ["backbone", "backbone per token", *ensemble, "mle_single"]
+    assert list(metrics) == ["backbone", "backbone per token", *ensemble, "bce_single"]
     assert all(0 <= seeds[0]["auroc"] <= 1 for seeds in metrics.values())
     assert "| backbone |" in (run / "report.md").read_text()
     assert (run / "best_of_k.svg").read_text().startswith("<svg")
