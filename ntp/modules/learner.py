@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR
 from transformers.optimization import (
     get_constant_schedule_with_warmup,
-    get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
+    get_cosine_with_min_lr_schedule_with_warmup,
 )
 
 from ntp.experimental.lockstep import Lockstep
@@ -156,19 +156,30 @@ class Learner(lightning.LightningModule):
         return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def learning_rate_schedule(optimizer: Optimizer, warmup_steps: int, decay_steps: int) -> LRScheduler:
-    """Linear warm-up, then a cosine down to a tenth of the rate.
+def learning_rate_schedule(optimizer: Optimizer, warmup_steps: int, decay_steps: int) -> LambdaLR:
+    """Linear warm-up, then a cosine down to a tenth of the rate, constant from there.
 
     Args:
-        optimizer: Every parameter group is scaled alike.
-        warmup_steps: Steps until the full rate.
-        decay_steps: Step at which the cosine ends, counted from the start; 0 keeps the full rate.
+        optimizer: The optimizer whose rates are set; every parameter group is scaled alike.
+        warmup_steps: Steps of warm-up: the first has 1/`warmup_steps` of the rate, the last all of it.
+        decay_steps: Step at which the cosine ends, counted from the start of training. With 0, or any number
+            up to `warmup_steps`, the full rate is kept after the warm-up.
     """
     if decay_steps <= warmup_steps:
-        return get_constant_schedule_with_warmup(optimizer, warmup_steps)
-    return get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
-        optimizer, warmup_steps, decay_steps, min_lr_rate=_FINAL_RATE
-    )
+        library = get_constant_schedule_with_warmup(optimizer, warmup_steps)
+    else:
+        library = get_cosine_with_min_lr_schedule_with_warmup(
+            optimizer, warmup_steps, decay_steps, min_lr_rate=_FINAL_RATE
+        )
+    scale = library.lr_lambdas[0]
+    last_step = max(warmup_steps, decay_steps)
+
+    def shifted_scale(step: int) -> float:
+        # Transformers starts the warm-up with a rate of 0, a wasted step, and lets the rate rise again after
+        # the end of the cosine.
+        return scale(step + 1 if step < warmup_steps else min(step, last_step))
+
+    return LambdaLR(optimizer, shifted_scale)
 
 
 def require_each_once(module: nn.Module, optimizer: Optimizer) -> None:
