@@ -11,7 +11,7 @@ from ntp.errors import NtpError
 from ntp.types import Proved, Span, Theorem
 
 _ELAN = "curl -sSfL https://elan.lean-lang.org/elan-init.sh | sh -s -- -y"
-_PROBE = Theorem("doctor", "", "theorem doctor (p : Prop) (h : p) : p", Span(0, 0), Span(0, 0), "-- doctor")
+_PROBE = Theorem("probe", "", "theorem probe (p : Prop) (h : p) : p", Span(0, 0), Span(0, 0), "-- probe")
 
 
 def lean_findings(make_env: LeanReplFactory) -> list[Finding]:

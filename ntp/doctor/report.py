@@ -83,7 +83,7 @@ def diagnose(
 
 def print_findings(findings: list[Finding], console: Console | None = None) -> None:
     """A table of findings, each with the command that mends it."""
-    table = Table(title="doctor", title_justify="left")
+    table = Table(title="This machine", title_justify="left")
     for column in ("what", "found", "to mend it", "detail"):
         table.add_column(column, overflow="fold")
     for finding in findings:

@@ -32,7 +32,7 @@ def outside(tmp_path_factory):
 def run(cli, outside, small):
     """Runs a command line with the folder's groups; returns the output directory and what was said."""
 
-    def call(*arguments, fails=False):
+    def call(*arguments, fails=False, small=small):
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(outside)}
         options = ["--config-dir", str(outside / "conf"), f"paths.outputs={cli.outputs}"]
         command = [sys.executable, "-m", "ntp.run", *options, *arguments, *small]
@@ -66,10 +66,12 @@ def test_a_loss_from_outside(run, sft_policy):
     assert "scael" in said
 
 
-def test_a_prover_from_outside(run):
+def test_a_prover_from_outside(run, tmp_path):
+    (tmp_path / "list.txt").write_text("theorem one : 1 = 1\ntheorem two : 2 = 2\n")
     tactics = "+evaluation.policies.toy={tactics: [done., sleep.]}"
-    evaluated = ["+experiment=search_eval", "env=toy", "~evaluation.policies.policy", tactics]
-    directory, _ = run(*evaluated, "evaluation.max_theorems=3", "evaluation.one_shot_tactics=[]")
+    data = ["data=statements", f"data.path={tmp_path}/list.txt", "evaluation.one_shot_tactics=[]"]
+    chosen = ["+experiment=search_eval", "env=toy", "~evaluation.policies.policy"]
+    directory, _ = run(*chosen, *data, tactics, small=())
     summary = json.loads((directory / "summary.json").read_text())
-    assert summary["toy/num_solved"] == 3 and summary["toy/num_attempts_proved"] == 3
-    assert summary["toy/num_attempts_stuck"] == 3
+    assert summary["toy/num_solved"] == 2 and summary["toy/num_attempts_proved"] == 2
+    assert summary["toy/num_attempts_stuck"] == 2

@@ -171,7 +171,7 @@ def _replay_all(
     sizes = {file: (project.root / file).stat().st_size for file in shards}
     order = sorted(shards, key=lambda file: (-sizes[file], file))
     with _progress() as progress, _pool(num_workers) as pool:
-        task = progress.add_task("extract", total=sum(sizes.values()), files=0, sentences=0)
+        task = progress.add_task("replay", total=sum(sizes.values()), files=0, sentences=0)
         futures = {
             pool.submit(_replay_one, project, library, file, timeout_s, shards[file]): file for file in order
         }
