@@ -1,4 +1,4 @@
-"""Draws whole files, until they hold about as many theorems as a side of a split should."""
+"""Draws whole files, until they hold about as many theorems as a split of a split should."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import random
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-# Of the theorems of an evaluation side that may come from one file.
+# Of the theorems of an evaluation split that may come from one file.
 _MAX_SHARE = 1 / 2
 
 
-def draw_sides(
+def draw_parts(
     sizes: dict[str, int],
     seed: int,
     val_fraction: float,
@@ -18,7 +18,7 @@ def draw_sides(
     verifier_fraction: float,
     test_files: Sequence[str],
 ) -> tuple[set[str], set[str], set[str]]:
-    """Files of the test, the validation and the verifier side, drawn in this order.
+    """Files of the test, the validation and the verifier split, drawn in this order.
 
     Args:
         sizes: Theorems in each file.
@@ -26,7 +26,7 @@ def draw_sides(
         val_fraction: Wanted share of the theorems.
         test_fraction: The same; not used when `test_files` is given.
         verifier_fraction: The same.
-        test_files: Globs of the files of the test side; empty to draw them.
+        test_files: Globs of the files of the test split; empty to draw them.
     """
     order = sorted(sizes)
     random.Random(seed).shuffle(order)
@@ -56,10 +56,10 @@ def draw_files(sizes: dict[str, int], seed: int, target: float) -> set[str]:
 
 
 def _draw(order: Sequence[str], sizes: dict[str, int], target: float, num_kept: int) -> set[str]:
-    """Files in order, each if it takes the side nearer to the target; at least one if there is a target.
+    """Files in order, each if it takes the split nearer to the target; at least one if there is a target.
 
-    A file of more than `_MAX_SHARE` of the target is passed over, since a side made of one big file would be
-    a sample of size one. `num_kept` files stay for the other sides.
+    A file of more than `_MAX_SHARE` of the target is passed over, since a split made of one big file would be
+    a sample of size one. `num_kept` files stay for the other splits.
     """
     drawn: set[str] = set()
     size = 0

@@ -20,14 +20,14 @@ _FOLDER = Path("splits", "recorded")
 
 
 def save_recorded_split(
-    directory: Path, kind: str, sides: Mapping[str, Sequence[str]], dataset_hash: str
+    directory: Path, kind: str, parts: Mapping[str, Sequence[str]], dataset_hash: str
 ) -> None:
     """Write a split that came with the data.
 
     Args:
         directory: Of the data set.
         kind: Its name, for `data.split.kind`.
-        sides: Ids on the sides train, val and test, in the order of the data set.
+        parts: Ids of the splits train, val and test, in the order of the data set.
         dataset_hash: Content hash of the data set.
 
     Raises:
@@ -40,9 +40,9 @@ def save_recorded_split(
         test_fraction=0.0,
         test_files=(),
         verifier_fraction=0.0,
-        train=tuple(sides["train"]),
-        val=tuple(sides["val"]),
-        test=tuple(sides["test"]),
+        train=tuple(parts["train"]),
+        val=tuple(parts["val"]),
+        test=tuple(parts["test"]),
         verifier=(),
         num_duplicates=0,
         num_without_novel_premise=0,
@@ -68,7 +68,7 @@ def load_recorded_split(
         dataset: The data set.
         kind: One of `recorded_kinds`.
         seed: Of the order in which files are drawn for verifiers.
-        verifier_fraction: Share of all theorems to take from the training side for verifiers, as near as
+        verifier_fraction: Share of all theorems to take from the training split for verifiers, as near as
             whole files allow.
 
     Raises:
@@ -84,10 +84,10 @@ def load_recorded_split(
     split = load_split(path)
     if split.source_hash != dataset.metadata.content_hash:
         raise DataError(f"{path}: made from other theorems; extract the data set again (force=true)")
-    return _with_verifier_side(dataset, split, seed, verifier_fraction) if verifier_fraction else split
+    return _with_verifier_part(dataset, split, seed, verifier_fraction) if verifier_fraction else split
 
 
-def _with_verifier_side(dataset: Dataset, split: Split, seed: int, fraction: float) -> Split:
+def _with_verifier_part(dataset: Dataset, split: Split, seed: int, fraction: float) -> Split:
     file_of = {theorem.id: theorem.file for theorem in dataset.theorems}
     sizes: dict[str, int] = {}
     for theorem_id in split.train:

@@ -1,19 +1,19 @@
 """Theorems to train on, to validate on and to test on.
 
-A fourth side can be set apart for verifiers. Attempts at theorems whose proofs a policy was trained on say
+A fourth split can be set apart for verifiers. Attempts at theorems whose proofs a policy was trained on say
 little about its mistakes on others, so verifiers may be trained on theorems that no policy saw.
 
-Both kinds of split give whole files to one side, since neighbouring theorems share proofs, and then clean the
-evaluation sides. The result is a pure function of the records and the options.
+Both kinds give whole files to one split, since neighbouring theorems share proofs, and then clean the
+evaluation splits. The result is a pure function of the records and the options.
 
     random          Files are drawn at random.
-    novel_premises  As in LeanDojo (Yang et al. 2023, section 4), every theorem of an evaluation side uses at
+    novel_premises  As in LeanDojo (Yang et al. 2023, section 4), every theorem of an evaluation split uses at
                     least one premise that no training proof uses. Files are drawn as for `random`, then the
-                    theorems without a novel premise are removed from the evaluation sides; they do not join
-                    the training side. The fractions are those before the removal.
+                    theorems without a novel premise are removed from the evaluation splits; they do not join
+                    the training split. The fractions are those before the removal.
 
-Statements that repeat one of the training side are removed from the evaluation sides, and so are repetitions
-within these.
+Statements that repeat one of the training split are removed from the evaluation splits, and repetitions
+within these too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ntp.data.dataset import Dataset
-from ntp.data.drawing import draw_sides
+from ntp.data.drawing import draw_parts
 from ntp.data.records import TheoremRecord
 from ntp.errors import DataError
 from ntp.jsonl import atomic_write, dump_record, load_record
@@ -36,20 +36,20 @@ KINDS = ("random", "novel_premises")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Theorem ids of the three sides, each in the order of the data set, and how they came about.
+    """Theorem ids of the three splits, each in the order of the data set, and how they came about.
 
     Attributes:
         kind: One of `KINDS`.
         seed: Of the order in which files are drawn.
-        val_fraction: Wanted share of theorems on the validation side, before cleaning.
-        test_fraction: The same for the test side; not used when `test_files` is given.
-        test_files: Globs of the files of the test side; empty to draw them.
+        val_fraction: Wanted share of theorems on the validation split, before cleaning.
+        test_fraction: The same for the test split; not used when `test_files` is given.
+        test_files: Globs of the files of the test split; empty to draw them.
         verifier_fraction: Wanted share of theorems that train verifiers only.
         train: Ids.
         val: Ids.
         test: Ids.
         verifier: Ids; empty if verifiers are trained on the theorems of `train`.
-        num_duplicates: Theorems removed from the evaluation sides because their statement is repeated.
+        num_duplicates: Theorems removed from the evaluation splits because their statement is repeated.
         num_without_novel_premise: Theorems removed from them for `novel_premises`.
         source_hash: SHA-256 of everything in the records that the split depends on.
         content_hash: SHA-256 of all the fields above; checked on loading.
@@ -108,13 +108,13 @@ def make_split(
         records: In the order of the data set.
         kind: `random` or `novel_premises`.
         seed: Of the order in which files are drawn.
-        val_fraction: Share of all theorems to put on the validation side, as near as whole files allow.
-        test_fraction: The same for the test side.
-        test_files: Globs of the files that make the test side, in place of `test_fraction`.
-        verifier_fraction: Share of all theorems to take from the training side for verifiers.
+        val_fraction: Share of all theorems to put on the validation split, as near as whole files allow.
+        test_fraction: The same for the test split.
+        test_files: Globs of the files that make the test split, in place of `test_fraction`.
+        verifier_fraction: Share of all theorems to take from the training split for verifiers.
 
     Raises:
-        DataError: The kind is unknown, the fractions leave nothing to train on, or a wanted side is empty.
+        DataError: The kind is unknown, the fractions leave nothing to train on, or a wanted split is empty.
     """
     records = list(records)
     _check_options(kind, val_fraction, test_fraction, verifier_fraction)
@@ -122,15 +122,15 @@ def make_split(
     for record in records:
         by_file.setdefault(record.theorem.file, []).append(record)
     sizes = {file: len(group) for file, group in by_file.items()}
-    sides = draw_sides(sizes, seed, val_fraction, test_fraction, verifier_fraction, test_files)
-    test, val, verifier = ([r for r in records if r.theorem.file in side] for side in sides)
-    train = [r for r in records if not any(r.theorem.file in side for side in sides)]
+    parts = draw_parts(sizes, seed, val_fraction, test_fraction, verifier_fraction, test_files)
+    test, val, verifier = ([r for r in records if r.theorem.file in part] for part in parts)
+    train = [r for r in records if not any(r.theorem.file in part for part in parts)]
     num_not_novel = 0
     if kind == "novel_premises":
         known = {
             use.full_name for record in train + verifier for step in record.steps for use in step.premises
         }
-        novel_val, novel_test = ([r for r in side if _premises(r) - known] for side in (val, test))
+        novel_val, novel_test = ([r for r in part if _premises(r) - known] for part in (val, test))
         num_not_novel = len(val) + len(test) - len(novel_val) - len(novel_test)
         val, test = novel_val, novel_test
     (kept_test, kept_val), num_duplicates = _without_duplicates(train + verifier, [test, val])
@@ -149,7 +149,7 @@ def make_split(
         num_without_novel_premise=num_not_novel,
         source_hash=_source_hash(records),
     )
-    _check_sides(split, len(records))
+    _check_parts(split, len(records))
     return sealed(split)
 
 
@@ -236,31 +236,31 @@ def _premises(record: TheoremRecord) -> set[str]:
 
 
 def _without_duplicates(
-    train: Sequence[TheoremRecord], sides: Sequence[Sequence[TheoremRecord]]
+    train: Sequence[TheoremRecord], parts: Sequence[Sequence[TheoremRecord]]
 ) -> tuple[list[list[TheoremRecord]], int]:
     seen = set(map(statement_key, train))
     kept: list[list[TheoremRecord]] = []
-    for side in sides:
+    for part in parts:
         kept.append([])
-        for record in side:
+        for record in part:
             key = statement_key(record)
             if key not in seen:
                 seen.add(key)
                 kept[-1].append(record)
-    return kept, sum(map(len, sides)) - sum(map(len, kept))
+    return kept, sum(map(len, parts)) - sum(map(len, kept))
 
 
-def _check_sides(split: Split, num_records: int) -> None:
+def _check_parts(split: Split, num_records: int) -> None:
     wanted = {
         "train": True,
         "val": split.val_fraction > 0,
         "test": split.test_fraction > 0 or bool(split.test_files),
         "verifier": split.verifier_fraction > 0,
     }
-    for side, is_wanted in wanted.items():
-        if is_wanted and not getattr(split, side):
+    for part, is_wanted in wanted.items():
+        if is_wanted and not getattr(split, part):
             raise DataError(
-                f"the {side} side of the {split.kind} split of {num_records} theorems is empty: "
+                f"the {part} part of the {split.kind} split of {num_records} theorems is empty: "
                 "extract more files or change the fractions"
             )
 

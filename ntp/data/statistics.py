@@ -13,15 +13,15 @@ from ntp.data.dataset import Dataset
 from ntp.data.records import PremiseUse, TheoremRecord
 from ntp.data.splits import Split, statement_key
 
-SIDES = ("train", "verifier", "val", "test")
+SPLITS = ("train", "verifier", "val", "test")
 
 # The first word of a tactic, behind what it is applied to (`·`, `2:`, `all:`).
 _HEAD = re.compile(r"(?:[·.]\s*|(?:\d+|all|any_goals)\s*:\s*)*(@?[^\W\d][\w'.!?]*)")
 
 
 @dataclass(frozen=True, slots=True)
-class SideStatistics:
-    """Counts of one side of the split. Lengths are in characters.
+class SplitStatistics:
+    """Counts of one split of the split. Lengths are in characters.
 
     Attributes:
         counts: By name; of theorems, proofs, tactics and premises.
@@ -45,11 +45,11 @@ class SideStatistics:
         return {**self.counts, **quantiles, "share_tactics_with_premises": share}
 
 
-def side_statistics(records: Sequence[TheoremRecord], known: frozenset[PremiseUse]) -> SideStatistics:
+def split_statistics(records: Sequence[TheoremRecord], known: frozenset[PremiseUse]) -> SplitStatistics:
     """Statistics of theorems.
 
     Args:
-        records: The theorems of a side.
+        records: The theorems of a split.
         known: Premises that the data set has a record of.
     """
     steps = [step for record in records for step in record.steps]
@@ -72,7 +72,7 @@ def side_statistics(records: Sequence[TheoremRecord], known: frozenset[PremiseUs
         "tactic": [len(step.tactic) for step in steps],
         "tactics_per_proof": [len(record.steps) for record in proofs],
     }
-    return SideStatistics(counts, lengths, Counter(tactic_head(step.tactic) for step in steps))
+    return SplitStatistics(counts, lengths, Counter(tactic_head(step.tactic) for step in steps))
 
 
 def has_jumps(record: TheoremRecord) -> bool:
@@ -95,27 +95,27 @@ def tactic_head(tactic: str) -> str:
     return tactic.split(maxsplit=1)[0] if tactic.split() else ""
 
 
-def dataset_statistics(dataset: Dataset, split: Split) -> dict[str, SideStatistics]:
-    """Statistics of every side that has theorems, and of all theorems (`all`), on a side or not."""
+def dataset_statistics(dataset: Dataset, split: Split) -> dict[str, SplitStatistics]:
+    """Statistics of every split that has theorems, and of all theorems (`all`), on a split or not."""
     known = frozenset(PremiseUse(premise.full_name, premise.file) for premise in dataset.premises)
-    found = {"all": side_statistics(tuple(dataset.records.values()), known)}
-    for side in SIDES:
-        if ids := getattr(split, side):
-            found[side] = side_statistics(dataset.select(ids), known)
+    found = {"all": split_statistics(tuple(dataset.records.values()), known)}
+    for part in SPLITS:
+        if ids := getattr(split, part):
+            found[part] = split_statistics(dataset.select(ids), known)
     return found
 
 
 def repeated_statements(dataset: Dataset, split: Split) -> dict[str, int]:
-    """By side: its theorems whose statement is also on the training side."""
-    keys = {side: _statements(dataset.select(getattr(split, side))) for side in SIDES}
+    """By split: its theorems whose statement is also on the training split."""
+    keys = {part: _statements(dataset.select(getattr(split, part))) for part in SPLITS}
     train = set(keys["train"])
-    return {side: sum(key in train for key in keys[side]) for side in SIDES[1:] if keys[side]}
+    return {part: sum(key in train for key in keys[part]) for part in SPLITS[1:] if keys[part]}
 
 
 def _statements(records: Iterable[TheoremRecord]) -> list[str]:
     return [key for record in records if (key := statement_key(record))]
 
 
-def flat(sides: Mapping[str, SideStatistics]) -> dict[str, float]:
-    """Numbers by side and name, as `val/num_tactics`."""
-    return {f"{side}/{name}": value for side, s in sides.items() for name, value in s.metrics().items()}
+def flat(parts: Mapping[str, SplitStatistics]) -> dict[str, float]:
+    """Numbers by split and name, as `val/num_tactics`."""
+    return {f"{part}/{name}": value for part, s in parts.items() for name, value in s.metrics().items()}

@@ -156,11 +156,11 @@ class TheoremDataModule(lightning.LightningDataModule):
 
 
 class LabelledStateDataModule(lightning.LightningDataModule):
-    """Serves batches of labelled states of the training side for ever.
+    """Serves batches of labelled states of the training split for ever.
 
     Args:
-        train: States of the training side.
-        val: States of the validation side, for calibration.
+        train: States of the training split.
+        val: States of the validation split, for calibration.
         batch_size: States in a batch.
         seed: Of the order.
     """
@@ -180,11 +180,11 @@ class LabelledStateDataModule(lightning.LightningDataModule):
 
 
 class RetrievalDataModule(lightning.LightningDataModule):
-    """Serves drawn examples of the training side for ever and those of the validation side once.
+    """Serves drawn examples of the training split for ever and those of the validation split once.
 
     Args:
-        schedule: Of the training side.
-        val: Examples of the validation side; may be empty.
+        schedule: Of the training split.
+        val: Examples of the validation split; may be empty.
         batch_size: Examples in a validation batch.
     """
 

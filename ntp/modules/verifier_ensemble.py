@@ -145,7 +145,7 @@ class VerifierEnsembleModule(Learner):
         return calibrate(scored, labels.label_N, labels.num_tried_N, features)
 
     def save(self, directory: Path) -> None:
-        """Write the heads, calibrated on the validation side, to `directory/verifier`."""
+        """Write the heads, calibrated on the validation split, to `directory/verifier`."""
         self.verifier.to(self.trainer.strategy.root_device)  # the trainer leaves modules on the CPU
         calibration = self.calibrate(self.trainer.datamodule.val)  # type: ignore[attr-defined]
         self.verifier.save(directory / "verifier")

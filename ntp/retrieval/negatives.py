@@ -35,7 +35,7 @@ class ContrastiveSchedule:
     was used, and the others from everything accessible.
 
     Args:
-        examples: Examples of the training side.
+        examples: Examples of the training split.
         corpus: What they are drawn from.
         batch_size: Examples in a batch.
         num_in_file: Negatives of an example from before its theorem in its own file, as far as there are.

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ntp.data.dataset import Dataset
-from ntp.data.statistics import SideStatistics, dataset_statistics, flat, repeated_statements
+from ntp.data.statistics import SplitStatistics, dataset_statistics, flat, repeated_statements
 from ntp.tasks.needs import add_dataset
 from ntp.tasks.selection import load_split
 from ntp.workflow.context import Context
@@ -24,7 +24,7 @@ def run(context: Context) -> dict[str, float]:
     """Print two tables, of numbers and of the most frequent tactics; the numbers are the summary."""
     dataset = Dataset.load(context.inputs["dataset"])
     split = load_split(context.cfg, dataset)
-    sides = dataset_statistics(dataset, split)
+    parts = dataset_statistics(dataset, split)
     repeated = repeated_statements(dataset, split)
     totals = {
         "num_files": dataset.metadata.num_files,
@@ -32,14 +32,14 @@ def run(context: Context) -> dict[str, float]:
         "num_premises_used": dataset.metadata.num_premises_used,
     }
     console = Console()
-    console.print(numbers_table(f"{dataset.metadata.prover}, split {split.kind}", sides, repeated))
-    console.print(heads_table(sides["all"]))
+    console.print(numbers_table(f"{dataset.metadata.prover}, split {split.kind}", parts, repeated))
+    console.print(heads_table(parts["all"]))
     console.print("  ".join(f"{name} {value:,}" for name, value in totals.items()), highlight=False)
-    in_train = {f"{side}/num_statements_in_train": number for side, number in repeated.items()}
-    return {**totals, **flat(sides), **in_train, **head_metrics(sides["all"])}
+    in_train = {f"{part}/num_statements_in_train": number for part, number in repeated.items()}
+    return {**totals, **flat(parts), **in_train, **head_metrics(parts["all"])}
 
 
-def head_metrics(statistics: SideStatistics) -> dict[str, int]:
+def head_metrics(statistics: SplitStatistics) -> dict[str, int]:
     """How often the most frequent tactics occur; what MLflow has no place for in a name becomes `_`."""
     metrics: Counter[str] = Counter()
     for head, number in statistics.heads.most_common(NUM_HEADS):
@@ -47,20 +47,20 @@ def head_metrics(statistics: SideStatistics) -> dict[str, int]:
     return dict(metrics)
 
 
-def numbers_table(title: str, sides: Mapping[str, SideStatistics], repeated: Mapping[str, int]) -> Table:
+def numbers_table(title: str, parts: Mapping[str, SplitStatistics], repeated: Mapping[str, int]) -> Table:
     """A row for each number, a column for each part of the split."""
     table = Table(title=title)
     table.add_column("")
-    metrics = {side: statistics.metrics() for side, statistics in sides.items()}
-    for side in metrics:
-        table.add_column(side, justify="right")
+    metrics = {part: statistics.metrics() for part, statistics in parts.items()}
+    for part in metrics:
+        table.add_column(part, justify="right")
     for name in dict.fromkeys(name for values in metrics.values() for name in values):
         table.add_row(name, *(_shown(values.get(name)) for values in metrics.values()))
-    table.add_row("num_statements_in_train", *(_shown(repeated.get(side)) for side in metrics))
+    table.add_row("num_statements_in_train", *(_shown(repeated.get(part)) for part in metrics))
     return table
 
 
-def heads_table(statistics: SideStatistics) -> Table:
+def heads_table(statistics: SplitStatistics) -> Table:
     """The most frequent tactics with their share."""
     table = Table(title="most frequent tactics")
     table.add_column("tactic")

@@ -47,9 +47,9 @@ def test_files_are_whole_and_the_sides_disjoint(sizes, seed, kind, data):
     records = [make_record(f"{f}_{i}", f, (f"of{f}",)) for f, n in enumerate(sizes) for i in range(n)]
     split = make_split(records, kind, seed, 0.1, 0.1)
     file_of = {r.theorem.id: r.theorem.file for r in records}
-    sides = [split.train, split.val, split.test]
-    assert sum(map(len, sides)) == len(set().union(*sides)) == len(records)
-    files = [{file_of[i] for i in side} for side in sides]
+    parts = [split.train, split.val, split.test]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == len(records)
+    files = [{file_of[i] for i in part} for part in parts]
     assert sum(map(len, files)) == len(set().union(*files))
     assert make_split(iter(records), kind, seed, 0.1, 0.1) == split
 
@@ -83,8 +83,8 @@ def test_the_seed_decides_and_order_within_sides_is_that_of_the_data():
     assert len({split.test for split in splits}) == 4
     order = [r.theorem.id for r in records]
     for split in splits:
-        for side in (split.train, split.val, split.test):
-            assert list(side) == sorted(side, key=order.index)
+        for part in (split.train, split.val, split.test):
+            assert list(part) == sorted(part, key=order.index)
 
 
 def test_novel_premises_are_not_used_in_training():
@@ -136,8 +136,8 @@ def test_files_can_be_named():
         ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
         ({"val_fraction": 0.3, "test_fraction": 0.3, "verifier_fraction": 0.4}, "leave nothing to train on"),
         ({"val_fraction": -0.1}, "leave nothing to train on"),
-        ({"test_files": ["nothing.v"]}, "the test side of the random split of 200 theorems is empty"),
-        ({"test_files": ["*"]}, "the train side"),
+        ({"test_files": ["nothing.v"]}, "the test part of the random split of 200 theorems is empty"),
+        ({"test_files": ["*"]}, "the train part"),
     ],
 )
 def test_bad_options(options, message):
@@ -151,7 +151,7 @@ def test_an_empty_side_is_an_error():
     with pytest.raises(DataError, match="is empty"):
         make_split([make_record(0, 0), make_record(1, 0)])
     shared = [make_record(i, i, ("all",)) for i in range(9)]
-    with pytest.raises(DataError, match="side of the novel_premises split of 9 theorems is empty"):
+    with pytest.raises(DataError, match="part of the novel_premises split of 9 theorems is empty"):
         make_split(shared, "novel_premises")
 
 

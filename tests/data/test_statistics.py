@@ -53,15 +53,15 @@ def test_heads(tactic, head):
 
 def test_a_small_benchmark(benchmark_parts, write_benchmark, tmp_path):
     parts = benchmark_parts()
-    # The validation side's theorem gets the proof, and with it the first goal, of one of the training side.
+    # The validation split's theorem gets the proof, and with it the first goal, of one of the training split.
     parts["random/val.json"][0]["traced_tactics"] = parts["random/train.json"][1]["traced_tactics"]
     del parts["corpus.jsonl"][2]
     import_leandojo(write_benchmark(tmp_path / "benchmark", parts), tmp_path / "data")
     dataset = Dataset.load(tmp_path / "data")
     split = load_recorded_split(dataset, "random")
-    sides = dataset_statistics(dataset, split)
-    assert set(sides) == {"all", "train", "val", "test"}
-    numbers = flat(sides)
+    parts = dataset_statistics(dataset, split)
+    assert set(parts) == {"all", "train", "val", "test"}
+    numbers = flat(parts)
     wanted = {
         "all/num_theorems": 4,
         "train/num_theorems": 2,
@@ -80,7 +80,7 @@ def test_a_small_benchmark(benchmark_parts, write_benchmark, tmp_path):
         "test/p90_state": len("x : ℕ\n⊢ P"),
     }
     assert {name: numbers[name] for name in wanted} == wanted
-    assert sides["all"].heads == {"constructor": 2, "exact": 3, "rw": 1}
+    assert parts["all"].heads == {"constructor": 2, "exact": 3, "rw": 1}
     assert repeated_statements(dataset, split) == {"val": 1, "test": 0}
 
 
@@ -90,9 +90,9 @@ def test_coq(small_extraction):
 
     dataset, summary = small_extraction
     split = load_or_make_split(dataset, "random", 0, 0.0, 0.3)
-    sides = dataset_statistics(dataset, split)
-    assert sides["all"].counts["num_theorems"] == summary.num_theorems
-    assert sides["all"].counts["num_tactics"] == summary.num_steps
-    assert sides["all"].counts["num_premises_unlocated"] == 0
-    assert sides["train"].counts["num_theorems"] == len(split.train)
-    assert sides["all"].heads["split"] == 3
+    parts = dataset_statistics(dataset, split)
+    assert parts["all"].counts["num_theorems"] == summary.num_theorems
+    assert parts["all"].counts["num_tactics"] == summary.num_steps
+    assert parts["all"].counts["num_premises_unlocated"] == 0
+    assert parts["train"].counts["num_theorems"] == len(split.train)
+    assert parts["all"].heads["split"] == 3

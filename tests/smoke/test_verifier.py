@@ -37,15 +37,15 @@ def mined(cli, overrides):
 
 def test_every_attempt_has_a_label_and_pairs_follow_from_them(mined):
     summary = json.loads((mined / "summary.json").read_text())
-    for side in ("train", "val"):
-        attempts = list(read_jsonl(mined / f"attempts-{side}.jsonl", AttemptRecord))
-        assert len(attempts) == summary[f"{side}/num_attempts"] > 0
+    for part in ("train", "val"):
+        attempts = list(read_jsonl(mined / f"attempts-{part}.jsonl", AttemptRecord))
+        assert len(attempts) == summary[f"{part}/num_attempts"] > 0
         for label in LABELS:
-            assert sum(a.label == label for a in attempts) == summary[f"{side}/num_{label}"]
+            assert sum(a.label == label for a in attempts) == summary[f"{part}/num_{label}"]
         assert all((a.distance is not None) == (a.label == "proved") for a in attempts)
         by_edge = {(a.theorem_id, a.state, a.tactic): a for a in attempts}
-        pairs = list(read_jsonl(mined / f"preferences-{side}.jsonl", PreferenceRecord))
-        assert len(pairs) == summary[f"{side}/num_pairs"]
+        pairs = list(read_jsonl(mined / f"preferences-{part}.jsonl", PreferenceRecord))
+        assert len(pairs) == summary[f"{part}/num_pairs"]
         for pair in pairs:
             assert by_edge[pair.theorem_id, pair.prompt.removesuffix("\n"), pair.chosen].label == "proved"
             assert pair.rejected_label in INCORRECT
@@ -69,8 +69,8 @@ def test_shards_mine_what_one_run_mines(cli, overrides, mined):
     cli.succeed("-m", "+experiment=mine_attempts", "+sweep=mining_shards", *shards)
     merged = cli.succeed("+experiment=mine_attempts", *shards)
     assert merged != mined
-    for side in ("train", "val"):
-        for name in (f"attempts-{side}.jsonl", f"preferences-{side}.jsonl"):
+    for part in ("train", "val"):
+        for name in (f"attempts-{part}.jsonl", f"preferences-{part}.jsonl"):
             assert (merged / name).read_bytes() == (mined / name).read_bytes()
     assert (merged / "summary.json").read_bytes() == (mined / "summary.json").read_bytes()
 
@@ -135,7 +135,7 @@ def quoted(*overrides):
 
 
 def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
-    # So small a policy proves nothing on its test side: it is judged on its validation attempts instead.
+    # So small a policy proves nothing on its test split: it is judged on its validation attempts instead.
     tested = cli.succeed("+experiment=mine_attempts", *overrides, "mining.splits=[test]")
     (tested / "attempts-test.jsonl").write_bytes((mined / "attempts-val.jsonl").read_bytes())
     run = cli.succeed(

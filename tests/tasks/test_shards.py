@@ -77,15 +77,15 @@ def test_verifiers_need_the_whole_of_mining(stage):
         stage("verifier_dpo", "mining.shard=0/2")
 
 
-@pytest.mark.parametrize(("role", "sides"), [("attempts", "[verifier,val]"), ("test_attempts", "[test]")])
-def test_what_a_sweep_mines_of_the_named_sides_is_what_verifier_eval_merges(stage, role, sides):
+@pytest.mark.parametrize(("role", "parts"), [("attempts", "[verifier,val]"), ("test_attempts", "[test]")])
+def test_what_a_sweep_mines_of_the_named_parts_is_what_verifier_eval_merges(stage, role, parts):
     wanted = stage("verifier_eval", "mining.num_shards=2").needs[role]
     options = [
         "data.split.verifier_fraction=0.4",
         "mining.num_theorems={verifier: 1500, val: 200, test: 800}",
     ]
     for index in range(2):
-        shard = stage("mine_attempts", f"mining.shard={index}/2", f"mining.splits={sides}", *options)
+        shard = stage("mine_attempts", f"mining.shard={index}/2", f"mining.splits={parts}", *options)
         assert shard.key == wanted.needs[f"shard/{index}"].key
 
 

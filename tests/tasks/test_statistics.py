@@ -2,7 +2,7 @@ from collections import Counter
 
 from mlflow.utils.validation import _validate_metric_name
 
-from ntp.data.statistics import SideStatistics
+from ntp.data.statistics import SplitStatistics
 from ntp.tasks import statistics
 
 
@@ -20,7 +20,7 @@ def test_numbers_are_printed_and_returned(lean_context, capsys):
 
 def test_tactics_of_any_name_can_be_metrics():
     heads = Counter({"induction'": 3, "exact?": 2, "exact!": 1, "{": 1, "Nat.rec": 1, "//..": 1, "": 1})
-    metrics = statistics.head_metrics(SideStatistics({}, {}, heads))
+    metrics = statistics.head_metrics(SplitStatistics({}, {}, heads))
     assert metrics["head/induction_"] == metrics["head/exact_"] == 3
     assert sum(metrics.values()) == heads.total()
     for name in metrics:

@@ -1,7 +1,7 @@
 """The files of a LeanDojo Benchmark (Yang et al. 2023, LeanDojo) as they are, versions 3 and 4 alike.
 
     corpus.jsonl                                      a CorpusFile a line: the premises of every file
-    {random,novel_premises}/{train,val,test}.json     an array of TracedTheorem: the sides of two splits
+    {random,novel_premises}/{train,val,test}.json     an array of TracedTheorem: the splits of two splits
     metadata.json                                     where it comes from; optional
 
 Keys that are not needed here are skipped. Positions are lines and columns, counted from 1.

@@ -37,8 +37,8 @@ def import_leandojo(directory: Path, output_dir: Path) -> dict[str, float]:
     counts = _Counts()
     theorems = counts.counted(_shown(benchmark.theorems(), len(benchmark)))
     metadata = _write(output_dir, theorems, benchmark.premises(), benchmark.files(), benchmark.prover, counts)
-    for kind, sides in benchmark.sides.items():
-        save_recorded_split(output_dir, kind, sides, metadata.content_hash)
+    for kind, parts in benchmark.parts.items():
+        save_recorded_split(output_dir, kind, parts, metadata.content_hash)
     _finish(output_dir, metadata)
     return {
         **_summary(metadata, counts),
@@ -65,10 +65,10 @@ def import_statements(path: Path, output_dir: Path, header: str) -> dict[str, fl
     file = FileRecord(path.name, "", (), "", 0, len(statements.records))
     prover = statements.records[0].prover
     metadata = _write(output_dir, counts.counted(statements.records), (), (file,), prover, counts)
-    save_recorded_split(output_dir, GIVEN, statements.sides, metadata.content_hash)
+    save_recorded_split(output_dir, GIVEN, statements.parts, metadata.content_hash)
     _finish(output_dir, metadata)
-    sides: Mapping[str, Sequence[str]] = statements.sides
-    return {**_summary(metadata, counts), **{f"{side}/num_theorems": len(ids) for side, ids in sides.items()}}
+    parts: Mapping[str, Sequence[str]] = statements.parts
+    return {**_summary(metadata, counts), **{f"{part}/num_theorems": len(ids) for part, ids in parts.items()}}
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from ntp.errors import DataError
 from ntp.types import Goal, Span, Theorem
 
 KINDS = ("random", "novel_premises")
-SIDES = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 NOWHERE = Span(0, 0)
 
 # Where leanproject puts the dependencies of a Lean 3 project, the core library among them.
@@ -58,8 +58,8 @@ class LeanDojoBenchmark:
         corpus: Premises and imports; None without `corpus.jsonl`.
         prover: `lean`, or `lean3`, which no environment of ours runs.
         repositories: URL and commit of the repository of each file that has theorems.
-        sides: For each kind of split, the ids on each side, in the order of the data set.
-        num_repeated_theorems: Times that a theorem is repeated on its own side of a split.
+        splits: For each kind of split, the ids on each split, in the order of the data set.
+        num_repeated_theorems: Times that a theorem is repeated on its own split of a split.
         num_steps_without_goal: Tactics recorded where no goal was left, which are dropped; known after
             `theorems` has ended.
     """
@@ -67,7 +67,7 @@ class LeanDojoBenchmark:
     corpus: Corpus | None
     prover: str
     repositories: dict[str, Repository]
-    sides: dict[str, dict[str, tuple[str, ...]]]
+    parts: dict[str, dict[str, tuple[str, ...]]]
     num_repeated_theorems: int
     _theorems: list[_Stored]
     num_steps_without_goal: int = 0
@@ -85,20 +85,20 @@ class LeanDojoBenchmark:
         corpus = Corpus.read(directory / CORPUS) if (directory / CORPUS).exists() else None
         found = _Found()
         for kind in kinds:
-            for side in SIDES:
-                found.read_side(directory / kind / f"{side}.json", kind, side)
+            for part in SPLITS:
+                found.read_part(directory / kind / f"{part}.json", kind, part)
         theorems = found.stored()
-        sides = {
+        parts = {
             kind: {
-                side: tuple(t.id for t in theorems if found.side_of[kind].get(t.key) == side)
-                for side in SIDES
+                part: tuple(t.id for t in theorems if found.part_of[kind].get(t.key) == part)
+                for part in SPLITS
             }
             for kind in kinds
         }
         paths = () if corpus is None else corpus.files
         is_lean3 = found.is_lean3 or any(path.startswith("_target/") for path in paths)
         prover = "lean3" if is_lean3 else "lean"
-        return LeanDojoBenchmark(corpus, prover, found.repositories, sides, found.num_repeated, theorems)
+        return LeanDojoBenchmark(corpus, prover, found.repositories, parts, found.num_repeated, theorems)
 
     def __len__(self) -> int:
         return len(self._theorems)
@@ -191,34 +191,34 @@ def module_name(path: str) -> str:
 
 
 class _Found:
-    """Theorems collected from the files of the sides."""
+    """Theorems collected from the files of the splits."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
-        self.side_of: dict[str, dict[_Key, str]] = {}
+        self.part_of: dict[str, dict[_Key, str]] = {}
         self.num_repeated = 0
         self.is_lean3 = False
         self._contents: dict[_Key, tuple[msgspec.Raw, str]] = {}
         self._raws = msgspec.json.Decoder(list[msgspec.Raw])
         self._places = msgspec.json.Decoder(TheoremPlace)
 
-    def read_side(self, path: Path, kind: str, side: str) -> None:
+    def read_part(self, path: Path, kind: str, part: str) -> None:
         """Add one file.
 
         Raises:
-            DataError: It is missing or damaged, or has a theorem of another side of this kind.
+            DataError: It is missing or damaged, or has a theorem of another split of this kind.
         """
         content = read_bytes(path)
         self.is_lean3 = self.is_lean3 or _LEAN3_PATH in content
-        sides = self.side_of.setdefault(kind, {})
+        parts = self.part_of.setdefault(kind, {})
         for number, raw in enumerate(decode(content, self._raws, str(path)), start=1):
             where = f"{path}: theorem {number}"
             place = decode(raw, self._places, where)
             key = (place.file_path, place.start, place.full_name)
-            if sides.get(key, side) != side:
-                raise DataError(f"{where}: {place.full_name} of {key[0]} is on side {sides[key]} too")
-            self.num_repeated += key in sides
-            sides[key] = side
+            if parts.get(key, part) != part:
+                raise DataError(f"{where}: {place.full_name} of {key[0]} is in {parts[key]} too")
+            self.num_repeated += key in parts
+            parts[key] = part
             repository = (place.url, place.commit)
             if self.repositories.setdefault(place.file_path, repository) != repository:
                 raise DataError(f"{where}: {place.file_path} is there in two versions of a repository")

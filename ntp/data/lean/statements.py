@@ -20,7 +20,7 @@ from ntp.data.records import TheoremRecord
 from ntp.errors import DataError
 from ntp.types import Span, Theorem
 
-SIDES = {"": "test", "train": "train", "valid": "val", "val": "val", "test": "test"}
+SPLITS = {"": "test", "train": "train", "valid": "val", "val": "val", "test": "test"}
 NOWHERE = Span(0, 0)
 
 _DECLARATION = re.compile(r"\b(theorem|lemma|def|abbrev|instance|example)\b\s*([^\s:({\[⦃]*)")
@@ -43,11 +43,11 @@ class Statements:
 
     Attributes:
         records: They stand in no file of a project: their spans are empty and their context is the header.
-        sides: Ids on the sides train, val and test.
+        splits: Ids on the splits train, val and test.
     """
 
     records: tuple[TheoremRecord, ...]
-    sides: dict[str, tuple[str, ...]]
+    parts: dict[str, tuple[str, ...]]
 
 
 def read_statements(path: Path, header: str) -> Statements:
@@ -68,17 +68,17 @@ def read_statements(path: Path, header: str) -> Statements:
         raise DataError(f"{path}: not UTF-8") from None
     parse = _json_entries() if path.suffix == ".jsonl" else _plain_entry
     num_named: Counter[str] = Counter()
-    records, sides = [], {side: [] for side in ("train", "val", "test")}
+    records, parts = [], {part: [] for part in ("train", "val", "test")}
     for number, line in enumerate(lines, start=1):
         entry = parse(line, f"{path}:{number}")
         if entry is None:
             continue
         record = _record(entry, path.name, header, num_named, f"{path}:{number}")
         records.append(record)
-        sides[SIDES[entry.split]].append(record.theorem.id)
+        parts[SPLITS[entry.split]].append(record.theorem.id)
     if not records:
         raise DataError(f"{path}: holds no statement")
-    return Statements(tuple(records), {side: tuple(ids) for side, ids in sides.items()})
+    return Statements(tuple(records), {part: tuple(ids) for part, ids in parts.items()})
 
 
 def _json_entries() -> Callable[[str, str], _Entry | None]:
@@ -91,9 +91,9 @@ def _json_entries() -> Callable[[str, str], _Entry | None]:
             entry = decoder.decode(line)
         except msgspec.DecodeError as error:
             raise DataError(f"{where}: no statement: {error}") from None
-        if entry.split not in SIDES:
+        if entry.split not in SPLITS:
             raise DataError(
-                f"{where}: unknown split {entry.split!r}: one of {', '.join(filter(None, SIDES))}"
+                f"{where}: unknown split {entry.split!r}: one of {', '.join(filter(None, SPLITS))}"
             )
         return entry
 

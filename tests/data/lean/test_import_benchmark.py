@@ -15,9 +15,9 @@ def test_a_benchmark_becomes_a_data_set(benchmark_parts, write_benchmark, tmp_pa
     assert dataset.premises == tuple(benchmark.premises())
     assert dataset.files == tuple(benchmark.files())
     assert recorded_kinds(dataset) == ("novel_premises", "random")
-    for kind, sides in benchmark.sides.items():
+    for kind, parts in benchmark.parts.items():
         split = load_recorded_split(dataset, kind)
-        assert (split.train, split.val, split.test) == (sides["train"], sides["val"], sides["test"])
+        assert (split.train, split.val, split.test) == (parts["train"], parts["val"], parts["test"])
     counts = {name: value for name, value in summary.items() if name != "seconds"}
     assert counts == {
         "num_files": 3,

@@ -35,7 +35,7 @@ def test_theorems_come_in_order_with_ids_of_their_own(write_benchmark, parts, tm
 
 def test_the_sides_are_those_of_the_folders(write_benchmark, parts, tmp_path):
     benchmark = LeanDojoBenchmark.read(write_benchmark(tmp_path, parts))
-    assert benchmark.sides == {
+    assert benchmark.parts == {
         "random": {
             "train": ("Main.twice", "Main.twice#2"),
             "val": ("Main.term",),
@@ -142,7 +142,7 @@ def set_position(where, value):
     return lambda parts: change(parts, *paths[where], value)
 
 
-def on_two_sides(parts):
+def on_two_parts(parts):
     parts["random/val.json"].append(parts["random/train.json"][0])
 
 
@@ -155,7 +155,7 @@ MISTAKES = {
         lambda parts: change(parts, "random/train.json", [1, "traced_tactics", 0, "tactic"], 5),
         r"random/train\.json: theorem 2: not as in .*traced_tactics\[0\]\.tactic",
     ),
-    "a theorem on two sides": (on_two_sides, r"val\.json: theorem 2: Main\.twice .* is on side train too"),
+    "a theorem in two splits": (on_two_parts, r"val\.json: theorem 2: Main\.twice .* is in train too"),
     "a circle": (
         lambda parts: change(parts, "corpus.jsonl", [0, "imports"], [MAIN]),
         r"corpus\.jsonl: files import one another in a circle: .*Main\.lean -> .*",
@@ -225,13 +225,13 @@ def test_the_published_sample(shared_data):
     raw = {s: json.loads((directory / f"random/{s}.json").read_text()) for s in ("train", "val", "test")}
     benchmark = LeanDojoBenchmark.read(directory)
     records = {record.theorem.id: record for record in benchmark.theorems()}
-    assert {side: len(ids) for side, ids in benchmark.sides["random"].items()} == {
-        side: len(theorems) for side, theorems in raw.items()
+    assert {part: len(ids) for part, ids in benchmark.parts["random"].items()} == {
+        part: len(theorems) for part, theorems in raw.items()
     }
-    for side, theorems in raw.items():
+    for part, theorems in raw.items():
         for theorem in theorems:
             record = records[theorem["full_name"]]
-            assert theorem["full_name"] in benchmark.sides["random"][side]
+            assert theorem["full_name"] in benchmark.parts["random"][part]
             tactics = theorem["traced_tactics"]
             assert [step.tactic for step in record.steps] == [t["tactic"].strip() for t in tactics]
             assert [step.state for step in record.steps] == [t["state_before"] for t in tactics]

@@ -41,7 +41,7 @@ def test_sides_are_those_of_the_file_and_names_are_made_unique(tmp_path):
         entry("a", "noncomputable def a : C :=", split="test"),
     )
     statements = read_statements(path, HEADER)
-    assert statements.sides == {"train": (), "val": ("a",), "test": ("b", "a#2")}
+    assert statements.parts == {"train": (), "val": ("a",), "test": ("b", "a#2")}
     assert [record.kind for record in statements.records] == ["theorem", "lemma", "def"]
     assert {record.theorem.context for record in statements.records} == {HEADER}
 
@@ -61,7 +61,7 @@ def test_a_plain_list_is_a_test_side(tmp_path):
         "theorem statement_4 : ∀ n : ℕ, n + 0 = n",
         "@[simp] private lemma two (n : ℕ) : n = n",
     ]
-    assert statements.sides == {"train": (), "val": (), "test": ("one", "statement_4", "two")}
+    assert statements.parts == {"train": (), "val": (), "test": ("one", "statement_4", "two")}
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "sides", "prover"),
+    ("name", "parts", "prover"),
     [
         ("minif2f/lean4.jsonl", {"train": 0, "val": 244, "test": 244}, "lean"),
         ("proofnet/lean4.jsonl", {"train": 0, "val": 185, "test": 186}, "lean"),
         ("proofnet/lean3_test.jsonl", {"train": 0, "val": 0, "test": 186}, "lean3"),
     ],
 )
-def test_published_sets(shared_data, name, sides, prover):
+def test_published_sets(shared_data, name, parts, prover):
     path = shared_data(name)
     statements = read_statements(path, HEADER)
     entries = list(map(json.loads, path.read_text().splitlines()))
-    assert {side: len(ids) for side, ids in statements.sides.items()} == sides
+    assert {part: len(ids) for part, ids in statements.parts.items()} == parts
     assert max(Counter(r.theorem.id for r in statements.records).values()) == 1
     for record, given in zip(statements.records, entries, strict=True):
         theorem = record.theorem
