@@ -201,7 +201,12 @@ def _parameters_of_class(node: ast.ClassDef) -> tuple[list[str], set[str]]:
             return _parameters(inner)
     fields = [f for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)]
     names = [f.target.id for f in fields if isinstance(f.target, ast.Name)]
-    stated = {f.target.id for f in fields if isinstance(f.target, ast.Name) and f.value is not None}
+    refers = (ast.Attribute, ast.Name)  # to a default that is stated elsewhere
+    stated = {
+        f.target.id
+        for f in fields
+        if isinstance(f.target, ast.Name) and f.value is not None and not isinstance(f.value, refers)
+    }
     return names, stated
 
 
