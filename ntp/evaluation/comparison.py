@@ -1,65 +1,35 @@
-"""Comparison of the arms of an evaluation: policies with a search, each trained with one seed or several."""
+"""Comparison of two arms on the same theorems: paired intervals and an exact test."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ntp.evaluation.arms import Arm, Measure, measure_distinct, measure_solved
 from ntp.evaluation.metrics import (
     Interval,
     PairedTest,
     bootstrap_difference,
-    bootstrap_mean,
     bootstrap_ratio,
-    distinct_counts,
-    is_solved,
     mcnemar,
 )
-from ntp.evaluation.results import TheoremResult
-
-# Separates the name of an arm from a seed in the name of a method.
-_SEED_MARK = "@"
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """The methods of one name, one for each seed; what is counted is averaged over seeds.
-
-    Attributes:
-        name: Name of the arm.
-        solved_N: For each of N theorems, the share of seeds that solved it.
-        distinct_N: For each theorem, its distinct irredundant proofs, averaged over seeds.
-        solved_S: For each of S seeds, the share of theorems solved.
-        theorems: Ids of the theorems.
-    """
-
-    name: str
-    solved_N: np.ndarray
-    distinct_N: np.ndarray
-    solved_S: np.ndarray
-    theorems: tuple[str, ...]
-
-    @property
-    def num_seeds(self) -> int:
-        """S."""
-        return len(self.solved_S)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An arm against another one.
+    """An arm against another one, both averaged over their seeds.
 
     Attributes:
         method: Name of the arm.
-        baseline: Name of the other.
-        num_seeds: Seeds behind each.
-        difference: Difference of the shares of theorems solved, with its 95 % paired bootstrap interval over
-            theorems.
-        solved: Ratio of theorems solved, with its interval.
-        distinct: The same ratio of distinct irredundant proofs.
-        test: Exact McNemar test on the theorems solved; None where an arm has several seeds.
+        baseline: Name of the arm that it is compared with.
+        num_seeds: Number of seeds of each.
+        difference: Difference of the solved rates, with its 95 % paired bootstrap interval over theorems.
+        solved: Ratio of the numbers of solved theorems, with its interval.
+        distinct: Ratio of the numbers of distinct irredundant proofs, with its interval.
+        test: Exact McNemar test on the solved theorems; None where an arm has several seeds, since the test
+            is of one yes or no per theorem.
     """
 
     method: str
@@ -71,77 +41,46 @@ class Comparison:
     test: PairedTest | None
 
 
-def arms_of(groups: Mapping[str, Sequence[TheoremResult]]) -> dict[str, Arm]:
-    """The arms of an evaluation, by name.
-
-    Args:
-        groups: Results by method, `ARM` or `ARM@SEED`, theorems in one order.
-    """
-    methods: dict[str, list[Sequence[TheoremResult]]] = {}
-    for method, results in groups.items():
-        methods.setdefault(method.partition(_SEED_MARK)[0], []).append(results)
-    return {name: _arm(name, runs) for name, runs in methods.items()}
-
-
-def _arm(name: str, runs: Sequence[Sequence[TheoremResult]]) -> Arm:
-    solved_SN = np.array([[is_solved(result) for result in run] for run in runs], dtype=float)
-    distinct_SN = np.array([[distinct_counts(result).irredundant for result in run] for run in runs])
-    theorems = tuple(result.theorem for result in runs[0])
-    return Arm(name, solved_SN.mean(0), distinct_SN.mean(0), solved_SN.mean(1), theorems)
-
-
 def compare(method: Arm, baseline: Arm, seed: int = 0, num_resamples: int = 2000) -> Comparison:
     """Compare two arms on the same theorems.
 
     Args:
         method: The arm.
-        baseline: The arm it is compared with.
+        baseline: The arm that it is compared with.
         seed: Seed of the bootstrap.
-        num_resamples: Resamples of the bootstrap.
+        num_resamples: Number of bootstrap resamples.
 
     Raises:
         ValueError: The theorems differ.
     """
     if method.theorems != baseline.theorems:
-        raise ValueError("a paired comparison needs the same theorems in the same order")
-    one_each = method.num_seeds == baseline.num_seeds == 1
+        raise ValueError(f"{method.name} and {baseline.name} do not have the same theorems in the same order")
     options = {"seed": seed, "num_resamples": num_resamples}
+    solved = [_mean_over_seeds(arm, measure_solved) for arm in (method, baseline)]
+    distinct = [_mean_over_seeds(arm, measure_distinct) for arm in (method, baseline)]
+    one_seed_each = method.num_seeds == baseline.num_seeds == 1
     return Comparison(
         method=method.name,
         baseline=baseline.name,
         num_seeds=(method.num_seeds, baseline.num_seeds),
-        difference=bootstrap_difference(list(method.solved_N), list(baseline.solved_N), **options),
-        solved=bootstrap_ratio(list(method.solved_N), list(baseline.solved_N), **options),
-        distinct=bootstrap_ratio(list(method.distinct_N), list(baseline.distinct_N), **options),
-        test=mcnemar(list(method.solved_N > 0), list(baseline.solved_N > 0)) if one_each else None,
+        difference=bootstrap_difference(solved[0], solved[1], **options),
+        solved=bootstrap_ratio(solved[0], solved[1], **options),
+        distinct=bootstrap_ratio(distinct[0], distinct[1], **options),
+        test=mcnemar(*([value > 0 for value in values] for values in solved)) if one_seed_each else None,
     )
 
 
-def arm_rows(
-    arms: Sequence[Arm], seed: int = 0, num_resamples: int = 2000
-) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the table of arms that have several seeds."""
-    header = [
-        "arm",
-        "seeds",
-        "solved, mean over seeds (95 % interval over theorems)",
-        "least and most of a seed",
-    ]
-    header += ["distinct proofs, mean over seeds"]
-    rows = []
-    for arm in arms:
-        rate = bootstrap_mean(list(arm.solved_N), seed, num_resamples=num_resamples)
-        solved = f"{rate.value:.1%} [{rate.low:.1%}, {rate.high:.1%}]"
-        spread = f"{arm.solved_S.min():.1%} to {arm.solved_S.max():.1%}"
-        rows.append([arm.name, str(arm.num_seeds), solved, spread, f"{arm.distinct_N.sum():.1f}"])
-    return header, rows
+def _mean_over_seeds(arm: Arm, measure: Measure) -> list[float]:
+    values_SN = arm.values_SN(measure)
+    assert values_SN is not None, "the measure is defined for every run"
+    return list(np.mean(values_SN, axis=0))
 
 
 def comparison_rows(comparisons: Sequence[Comparison]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of paired comparisons."""
-    header = ["method / baseline", "seeds", "solved, difference (95 % interval)"]
+    header = ["method / baseline", "seeds", "difference of solved rates (95 % interval)"]
     header += ["solved ratio (95 % interval)", "distinct ratio (95 % interval)"]
-    header += ["solved by it alone", "by baseline alone", "McNemar p"]
+    header += ["solved only by method", "only by baseline", "McNemar p"]
     return header, [_row(comparison) for comparison in comparisons]
 
 
@@ -159,16 +98,6 @@ def _row(comparison: Comparison) -> list[str]:
         _ratio_text(comparison.distinct),
         *tested,
     ]
-
-
-def flat_arms(arms: Sequence[Arm]) -> dict[str, float]:
-    """Metric name to number, `ARM/...`, of arms that have several seeds."""
-    flat: dict[str, float] = {}
-    for arm in arms:
-        flat[f"{arm.name}/num_seeds"] = arm.num_seeds
-        flat[f"{arm.name}/solved_rate"] = float(arm.solved_N.mean())
-        flat[f"{arm.name}/num_distinct_proofs"] = float(arm.distinct_N.sum())
-    return flat
 
 
 def flat_comparison(comparison: Comparison) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Numbers over the results of an evaluation. Every rate is over all theorems asked for."""
+"""Metrics of the results of an evaluation. Every rate is over all requested theorems."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from scipy.stats import binomtest, bootstrap
 
 from ntp.evaluation.results import TheoremOutcome, TheoremResult
 
+# Indices of resampled theorems in memory at once: BCa's jackknife uses N (N - 1) of them for N theorems.
+_MAX_INDICES = 10_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -26,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class DistinctCounts:
-    """Distinct verified proofs: as irredundant scripts, as found, and modulo their state sequences."""
+    """Numbers of distinct accepted proofs: as irredundant scripts, as found, and by their state sequences."""
 
     irredundant: int
     raw: int
@@ -43,9 +46,10 @@ class PairedTest:
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """Unbiased estimate of the chance that one of k samples succeeds, from c successes among n samples.
+    """Unbiased estimate of the probability that at least one of k samples succeeds, from c successes in n.
 
-    1 - C(n - c, k) / C(n, k): Chen et al. 2021, Evaluating Large Language Models Trained on Code, eq. 1.
+    It is 1 - C(n - c, k) / C(n, k), equation 1 of Chen et al. 2021, Evaluating Large Language Models Trained
+    on Code.
 
     Raises:
         ValueError: Unless 0 <= c <= n and 1 <= k <= n.
@@ -55,19 +59,25 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return 1.0 - math.comb(n - c, k) / math.comb(n, k)
 
 
-def mean_pass_at_k(results: Sequence[TheoremResult], k: int) -> float | None:
-    """Mean of pass@k over all theorems asked for.
+def pass_at_k_values(results: Sequence[TheoremResult], k: int) -> list[float] | None:
+    """The pass@k of each theorem.
 
-    n is the largest number of attempts on a theorem. Attempts that were not made (the theorem could not be
-    opened, its budget ran out) count as failures.
+    n is the largest number of samples of a theorem. Missing samples (the theorem could not be opened, its
+    budget ran out) count as failures.
 
     Returns:
-        None when it is not defined: attempts that are not independent samples, or fewer than k of them.
+        None where pass@k is not defined: the attempts are not independent samples, or are fewer than k.
     """
     n = max((len(result.attempts) for result in results), default=0)
     if k > n or not all(result.independent for result in results):
         return None
-    return float(np.mean([pass_at_k(n, result.num_successes, k) for result in results]))
+    return [pass_at_k(n, result.num_successes, k) for result in results]
+
+
+def mean_pass_at_k(results: Sequence[TheoremResult], k: int) -> float | None:
+    """Mean of `pass_at_k_values` over all theorems; None where it is not defined."""
+    values = pass_at_k_values(results, k)
+    return None if values is None else float(np.mean(values))
 
 
 def is_solved(result: TheoremResult) -> bool:
@@ -84,7 +94,7 @@ def bootstrap_mean(
         ValueError: There are no values.
     """
     if len(values) == 0:
-        raise ValueError("no theorems to average over")
+        raise ValueError("the mean of no theorems is not defined")
     return _bootstrap((np.asarray(values, dtype=float),), np.mean, seed, level, num_resamples)
 
 
@@ -113,7 +123,7 @@ def bootstrap_ratio(
 ) -> Interval:
     """sum(first) / sum(second) over the same theorems, with its paired BCa bootstrap interval.
 
-    A denominator of 0 makes a ratio infinite, or 1 when the numerator is 0 too.
+    With a denominator of 0 the ratio is infinite, or 1 where the numerator is 0 too.
 
     Raises:
         ValueError: The lengths differ or are 0.
@@ -122,9 +132,9 @@ def bootstrap_ratio(
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> PairedTest:
-    """Exact two-sided McNemar test that two methods solve the same theorems equally often.
+    """Exact two-sided McNemar test of the hypothesis that two methods solve equally many theorems.
 
-    The binomial test of the discordant counts b and c against 1/2.
+    It is the binomial test against 1/2 of the numbers of theorems that only one of the two solves.
 
     Raises:
         ValueError: The lengths differ.
@@ -148,7 +158,7 @@ def first_tactic_entropy(results: Sequence[TheoremResult]) -> float | None:
     """Entropy of the sampled first tactics, in nats, averaged over the theorems that have any.
 
     Returns:
-        None when there are no independent attempts to measure it on.
+        None where there are no independent samples to measure it on.
     """
     firsts = [
         [attempt.tactics[0] for attempt in result.attempts if attempt.tactics]
@@ -160,7 +170,7 @@ def first_tactic_entropy(results: Sequence[TheoremResult]) -> float | None:
 
 
 def distinct_counts(result: TheoremResult) -> DistinctCounts:
-    """Distinct verified proofs of one theorem, counted three ways."""
+    """Numbers of distinct accepted proofs of one theorem."""
     proofs = result.verified_proofs
     return DistinctCounts(
         irredundant=len({proof.irredundant for proof in proofs}),
@@ -170,7 +180,7 @@ def distinct_counts(result: TheoremResult) -> DistinctCounts:
 
 
 def total_distinct(results: Iterable[TheoremResult]) -> DistinctCounts:
-    """Distinct verified proofs, summed over theorems."""
+    """Numbers of distinct accepted proofs, summed over theorems."""
     counts = [distinct_counts(result) for result in results]
     return DistinctCounts(
         irredundant=sum(count.irredundant for count in counts),
@@ -180,14 +190,14 @@ def total_distinct(results: Iterable[TheoremResult]) -> DistinctCounts:
 
 
 def length_histogram(results: Iterable[TheoremResult]) -> dict[int, int]:
-    """Number of distinct irredundant proofs by their number of tactics, shortest first."""
+    """Number of distinct irredundant proofs by length in tactics, shortest first."""
     scripts = {(result.theorem, proof.irredundant) for result in results for proof in result.verified_proofs}
     return dict(sorted(Counter(len(script) for _, script in scripts).items()))
 
 
 def _paired(first: Sequence[float], second: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     if len(first) != len(second) or len(first) == 0:
-        raise ValueError(f"paired values needed, got {len(first)} and {len(second)}")
+        raise ValueError(f"a paired comparison needs equally many values, got {len(first)} and {len(second)}")
     return np.asarray(first, dtype=float), np.asarray(second, dtype=float)
 
 
@@ -198,12 +208,13 @@ def _bootstrap(
     level: float,
     num_resamples: int,
 ) -> Interval:
-    """A statistic of paired samples with its interval over theorems."""
+    """A statistic of paired samples, with its interval over theorems."""
     value = float(statistic(*samples, axis=0))
-    if len(samples[0]) == 1:  # nothing to resample
+    num_theorems = len(samples[0])
+    if num_theorems == 1:  # scipy needs two observations
         return Interval(value, value, value)
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore")  # scipy warns of a degenerate distribution, which is handled below
+        warnings.simplefilter("ignore")  # scipy warns about degenerate distributions, which are handled below
         result = bootstrap(
             samples,
             statistic,
@@ -211,12 +222,14 @@ def _bootstrap(
             vectorized=True,
             confidence_level=level,
             n_resamples=num_resamples,
+            batch=max(1, _MAX_INDICES // num_theorems),
             rng=np.random.default_rng(seed),
             method="BCa",
         )
     low, high = result.confidence_interval
     if math.isnan(low) or math.isnan(high):
-        # BCa is undefined where all resamples agree or some are infinite: percentiles are not.
+        # BCa is undefined where all resamples are equal, or some infinite. Percentiles are defined; where all
+        # resamples are equal, they are the estimate itself.
         tail = (1 - level) / 2
         distribution = result.bootstrap_distribution
         low, high = np.quantile(distribution, [tail, 1 - tail], method="inverted_cdf")

@@ -1,4 +1,4 @@
-"""The report of an evaluation: numbers, Markdown and one self-contained HTML page."""
+"""The report of an evaluation: its numbers, as Markdown and as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -7,17 +7,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from ntp.errors import ConfigError
-from ntp.evaluation.comparison import (
-    Arm,
-    Comparison,
-    arm_rows,
-    arms_of,
-    compare,
-    comparison_rows,
-    flat_arms,
-    flat_comparison,
-)
+from ntp.evaluation.arms import ArmSummary, arm_rows, arms_of, flat_arms, require_arms, summarize_arm
+from ntp.evaluation.comparison import Comparison, compare, comparison_rows, flat_comparison
 from ntp.evaluation.html import Section, render_page
 from ntp.evaluation.metrics import distinct_counts
 from ntp.evaluation.results import TheoremResult
@@ -35,13 +26,17 @@ from ntp.evaluation.table import (
 )
 
 DEFINITIONS = (
-    "A proof counts only after the kernel accepted it in a fresh replay. Every rate is over all "
-    "theorems asked for. Intervals are 95 % BCa bootstrap intervals over theorems. Distinct "
-    "proofs are counted as irredundant scripts, from which no run of tactics can be dropped; raw counts "
-    "every script as it was found, and modulo states counts scripts with one sequence of proof states "
-    "once. A theorem that was not proved is 'crashed', 'exceeded' or 'timeout' when any tactic tried on it "
-    "crashed the prover, was stopped by a limit on what a prover may use, or ran past its time, 'rejected' "
-    "when a proof was found and refused in the replay, and 'failed' otherwise."
+    "A proof counts only after the kernel has accepted it in a fresh replay. Every rate is over all "
+    "requested theorems. Intervals are 95 % BCa bootstrap intervals over theorems. Distinct proofs are "
+    "counted as irredundant scripts, from which no run of tactics can be dropped; 'raw' counts scripts as "
+    "they were found, and 'modulo states' counts sequences of proof states. A theorem that was not proved "
+    "is 'rejected' when proofs were found and the replay refused all of them; 'crashed', 'exceeded' or "
+    "'timeout' when a tactic or a replay crashed the prover, was stopped by a resource limit, or ran out "
+    "of time; and 'failed' otherwise."
+)
+ARM_DEFINITIONS = (
+    "Methods named ARM@SEED are the seeds of one arm. What is said of an arm is of each theorem's mean "
+    "over seeds, so its intervals are over theorems, not over seeds."
 )
 
 
@@ -53,15 +48,20 @@ class Report:
         title: Title of the report.
         groups: Results by method, theorems in one order.
         summaries: One per method.
-        comparisons: Every other arm with the baseline, then the pairs asked for.
-        arms: The arms, if one of them has several seeds.
+        comparisons: Every other arm with the baseline, then the requested pairs.
+        arms: One per arm; empty where every arm is one method of the same name.
     """
 
     title: str
     groups: dict[str, list[TheoremResult]]
     summaries: tuple[MethodSummary, ...]
     comparisons: tuple[Comparison, ...]
-    arms: tuple[Arm, ...] = ()
+    arms: tuple[ArmSummary, ...] = ()
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether an arm has several seeds."""
+        return any(len(arm.methods) > 1 for arm in self.arms)
 
 
 def build_report(
@@ -70,75 +70,81 @@ def build_report(
     baseline: str | None,
     seed: int,
     num_resamples: int,
-    pairs: Sequence[tuple[str, str]] = (),
+    comparisons: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """Summarise the results of one or more methods on the same theorems.
+    """Summarize the results of one or more methods on the same theorems.
 
     Args:
         title: Title of the report.
         results: One per theorem and method. Methods named `ARM@SEED` are the seeds of one arm.
-        baseline: Arm that the others are compared with; None for no comparison.
+        baseline: Name of the arm that all others are compared with; None for no such comparison.
         seed: Seed of the bootstrap.
-        num_resamples: Resamples of the bootstrap.
-        pairs: Further pairs of arms to compare.
+        num_resamples: Number of bootstrap resamples.
+        comparisons: Further pairs of arms to compare, by name.
 
     Raises:
-        ConfigError: There is no arm of a name in `pairs`.
-        ValueError: There are no results, or the methods were not asked for the same theorems.
+        ConfigError: The baseline or a name in `comparisons` is not that of an arm.
+        ValueError: There are no results, or not every method has a result for every theorem.
     """
     if not results:
         raise ValueError("no results to report")
     groups = by_method(results)
-    summaries = [summarize(method, group, seed, num_resamples) for method, group in groups.items()]
     arms = arms_of(groups)
-    wanted = [(name, str(baseline)) for name in arms if baseline in arms and name != baseline]
-    for pair in pairs:
-        unknown = [name for name in pair if name not in arms]
-        if unknown:
-            raise ConfigError(f"evaluation.comparisons: no arm {unknown[0]}; there are {', '.join(arms)}")
-    wanted += [pair for pair in pairs if pair not in wanted]
-    comparisons = [compare(arms[one], arms[other], seed, num_resamples) for one, other in wanted]
-    several = tuple(arms.values()) if any(arm.num_seeds > 1 for arm in arms.values()) else ()
-    return Report(title, groups, tuple(summaries), tuple(comparisons), several)
+    require_arms(arms, baseline, comparisons)
+    with_baseline = [(name, baseline) for name in arms if baseline is not None and name != baseline]
+    pairs = list(dict.fromkeys([*with_baseline, *comparisons]))
+    are_methods = all(tuple(arm.runs) == (name,) for name, arm in arms.items())
+    return Report(
+        title,
+        groups,
+        tuple(summarize(method, group, seed, num_resamples) for method, group in groups.items()),
+        tuple(compare(arms[one], arms[other], seed, num_resamples) for one, other in pairs),
+        () if are_methods else tuple(summarize_arm(arm, seed, num_resamples) for arm in arms.values()),
+    )
 
 
 def summary_metrics(report: Report) -> dict[str, float]:
-    """Metric name to number: what `summary.json` holds."""
-    flat = flat_summary(report.summaries) | flat_arms([arm for arm in report.arms if arm.num_seeds > 1])
+    """Metric name to number, as in `summary.json`."""
+    flat = flat_summary(report.summaries)
+    flat |= flat_arms(report.arms, flat)
     for comparison in report.comparisons:
         flat |= flat_comparison(comparison)
     return flat
 
 
 def headline(report: Report) -> Table:
-    """The few numbers that a terminal has room for; the rest is in the report."""
+    """The table for the terminal, of the most important numbers."""
     return rich_table(report.title, *headline_rows(report.summaries))
 
 
 def page(report: Report) -> str:
     """The report as one self-contained HTML page, with the proof trees."""
-    return render_page(report.title, DEFINITIONS, _sections(report), report.groups)
+    return render_page(report.title, _definitions(report), _sections(report), report.groups)
 
 
 def markdown(report: Report) -> str:
-    """The report in Markdown: tables, and one line per theorem."""
-    parts = [f"# {report.title}", DEFINITIONS]
+    """The report in Markdown: tables, the last of them with one row per theorem."""
+    parts = [f"# {report.title}", _definitions(report)]
     for section in _sections(report):
         parts += [f"## {section.title}", markdown_table(section.header, section.rows)]
     parts += ["## Theorems", "Outcome, and number of distinct irredundant proofs.", _theorem_table(report)]
     return "\n\n".join(parts) + "\n"
 
 
+def _definitions(report: Report) -> str:
+    return f"{DEFINITIONS} {ARM_DEFINITIONS}" if report.has_seeds else DEFINITIONS
+
+
 def _sections(report: Report) -> list[Section]:
     sections = [Section("Methods", *table_rows(report.summaries))]
-    if report.arms:
+    if report.has_seeds:
         sections.append(Section("Arms", *arm_rows(report.arms)))
     if report.comparisons:
         sections.append(Section("Paired comparison", *comparison_rows(report.comparisons)))
     return [
         *sections,
         Section("Theorems by outcome", *theorem_rows(report.summaries)),
-        Section("Attempts by status, before the re-check", *attempt_rows(report.summaries)),
+        Section("Attempts by status, before proofs are checked", *attempt_rows(report.summaries)),
     ]
 
 

@@ -53,7 +53,7 @@ def test_bootstrap_interval_covers_a_known_binomial_about_as_often_as_it_says():
     p, num_repeats = 0.3, 300
     covered = 0
     for repeat in range(num_repeats):
-        interval = bootstrap_mean(rng.random(120) < p, seed=repeat, num_resamples=1000)
+        interval = bootstrap_mean((rng.random(120) < p).tolist(), seed=repeat, num_resamples=1000)
         covered += interval.low <= p <= interval.high
     # 0.95 nominal; percentile intervals undercover a little, and three standard errors are 0.04.
     assert 0.89 <= covered / num_repeats <= 0.99
