@@ -69,12 +69,12 @@ def run(cfg: DictConfig) -> float | None:
         if is_main():
             print(f"{stop}; the same command with resume=true continues", file=sys.stderr, flush=True)
         if stop.signum == signal.SIGTERM and "SLURM_JOB_ID" in os.environ:
-            # SLURM puts a job that it takes off its node back into the queue, unless the job ends before:
-            # then it has failed.
+            # SLURM puts a preempted job back into the queue, unless the job ends before that: then it has
+            # failed.
             time.sleep(_SLURM_ENDS_JOBS_WITHIN_S)
-        if not is_main():  # the main process says how the run ended
+        if not is_main():  # the main process reports how the run ended
             sys.exit(0)
-        # Whoever waits for the signal hears of it now: submitit puts the job back into the queue.
+        # submitit, which handles the signal, puts the job back into the queue.
         signal.raise_signal(stop.signum)
         sys.exit(128 + stop.signum)
     except KeyboardInterrupt:

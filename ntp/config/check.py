@@ -1,4 +1,4 @@
-"""Refuses configs that cannot be run: nothing chosen, or keys forced in that no schema knows."""
+"""Refuses configs that cannot be run: nothing chosen, or keys added that no schema has."""
 
 from __future__ import annotations
 

@@ -40,12 +40,12 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
 
 
 def experiment_names() -> list[str]:
-    """What can follow `+experiment=`."""
+    """The names that can follow `+experiment=`."""
     return sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
 
 
 def fast_precision() -> str:
-    """`bf16` where this machine's processor multiplies bfloat16 natively, else `fp32`."""
+    """`bf16` if this machine's processor multiplies bfloat16 natively, else `fp32`."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -56,6 +56,6 @@ def fast_precision() -> str:
 def shards(num: int | None) -> str:
     """The choices of a sweep over all shards of a task: `0/2,1/2`."""
     if num is None:
-        # Hydra shows a traceback for what is raised here, and a task one line for a shard that is none.
+        # Hydra would show a traceback for an error raised here; the task gives one line for a wrong shard.
         return "0/?"
     return ",".join(f"{index}/{num}" for index in range(num))

@@ -167,7 +167,7 @@ def results_file(method: str) -> str:
 
 
 def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[str, float]:
-    """Write the report on results that lie in the task's directory; its numbers."""
+    """Write the report on results in the task's directory; returns its numbers."""
     cfg, options = context.cfg, context.cfg.evaluation
     num_theorems = len({result.theorem for result in results})
     title = f"{cfg.name}: {num_theorems} held-out theorems"
@@ -181,7 +181,7 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
 
 
 def one_shot_tactics(cfg: DictConfig) -> list[str]:
-    """The floor of an evaluation: what the config names, else what users of the prover try first."""
+    """The floor of an evaluation: the tactics that the config names, or those that users try first."""
     chosen = cfg.evaluation.one_shot_tactics
     return list(ONE_SHOT_TACTICS[instantiate(cfg.env).prover] if chosen is None else chosen)
 

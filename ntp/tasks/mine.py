@@ -107,7 +107,7 @@ def wanted_theorems(cfg: DictConfig, dataset: Dataset) -> dict[str, list[Theorem
 
 
 def write_splits(context: Context, mined: Mapping[str, Sequence[MinedTheorem]]) -> dict[str, float]:
-    """Write attempts and pairs drawn from all that was mined on every split; their numbers."""
+    """Write attempts and preference pairs of everything that was mined; returns their numbers."""
     metrics: dict[str, float] = {}
     for split, found in mined.items():
         metrics |= _write_split(context.cfg, context.directory, split, found)
@@ -115,7 +115,7 @@ def write_splits(context: Context, mined: Mapping[str, Sequence[MinedTheorem]]) 
 
 
 def _mine_split(cfg: DictConfig, parts: Sequence[Part], split: str, proposer: Proposer) -> list[MinedTheorem]:
-    """What was mined on the theorems of a split, made as far as it is not there."""
+    """What was mined on the theorems of a split; parts that exist are reused."""
     make_env = instantiate(cfg.env)
     num_theorems = sum(len(part.theorems) for part in parts)
     with (
@@ -151,7 +151,7 @@ def mine(
 
 
 def balanced(attempts: Iterable[AttemptRecord], max_per_label: int, seed: int) -> list[AttemptRecord]:
-    """At most `max_per_label` attempts of each label for each theorem; which ones is up to the seed."""
+    """At most `max_per_label` attempts of each label per theorem; the seed decides which."""
     groups: defaultdict[tuple[str, str], list[AttemptRecord]] = defaultdict(list)
     for attempt in attempts:
         groups[attempt.theorem_id, attempt.label].append(attempt)

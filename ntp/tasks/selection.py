@@ -1,4 +1,4 @@
-"""From a data set on disk to what training and evaluation work on; imports no torch."""
+"""Selects from a data set what training and evaluation work on; imports no torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ntp.workflow.shards import Shard
 
 
 def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
-    """The split that `cfg.data.split` describes, kept beside the data set; a benchmark's is its own.
+    """The split that `cfg.data.split` describes, kept with the data set; a benchmark has its own.
 
     Raises:
         DataError: There is no such split, or it does not fit the data.
@@ -43,7 +43,7 @@ def tactic_pairs(
     max_tactic_chars: int | None = None,
     augmentation: Augmentation | None = None,
 ) -> list[TacticPair]:
-    """The distinct (state, tactic) pairs of recorded proofs, without those that are longer than wanted.
+    """The distinct (state, tactic) pairs of recorded proofs, without those that are too long.
 
     With an augmentation, premises stand before the states; they do not count as the states' length.
     """

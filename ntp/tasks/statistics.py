@@ -40,7 +40,7 @@ def run(context: Context) -> dict[str, float]:
 
 
 def head_metrics(statistics: SplitStatistics) -> dict[str, int]:
-    """How often the most frequent tactics occur; what MLflow has no place for in a name becomes `_`."""
+    """How often the most frequent tactics occur; characters that MLflow refuses in names become `_`."""
     metrics: Counter[str] = Counter()
     for head, number in statistics.heads.most_common(NUM_HEADS):
         metrics["head/" + (re.sub(r"\W", "_", head) or "_")] += number

@@ -1,4 +1,4 @@
-"""Training, the same for everything that is trained, on every device and node that the trainer is given."""
+"""Runs training, the same for every module, on the devices and nodes of the trainer."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def train(build: Build, context: Context) -> dict[str, float]:
     _quieten_lightning()
     cfg, directory = context.cfg, context.directory
     lightning.seed_everything(cfg.seed, verbose=False)
-    if torch.cuda.is_available():  # what is loaded before the trainer places its model goes there too
+    if torch.cuda.is_available():  # models loaded before the trainer starts are placed there too
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
     plugins: list[object] = [AtomicCheckpointIO()]
     if SLURMEnvironment.detect():
-        plugins.append(SLURMEnvironment(auto_requeue=False))  # two who put a job back into the queue fight
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # submitit requeues: two of them would conflict
     trainer = _make_trainer(
         cfg,
         logger=context.mlflow.lightning_logger(),
@@ -82,7 +82,7 @@ def train(build: Build, context: Context) -> dict[str, float]:
     module.save_from_main(directory)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if is_overridden("validation_step", module):
-        # As trained at the end, which need not be when it was last validated.
+        # The last validation may have been some steps before the end.
         (last,) = trainer.validate(module, datamodule, verbose=False) or ({},)
         metrics |= last
     return {
@@ -118,14 +118,14 @@ def _make_trainer(cfg: DictConfig, **others: Any) -> lightning.Trainer:
 
 
 def _quieten_lightning() -> None:
-    """Silence what says nothing about the run: advertisements, absent devices, its own deprecations."""
+    """Silence messages that say nothing about the run: advertisements, absent devices, deprecations."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*isinstance.treespec, LeafSpec.*",
         ".*overridden `transfer_batch_to_device`.*",
         ".*all_gather is deprecated.*",
-        ".*sync_dist=True.*",  # what is logged is of the whole batch in every process
+        ".*sync_dist=True.*",  # every process logs values of the whole batch
         ".*`srun` command is available.*",  # on a login node, or in a job of one process
     ):
         warnings.filterwarnings("ignore", message)

@@ -1,4 +1,4 @@
-"""What a task is given."""
+"""What a task gets from the engine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Context:
 
     Attributes:
         cfg: The whole config.
-        directory: Where to write. What an interrupted run of the same task left there may be continued.
+        directory: Where to write; may hold files of an interrupted run, which can be continued.
         inputs: Directories of the stages and checkpoints it needs, by role.
-        mlflow: Its MLflow run; other processes than the main one log to nothing.
+        mlflow: Its MLflow run; a run that logs nothing in processes other than the main one.
     """
 
     cfg: DictConfig

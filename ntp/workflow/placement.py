@@ -1,4 +1,4 @@
-"""Whether the processes there are fit the devices that the trainer is told of."""
+"""Checks that the number of processes matches the devices of the trainer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ntp.errors import ConfigError
 
 
 def require_placement(cfg: DictConfig) -> None:
-    """Check what would otherwise hang, or train the same thing several times.
+    """Check for mismatches that would hang, or train the same thing several times.
 
     Raises:
-        ConfigError: A SLURM job has another number of tasks than the trainer has devices, a sweep on this
-            machine would start processes that each begin the whole sweep, or one device is to share out a
-            backbone.
+        ConfigError: The tasks of a SLURM job are not as many as the trainer's devices, a sweep on this machine
+            would start processes that each begin the whole sweep, or a backbone is to be sharded over one
+            device.
     """
     devices, num_nodes = cfg.trainer.devices, cfg.trainer.num_nodes
     num_tasks = int(os.environ.get("SLURM_NTASKS", "1"))
@@ -34,12 +34,12 @@ def require_placement(cfg: DictConfig) -> None:
         )
     if wanted == 1 and is_sharded(cfg):
         raise ConfigError(
-            "trainer.strategy=fsdp shares a backbone out among devices, and here is one: give trainer.devices"
+            "trainer.strategy=fsdp shards a backbone over devices, and there is one: give trainer.devices"
         )
 
 
 def is_sharded(cfg: DictConfig) -> bool:
-    """Whether processes share out frozen weights, each keeping a part."""
+    """Whether frozen weights are sharded over processes."""
     return cfg.trainer.strategy == "fsdp"
 
 

@@ -1,4 +1,4 @@
-"""What the MLflow run of a stage says of it: what to compare it by, where it comes from, what came out."""
+"""What is recorded of a stage in MLflow: parameters to compare it by, its origin and its results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ntp.workflow.stage import Stage
 
 
 def describe(run: Run, stage: Stage, inputs: Mapping[str, Path]) -> None:
-    """Log what is known before a stage is made: parameters, config, git commit, hash of the data set."""
+    """Log what is known before a stage is made: parameters, config, git commit, tags of its inputs."""
     tags = {"git_commit": git_commit(), "stage": stage.key}
     for role, need in reversed(list(stage.needs.items())):  # the first one's tags count
         tags |= need.task.tags(inputs[role])
@@ -26,7 +26,7 @@ def describe(run: Run, stage: Stage, inputs: Mapping[str, Path]) -> None:
 
 
 def keep(run: Run, stage: Stage, summary: Mapping[str, float]) -> None:
-    """Log what a stage has made: its summary, the hash of a data set, weights that are small."""
+    """Log the results of a stage: its summary, its tags, and weights that are small."""
     run.log_summary(summary)
     run.set_tags(dict(stage.task.tags(stage.directory)))
     if stage.task.weights is not None:
@@ -36,10 +36,10 @@ def keep(run: Run, stage: Stage, summary: Mapping[str, float]) -> None:
 
 
 def parameters(stage: Stage) -> dict[str, str]:
-    """Few and flat: the task, what runs of its kind are compared by, and what the command line names.
+    """Parameters for MLflow: the task, what runs are compared by, and what the command line names.
 
-    Values are those of the stage itself, which need not be those of the stage that was asked for. A section
-    is told by its name or its class.
+    Values are those of the stage itself, which may differ from those of the stage that was asked for. A
+    section is given by its name or its class.
     """
     reads = tuple(stage.task.reads(stage.cfg))
     compared = [name for name in COMPARED if _is_in(name, reads)]

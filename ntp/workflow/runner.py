@@ -25,13 +25,13 @@ console = Console(stderr=True, quiet=not is_main())
 
 
 def run_task(cfg: DictConfig) -> float | None:
-    """Run the task of a config; the last line printed is its output directory, which reports have none of.
+    """Run the task of a config; the last line printed is its output directory (reports have none).
 
     Returns:
-        The summary's `cfg.objective`, for sweeps that optimise something.
+        The summary's metric `cfg.objective`, for sweeps that optimise it.
 
     Raises:
-        NtpError: Something the user can mend.
+        NtpError: An error that the user can fix.
     """
     if isinstance(task := task_of(cfg), Report):
         cfg.name = task.name  # no experiment names it
@@ -45,7 +45,7 @@ def stage_of(cfg: DictConfig) -> Stage:
     """The stage that the command line asks for.
 
     Raises:
-        NtpError: Something the user can mend.
+        NtpError: An error that the user can fix.
     """
     require_experiment(cfg)
     reject_unknown_keys(cfg)
@@ -57,10 +57,10 @@ def finish(stage: Stage) -> float | None:
     """Make what the command line asks for, and print its output directory as the last line.
 
     Returns:
-        The summary's `cfg.objective`, for sweeps that optimise something.
+        The summary's metric `cfg.objective`, for sweeps that optimise it.
     """
     cfg = stage.cfg
-    # A job that SLURM has put back into its queue goes on where it was.
+    # A job that SLURM has put back into its queue continues where it was.
     summary = make(stage, resume=cfg.resume or slurm_restarts() > 0, force=cfg.force)
     if is_main():
         print(stage.directory, flush=True)
@@ -68,13 +68,13 @@ def finish(stage: Stage) -> float | None:
 
 
 def make(stage: Stage, resume: bool, force: bool) -> dict[str, float]:
-    """Make a stage unless it is there already, and first whatever it needs.
+    """Make a stage unless it exists, after the stages it needs.
 
     Args:
         stage: What to make.
         resume: Continue an interrupted run of it; otherwise that run is moved aside and a new one begun.
             Stages that this one needs are always resumed.
-        force: Make it again although it is there.
+        force: Make it again although it exists.
     """
     name, directory = stage.cfg.name, stage.directory
     if stage.is_complete and not force:
@@ -98,7 +98,7 @@ def make(stage: Stage, resume: bool, force: bool) -> dict[str, float]:
 
 
 def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[str, float]:
-    """Make a stage whose inputs are there, while no other run makes it."""
+    """Make a stage whose inputs exist, while no other process makes it."""
     name, directory = stage.cfg.name, stage.directory
     if not resume or stage.is_complete:
         set_aside(directory)
@@ -120,7 +120,7 @@ def _make_alone(stage: Stage, inputs: Mapping[str, Path], resume: bool) -> dict[
 
 
 def _help(stage: Stage, inputs: Mapping[str, Path], lock: StageLock, force: bool) -> dict[str, float]:
-    """Take part in what the main process makes, as far as others can, and wait for the rest."""
+    """In a process other than the main one: take part if the task is distributed, and wait for the result."""
     if stage.task.distributed and lock.await_leader(lambda: stage.is_complete and not force):
         stage.run(Context(stage.cfg, stage.directory, inputs, Run()))
     await_main(stage.directory)

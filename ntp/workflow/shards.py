@@ -27,7 +27,7 @@ _NUM_HALVINGS = 50
 
 
 class OfTheorem(Protocol):
-    """A record of what was made of one theorem, by its id."""
+    """A record of the results of one theorem, by its id."""
 
     @property
     def theorem(self) -> str: ...  # noqa: D102
@@ -87,7 +87,7 @@ class Shard:
 
 
 def cut(costs: Sequence[Cost], count: int) -> list[int]:
-    """Cut a sequence into runs, none of them empty, so that the costliest costs as little as can be.
+    """Divide a sequence into runs, none of them empty, so that the costliest costs as little as possible.
 
     A run costs what its theorems' searches do, and for every file the replay up to its last theorem.
 
@@ -104,7 +104,7 @@ def cut(costs: Sequence[Cost], count: int) -> list[int]:
     if count > len(costs):
         raise ConfigError(f"{count} shards for {len(costs)} theorems: choose fewer")
     ends, spared = _cumulated(costs)
-    # The costliest run costs at least what the costliest theorem does, and at most what all do.
+    # The costliest run costs at least as much as the costliest theorem, and at most as much as all.
     low, high = max(cost.search + cost.replay for cost in costs), ends[-1]
     for _ in range(_NUM_HALVINGS):
         middle = (low + high) / 2
@@ -133,7 +133,7 @@ def _cumulated(costs: Sequence[Cost]) -> tuple[list[float], list[float]]:
 
 
 def _fill(ends: Sequence[float], spared: Sequence[float], count: int, limit: float) -> list[int]:
-    """Positions of runs as long as a limit allows, none of them empty; short of the end if it is too low."""
+    """Positions of non-empty runs as long as a limit allows; they stop before the end if it is too low."""
     positions = [0]
     for left in reversed(range(count)):
         begin = positions[-1]

@@ -65,5 +65,5 @@ def stopped(cli, directory, *arguments):
 
 
 def test_what_cannot_be_sharded_is_refused_in_one_line(cli, small, options):
-    assert "and here is one" in cli.fail(*SFT, *options, "trainer.strategy=fsdp")
+    assert "and there is one" in cli.fail(*SFT, *options, "trainer.strategy=fsdp")
     assert "all are trained" in cli.fail(*SFT, *small, *SHARDED)

@@ -8,7 +8,7 @@ from ntp.workflow.task import task_of
 
 @pytest.mark.parametrize("devices", [1, "1"])
 def test_one_device_has_nobody_to_share_a_backbone_with(make_context, devices):
-    with pytest.raises(ConfigError, match="and here is one: give"):
+    with pytest.raises(ConfigError, match="and there is one: give"):
         require_placement(make_context("sft", "trainer.strategy=fsdp", f"trainer.devices={devices}").cfg)
 
 
