@@ -1,21 +1,22 @@
-"""How good retrieved premises are, as ReProver measures it (`retrieval/model.py` of lean-dojo/ReProver).
+"""Quality of retrieved premises, measured as ReProver does (`retrieval/model.py` of lean-dojo/ReProver).
 
-Over the steps of recorded proofs whose tactic names at least one accessible premise (`RetrievalExample`):
+The metrics are over the steps of recorded proofs whose tactic names at least one accessible premise
+(`RetrievalExample`):
 
-    recall_at_k  |the k best retrieved ∩ premises used| / |premises used|, averaged over steps.
-    mrr          1 / rank of the first premise used among the 100 best, 0 where it is not there, averaged over
-                 steps.
+    recall_at_k  |k best retrieved premises ∩ used premises| / |used premises|, mean over steps.
+    mrr          1 / rank of the first used premise among the 100 best, 0 where there is none, mean over steps.
 
-A premise is itself if full name and file agree. Every step counts once, however many steps a theorem has and
-however many premises it uses. ReProver reports the same numbers times 100.
+Two premises are the same if full name and file agree. Every step has the same weight, however many steps its
+theorem has and however many premises it uses. ReProver reports the same numbers times 100.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 import torch
-from torchmetrics.retrieval import RetrievalMRR, RetrievalRecall
+from torchmetrics.functional.retrieval import retrieval_recall, retrieval_reciprocal_rank
 
 from ntp.errors import DataError
 from ntp.retrieval.base import Retriever
@@ -30,12 +31,12 @@ def assess(
     examples: Sequence[RetrievalExample],
     on_done: Callable[[int], object] = lambda num: None,  # noqa: ARG005
 ) -> dict[str, float]:
-    """`recall_at_1`, `recall_at_10` and `mrr` of a retriever, and `num_steps` that they are averaged over.
+    """Retrieve premises for all examples and return `metrics` of them.
 
     Args:
-        retriever: What is measured.
-        examples: Those of a part of the split.
-        on_done: Called with the number of further examples that are done.
+        retriever: The retriever to measure.
+        examples: The examples of one split.
+        on_done: Called with the number of examples of each finished chunk.
 
     Raises:
         DataError: There are no examples.
@@ -52,23 +53,30 @@ def assess(
 
 
 def metrics(ranks: Sequence[Sequence[int]], examples: Sequence[RetrievalExample]) -> dict[str, float]:
-    """The metrics of ranked premises, given by number, best first, for each example."""
-    collection = {
-        "recall_at_1": RetrievalRecall(top_k=1),
-        "recall_at_10": RetrievalRecall(top_k=10),
-        "mrr": RetrievalMRR(top_k=NUM_RANKED),
+    """`recall_at_1`, `recall_at_10`, `mrr` and `num_steps`, the number of examples they are averaged over.
+
+    Args:
+        ranks: For each example, the numbers of the retrieved premises, best first.
+        examples: The examples.
+    """
+    rows = [_relevance(ranked, example) for ranked, example in zip(ranks, examples, strict=True)]
+    scores = [torch.arange(len(row), 0, -1, dtype=torch.float) for row in rows]
+    pairs = list(zip(scores, rows, strict=True))
+    return {
+        "recall_at_1": fmean(float(retrieval_recall(*pair, top_k=1)) for pair in pairs),
+        "recall_at_10": fmean(float(retrieval_recall(*pair, top_k=10)) for pair in pairs),
+        "mrr": fmean(float(retrieval_reciprocal_rank(*pair, top_k=NUM_RANKED)) for pair in pairs),
+        "num_steps": len(examples),
     }
-    scores, targets, queries = [], [], []
-    for query, (ranked, example) in enumerate(zip(ranks, examples, strict=True)):
-        used = set(example.used)
-        found = [number in used for number in ranked[:NUM_RANKED]]
-        # Premises that were not found are ranked behind the last place that any metric looks at.
-        missing = len(used) - sum(found)
-        row = [*found, *[False] * (NUM_RANKED - len(found)), *[True] * missing]
-        targets += row
-        scores += [1 / rank for rank in range(1, len(row) + 1)]  # torchmetrics counts scores above 0 only
-        queries += [query] * len(row)
-    for metric in collection.values():
-        metric.update(torch.tensor(scores), torch.tensor(targets), torch.tensor(queries))
-    values = {name: float(metric.compute()) for name, metric in collection.items()}
-    return values | {"num_steps": len(examples)}
+
+
+def _relevance(ranked: Sequence[int], example: RetrievalExample) -> torch.Tensor:
+    """Whether the premise at each rank is used.
+
+    Used premises that were not retrieved follow after the last rank that any metric looks at, since recall
+    divides by their number too.
+    """
+    used = set(example.used)
+    found = [number in used for number in ranked[:NUM_RANKED]]
+    padding = [False] * (NUM_RANKED - len(found))
+    return torch.tensor([*found, *padding, *[True] * (len(used) - sum(found))])

@@ -10,7 +10,7 @@ from ntp.retrieval.metrics import assess, metrics
 
 
 class Shuffler:
-    """A retriever of a known order: a function of the state, so that tests can say it again."""
+    """A retriever whose order of premises is a function of the state, so that tests can compute it too."""
 
     def __init__(self, num_premises):
         self.num_premises = num_premises
@@ -23,7 +23,7 @@ class Shuffler:
 
 
 @pytest.mark.parametrize("num_premises", [15, 300])
-def test_metrics_are_those_of_their_definitions(num_premises, build):
+def test_metrics_agree_with_their_definitions(num_premises, build):
     rng = random.Random(0)
     theorem = build.theorem("t", "a.v", 0)
     examples = [
@@ -43,7 +43,25 @@ def test_metrics_are_those_of_their_definitions(num_premises, build):
     assert measured == pytest.approx({name: fmean(values) for name, values in rows.items()}, abs=1e-6)
 
 
-def test_metrics_by_hand(build):
+@pytest.mark.parametrize(
+    ("ranked", "used", "recall_at_1", "recall_at_10", "mrr"),
+    [
+        ([5, 3, 7], (3, 7), 0.0, 1.0, 1 / 2),
+        ([3, 5, 7], (3, 7), 1 / 2, 1.0, 1.0),
+        ([2], (1,), 0.0, 0.0, 0.0),  # the used premise was not retrieved
+        ([2, 1], (1, 8, 9), 0.0, 1 / 3, 1 / 2),  # two of three were not
+        ([*range(10), 77], (77,), 0.0, 0.0, 1 / 11),
+        ([*range(100), 101], (101,), 0.0, 0.0, 0.0),  # ranks after the 100th do not count
+        ([], (4,), 0.0, 0.0, 0.0),
+    ],
+)
+def test_metrics_of_known_ranks(ranked, used, recall_at_1, recall_at_10, mrr, build):
+    example = RetrievalExample("s", build.theorem("t", "a.v", 0), used)
+    expected = {"recall_at_1": recall_at_1, "recall_at_10": recall_at_10, "mrr": mrr, "num_steps": 1}
+    assert metrics([ranked], [example]) == pytest.approx(expected)
+
+
+def test_every_step_has_the_same_weight(build):
     theorem = build.theorem("t", "a.v", 0)
     examples = [RetrievalExample("s", theorem, (3, 7)), RetrievalExample("s", theorem, (1,))]
     measured = metrics([[5, 3, 7], [2]], examples)
