@@ -1,1 +1,1 @@
-"""What was proved: verified results, metrics, tables and the report."""
+"""Evaluation of searches: checked results, metrics, tables and reports."""

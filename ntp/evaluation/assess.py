@@ -1,4 +1,4 @@
-"""From what a search found to results that count: every proof verified again, then made irredundant."""
+"""Turn what a search found into results: check every proof in a fresh replay, then make it irredundant."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ntp.evaluation.results import Proof, SampledProof, TheoremOutcome, TheoremR
 from ntp.evaluation.tree import proof_tree
 from ntp.types import Crashed, Exceeded, Status, Theorem, Timeout, Trajectory, Transition, Verdict
 
-# From the worst on: each may be why a theorem was not proved.
-_TROUBLES = (
+# Reasons why a theorem was not proved, worst first.
+_INTERRUPTIONS = (
     (Crashed, TheoremOutcome.CRASHED),
     (Exceeded, TheoremOutcome.EXCEEDED),
     (Timeout, TheoremOutcome.TIMEOUT),
@@ -24,16 +24,16 @@ CheckProofs = Callable[[list[tuple[Theorem, Sequence[str]]]], list[Verdict | Ini
 
 @dataclass(frozen=True, slots=True)
 class TheoremRun:
-    """What a search did on one theorem, before anything is verified again.
+    """What a search did on one theorem, before proofs are checked.
 
     Attributes:
         theorem: The theorem.
-        trajectories: The attempts; for a tree search the proofs it found.
-        transitions: Every step tried, in order; the steps of the trajectories when they are all there is.
-        num_samples: Tactics sampled.
-        num_env_steps: Tactics sent to the prover.
-        cost_s: Seconds of the search that are due to this theorem.
-        error: Why the theorem could not be opened; None when it could.
+        trajectories: The sampled trajectories; for a tree search the proofs it found.
+        transitions: Every step that was tried, in order.
+        num_samples: Number of sampled tactics.
+        num_env_steps: Number of tactics sent to the prover.
+        cost_s: Seconds of the search that this theorem used.
+        error: Why the theorem could not be opened; None if it could.
     """
 
     theorem: Theorem
@@ -52,14 +52,17 @@ def assess(
     wall_s: float,
     independent: bool,
 ) -> list[TheoremResult]:
-    """Verify every distinct proof of `runs` in a fresh replay and reduce those that count.
+    """Check every distinct proof in a fresh replay and make the accepted ones irredundant.
 
     Args:
         method: Name of the method.
-        runs: One per theorem asked for, in the order of the results.
+        runs: One per requested theorem.
         check_proofs: `EnvPool.check_proofs`.
-        wall_s: Wall time of the whole search in seconds, shared out in proportion to `cost_s`.
+        wall_s: Wall time of the whole search in seconds, divided among theorems in proportion to `cost_s`.
         independent: Whether the trajectories are independent samples of one policy.
+
+    Returns:
+        One result per run, in the same order.
     """
     found = [_distinct_proofs(run.trajectories) for run in runs]
     candidates = [
@@ -75,8 +78,8 @@ def assess(
     total_s = sum(run.cost_s for run in runs)
     results = []
     for run, proofs in zip(runs, found, strict=True):
-        judged = tuple(
-            _judge(
+        checked = tuple(
+            _checked(
                 proof,
                 verdicts[run.theorem.id, proof.tactics],
                 irredundant.get((run.theorem.id, proof.tactics)),
@@ -84,7 +87,7 @@ def assess(
             for proof in proofs
         )
         share_s = run.cost_s / total_s * wall_s if total_s > 0 else wall_s / len(runs)
-        results.append(_result(method, run, judged, share_s, independent))
+        results.append(_result(method, run, checked, share_s, independent))
     return results
 
 
@@ -101,8 +104,8 @@ def _distinct_proofs(trajectories: Sequence[Trajectory]) -> list[Proof]:
     return list(proofs.values())
 
 
-def _judge(proof: Proof, verdict: Verdict | InitError, irredundant: Script | None) -> Proof:
-    if isinstance(verdict, InitError):  # of a theorem that could be opened before
+def _checked(proof: Proof, verdict: Verdict | InitError, irredundant: Script | None) -> Proof:
+    if isinstance(verdict, InitError):  # the search could open the theorem, the replay could not
         return replace(proof, reason=str(verdict), unsettled=str(Status.CRASHED))
     return replace(
         proof,
@@ -145,8 +148,8 @@ def _outcome(run: TheoremRun, proofs: Sequence[Proof]) -> TheoremOutcome:
     unsettled = {proof.unsettled for proof in proofs} - {""}
     if proofs and not unsettled:
         return TheoremOutcome.REJECTED
-    for trouble, outcome in _TROUBLES:
-        if outcome in unsettled or any(isinstance(step.outcome, trouble) for step in run.transitions):
+    for interruption, outcome in _INTERRUPTIONS:
+        if outcome in unsettled or any(isinstance(step.outcome, interruption) for step in run.transitions):
             return outcome
     return TheoremOutcome.FAILED
 

@@ -1,4 +1,4 @@
-"""What theorems are expected to cost, known before they are searched, so that shards can be made even."""
+"""Estimates of the cost of searching theorems, by which they are divided evenly among shards."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ntp.evaluation.results import TheoremResult
 from ntp.jsonl import read_jsonl
 from ntp.workflow.shards import Cost
 
-# Names the estimate: raised when it changes, so that shards cut by another are not merged with these.
+# Version of the estimate, part of a shard's key: shards divided by different versions are not merged.
 ESTIMATE = 3
 
-# Fitted to what `experiments/bench/record_costs.py` recorded: a policy of a few million parameters, on a CPU.
-# A state of so many characters doubles what a tactic costs: more to read, and more for the prover to do.
+# Fitted to records of `experiments/bench/record_costs.py`, of a policy of a few million parameters on a CPU.
+# State length, in characters, at which a tactic costs twice as much as in an empty state: the policy reads
+# more, and the prover has more to do.
 _STATE_CHARS = 100
-# So much of a file is replayed while a tactic is drawn and tried in a state of no length.
+# Characters of a file that are replayed in the time that a tactic in an empty state takes.
 _REPLAYED_CHARS = 35
 _CHARS_PER_LINE = 40
 
-
-# Of a run that keeps no other record of its times: merged mining.
+# Times of the theorems of a merged mining run, which keeps no other record of them.
 TIMES_FILE = "times.jsonl"
 
 
@@ -35,8 +35,8 @@ class TheoremTime:
     """How long a theorem took.
 
     Attributes:
-        theorem: Its id.
-        wall_s: Seconds that are due to it.
+        theorem: Id of the theorem.
+        wall_s: Seconds of the search that it used.
     """
 
     theorem: str
@@ -44,13 +44,13 @@ class TheoremTime:
 
 
 def expected_costs(records: Sequence[TheoremRecord], num_tactics: int) -> list[Cost]:
-    """What each theorem is expected to cost, in tactics drawn and tried in a short state.
+    """Estimate the cost of each theorem, in tactics sampled and tried in an empty state.
 
-    A theorem that is proved early costs less, which nobody knows before.
+    A theorem that is proved early costs less than its estimate.
 
     Args:
         records: N theorems.
-        num_tactics: How many tactics the search draws for each.
+        num_tactics: Number of tactics that the search samples for each theorem.
     """
     return [
         expected_cost(record.theorem.file, _depth_chars(record), _state_chars(record), num_tactics)
@@ -59,22 +59,29 @@ def expected_costs(records: Sequence[TheoremRecord], num_tactics: int) -> list[C
 
 
 def expected_cost(file: str, depth_chars: int, state_chars: int, num_tactics: int) -> Cost:
-    """The cost of a theorem at some depth of its file, given how long its first state is."""
+    """Estimate the cost of one theorem, in tactics sampled and tried in an empty state.
+
+    Args:
+        file: Source file.
+        depth_chars: Number of characters before the theorem in its file, which are replayed.
+        state_chars: Length of its first state in characters.
+        num_tactics: Number of tactics that the search samples.
+    """
     return Cost(num_tactics * (1 + state_chars / _STATE_CHARS), file, depth_chars / _REPLAYED_CHARS)
 
 
 def recorded_costs(directory: Path, records: Sequence[TheoremRecord], expected: Sequence[Cost]) -> list[Cost]:
-    """What each theorem cost in an earlier evaluation or mining run, all methods together, in seconds.
+    """The cost of each theorem in an earlier evaluation or mining run, in seconds over all methods.
 
-    Replaying its file is in what was recorded of a theorem, and is not charged again.
+    Recorded times include the replay of the file, which is therefore not added again.
 
     Args:
-        directory: That run's.
+        directory: Output directory of that run.
         records: N theorems.
-        expected: Their expected costs: theorems without a record are charged with these, brought to seconds.
+        expected: Their estimated costs, which are scaled to seconds for theorems without a recorded time.
 
     Raises:
-        DataError: The run recorded none of the theorems.
+        DataError: The run recorded no time of any of the theorems.
     """
     seconds: defaultdict[str, float] = defaultdict(float)
     for path in sorted(directory.glob("results-*.jsonl")):
@@ -89,7 +96,10 @@ def recorded_costs(directory: Path, records: Sequence[TheoremRecord], expected: 
     costs = [seconds.get(record.theorem.id, 0.0) for record in records]
     known = [(cost, guess.search) for cost, guess in zip(costs, expected, strict=True) if cost > 0]
     if not known:
-        raise DataError(f"{directory}: recorded no time of these {len(records)} theorems; leave costs out")
+        raise DataError(
+            f"{directory} has no recorded time of any of the {len(records)} theorems: "
+            "set `costs` to a run on these theorems, or to null"
+        )
     scale = sum(cost for cost, _ in known) / sum(guess for _, guess in known)
     return [Cost(cost or scale * guess.search) for cost, guess in zip(costs, expected, strict=True)]
 
@@ -99,7 +109,7 @@ def _state_chars(record: TheoremRecord) -> int:
 
 
 def _depth_chars(record: TheoremRecord) -> int:
-    """How many characters of its file stand before a theorem, for Lean about."""
+    """Number of characters before a theorem in its file; for Lean estimated from the number of lines."""
     theorem = record.theorem
     if theorem.context:
         return 0

@@ -1,4 +1,4 @@
-"""The HTML page: no request leaves it, and every text in it is escaped, for tactics are hostile."""
+"""The report as an HTML page that makes no requests and escapes every text, since tactics may be hostile."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ntp.evaluation.plots import all_plots, method_colours
 from ntp.evaluation.results import TheoremResult
 from ntp.evaluation.tree import ProofTree, TreeNode, prune
 
-MAX_TREE_BYTES = 7_000_000  # of all trees of a page together
+MAX_TREE_BYTES = 7_000_000  # for all trees of a page together
 MAX_PROOFS = 40  # shown per theorem and method
-MAX_DEPTH = 60  # browsers stop nesting at about 500 elements
-MIN_NODES = 4
+MAX_DEPTH = 60  # of trees; browsers stop nesting at about 500 elements
+MIN_NODES = 4  # to which a tree is pruned at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A node of a proof tree with its children, as the page nests them."""
+    """A node of a proof tree with its children, nested as on the page."""
 
     node: TreeNode
     children: list[Branch]
@@ -47,8 +47,8 @@ def render_page(
     """Render the page.
 
     Args:
-        title: Of the page.
-        definitions: What the numbers mean.
+        title: Title of the page.
+        definitions: Explanation of the numbers.
         sections: The tables.
         groups: Results by method, theorems in one order.
     """
@@ -83,7 +83,7 @@ def _environment() -> Environment:
 
 
 def _invisible_characters() -> dict[int, str]:
-    """Control characters become their pictures; what could reorder or break the page becomes U+FFFD."""
+    """Map control characters to their symbols, and characters that reorder or break the page to U+FFFD."""
     table = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
     table[0x7F] = "\u2421"
     unsafe = [*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)]
@@ -98,7 +98,7 @@ def _visible(value: Any) -> Any:
 
 
 def _render_trees(groups: Mapping[str, Sequence[TheoremResult]]) -> dict[tuple[str, str], Markup]:
-    """The trees by theorem and method; each gets an equal share of the bytes that are left."""
+    """The trees by theorem and method. A tree is pruned to an equal share of the remaining bytes."""
     render = getattr(_environment().get_template("tree.html.j2").module, "proof_tree")  # noqa: B009
     results = [result for group in groups.values() for result in group if result.tree.nodes]
     trees = {}
@@ -115,7 +115,7 @@ def _render_trees(groups: Mapping[str, Sequence[TheoremResult]]) -> dict[tuple[s
 
 
 def _branches(tree: ProofTree) -> tuple[Branch, int]:
-    """The root with its descendants down to `MAX_DEPTH`, and the number of nodes that are left out."""
+    """The root with its descendants down to `MAX_DEPTH`, and the number of omitted nodes."""
     depth = [0] * len(tree.nodes)
     for index, node in enumerate(tree.nodes[1:], start=1):
         depth[index] = depth[node.parent] + 1

@@ -1,4 +1,4 @@
-"""Reads what runs left in their output directories, for notebooks: `experiments/inspect_runs.ipynb`."""
+"""Read the output directories of runs in notebooks, such as `experiments/inspect_runs.ipynb`."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ def read_results(directory: Path) -> dict[str, list[TheoremResult]]:
     """The results of an evaluation by method, each sorted by theorem.
 
     Raises:
-        DataError: There are none in the directory, or a line is corrupt.
+        DataError: The directory has no results, or a line is corrupt.
     """
     paths = sorted(directory.glob(RESULTS), key=lambda path: path.stat().st_mtime_ns)
     if not paths:
-        raise DataError(f"{directory}: no results of an evaluation here ({RESULTS})")
+        raise DataError(f"{directory} has no results of an evaluation ({RESULTS})")
     return by_method([result for path in paths for result in read_jsonl(path, TheoremResult)])
 
 
 def solved_overlap(groups: Groups) -> pd.DataFrame:
-    """Theorems that two methods both solve.
+    """Numbers of theorems that both of two methods solve.
 
     Returns:
-        Methods by methods, with what each solves on the diagonal, and a column of what it alone solves.
+        A table of methods by methods. The diagonal has the number of theorems that each method solves, the
+        last column the number that no other method solves.
     """
     import pandas as pd
 
@@ -54,12 +55,12 @@ def solved_overlap(groups: Groups) -> pd.DataFrame:
 
 
 def diversity(groups: Groups) -> pd.DataFrame:
-    """How many different proofs each method finds, and how spread its first tactics are.
+    """How diverse the proofs and the first tactics of each method are.
 
     Returns:
-        Per method: distinct verified proofs as irredundant scripts, as found, and modulo their states;
-        irredundant ones per solved theorem; and the entropy of first tactics in nats, missing for methods
-        that do not sample.
+        One row per method: numbers of distinct accepted proofs, as irredundant scripts, as found, and modulo
+        their states; irredundant proofs per solved theorem; and the entropy of first tactics in nats, which
+        is missing for methods that do not sample.
     """
     import pandas as pd
 
@@ -77,55 +78,58 @@ def diversity(groups: Groups) -> pd.DataFrame:
 
 
 def reliability_curves(directory: Path) -> dict[str, pd.DataFrame]:
-    """Per verifier of a `verifier_eval` run, the reliability curve of its first seed.
+    """The reliability curve of each verifier of a `verifier_eval` run, for its first seed.
 
     Returns:
-        A row for each bin that holds tactics, ascending: `probability` (its mean), `share_correct` and
-        `num_tactics`.
+        By verifier, one row for each bin with tactics, in ascending order: `probability` (mean of the bin),
+        `share_correct` and `num_tactics`.
 
     Raises:
-        DataError: The run has left none.
+        DataError: The run has no reliability curves.
     """
     import pandas as pd
 
     path = directory / RELIABILITY_FILE
     if not path.is_file():
-        raise DataError(f"{path} is missing: make the run again (force=true)")
+        raise DataError(f"{path} is missing: run the task again with force=true")
     curves = json.loads(path.read_text(encoding="utf-8"))
     return {name: pd.DataFrame(seeds[0]) for name, seeds in curves.items()}
 
 
 def widest_tree(results: Sequence[TheoremResult]) -> TheoremResult | None:
-    """The theorem with the most distinct proofs, and of those with the most steps tried; None is solved."""
+    """The theorem with the most distinct proofs, on a tie the one with the most steps tried.
+
+    Returns:
+        None if no theorem with a tree was solved.
+    """
     solved = [result for result in results if is_solved(result) and result.tree.nodes]
     return max(solved, key=lambda r: (len(r.verified_proofs), len(r.tree.nodes)), default=None)
 
 
 def rich_tree(tree: ProofTree, max_failures: int = 2, max_chars: int = 70) -> Tree:
-    """A proof tree for a terminal or a notebook: all ways to a proof, and some of what failed beside them.
+    """A proof tree for a terminal or a notebook, with all paths to a proof and some of the failed steps.
 
     Args:
-        tree: With at least a root.
-        max_failures: Steps of a node shown that lead to no proof; the others are counted.
-        max_chars: Of a step.
+        tree: The tree, with at least a root.
+        max_failures: Number of steps shown of each node that lead to no proof; the others are counted.
+        max_chars: Length at which a tactic is cut.
     """
     children = tree.children()
     proves = [node.outcome == "proved" for node in tree.nodes]
     for index in reversed(range(1, len(tree.nodes))):
         proves[tree.nodes[index].parent] |= proves[index]
-    goal = tree.nodes[0].text
-    root = Tree(Text(goal))
+    root = Tree(Text(tree.nodes[0].text))
     shown = [(0, root)]
     while shown:
         index, branch = shown.pop()
-        ways = [child for child in children[index] if proves[child]]
-        others = [child for child in children[index] if not proves[child]]
-        for child in [*ways, *others[:max_failures]]:
+        successes = [child for child in children[index] if proves[child]]
+        failures = [child for child in children[index] if not proves[child]]
+        for child in [*successes, *failures[:max_failures]]:
             below = branch.add(_step(tree.nodes[child], max_chars))
             if proves[child]:
                 shown.append((child, below))
-        if len(others) > max_failures:
-            branch.add(Text(f"{len(others) - max_failures} more that lead to no proof", style="dim"))
+        if len(failures) > max_failures:
+            branch.add(Text(f"{len(failures) - max_failures} more that lead to no proof", style="dim"))
     return root
 
 

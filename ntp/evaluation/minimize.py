@@ -1,4 +1,4 @@
-"""Irredundant proofs: scripts from which no tactic can be dropped.
+"""Reduce proofs to irredundant scripts, from which no tactic can be dropped.
 
 Raw counts of distinct proofs reward padding (`idtac; auto.`, or `symmetry. symmetry. auto.`), so proofs are
 reduced before they are counted.
@@ -17,18 +17,18 @@ Candidate = tuple[Theorem, Script]
 def minimize(proofs: Sequence[Candidate], accepts: Callable[[list[Candidate]], list[bool]]) -> list[Script]:
     """Drop runs of consecutive tactics from accepted proofs until none can be dropped.
 
-    Runs, not only single tactics, because padding that undoes itself can only be dropped together. In each
-    round the shortest accepted remainder of every proof is kept (on a tie, the one whose run starts first):
-    the result depends on `accepts` alone. All proofs' remainders of a round are checked in one call, and no
-    candidate is checked twice.
+    Runs and not only single tactics are tried, because padding that undoes itself can only be dropped as a
+    whole. Each round keeps the shortest accepted remainder of every proof (on a tie, the one whose run starts
+    first), so the result depends on `accepts` only. The remainders of all proofs are checked in one call per
+    round, and no candidate is checked twice.
 
     Args:
         proofs: Accepted proofs.
-        accepts: Whether each candidate is a proof: the kernel's word, replayed from a clean state.
+        accepts: Whether the kernel accepts each candidate in a fresh replay.
 
     Returns:
-        Per proof, in order, an accepted subsequence of at least one tactic, from which no run of tactics, and
-        so no single tactic, can be dropped.
+        For each proof, in order, an accepted subsequence of at least one tactic, from which no run of tactics
+        can be dropped.
     """
     current = [tuple(script) for _, script in proofs]
     known: dict[tuple[str, Script], bool] = {}

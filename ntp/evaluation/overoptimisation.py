@@ -1,8 +1,8 @@
-"""What a policy makes of its verifiers: what they believe in, beside what the kernel says, along training.
+"""Over-optimisation of verifiers: their scores against the kernel's verdict during training.
 
-The proxy is the verifiers' aggregated probability of the sampled trajectories, the truth the share of them
-that the kernel proved; both are means over the trajectories that a training step samples (Gao et al. 2023 and
-Coste et al. 2023 plot the same pair for reward models of language models).
+The proxy is the verifiers' aggregated probability of the sampled trajectories, and the truth is the share of
+them that the kernel accepted as proofs. Both are means over the rollouts of a training step. Gao et al. 2023
+and Coste et al. 2023 plot the same pair for reward models of language models.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from ntp.evaluation.verifier_report import cell
 
 PROXY, TRUTH, KL = "verifier/probability", "verifier/proved", "train/kl_to_prior"
 METRICS = (PROXY, TRUTH, KL, "verifier/disagreement", "train/log_reward")
-# Share of a run's steps that count as its beginning and as its end.
+# Share of a run's steps that count as its beginning, and as its end.
 _EDGE = 0.2
 
 DEFINITIONS = (
-    "Proxy: mean probability of a correct last tactic that the verifiers give to trajectories sampled from "
-    "the policy. Kernel: share of those trajectories that are proofs. Begin and end are means over the first "
-    "and the last fifth of the steps. Every ensemble's belief is its own aggregation: the worst case starts "
-    "lower, so the rise of the gap is given too. Cells are means over seeds, with the range in brackets."
+    "Proxy: the verifiers' mean probability that the last tactic of a trajectory sampled from the policy is "
+    "correct. Kernel: share of those trajectories that are proofs. Begin and end are means over the first "
+    "and the last fifth of the steps. Every ensemble has its own aggregation, and that of the worst case "
+    "starts lower, so the rise of the gap is given too. Cells are means over seeds, with the range of seeds "
+    "in brackets."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One metric along one run.
+    """One metric during one run.
 
     Attributes:
         steps: Training steps, ascending.
-        values: At each.
+        values: The value at each step.
     """
 
     steps: tuple[int, ...]
@@ -42,12 +43,12 @@ class Curve:
 
     @property
     def begin(self) -> float:
-        """Mean over the first part."""
+        """Mean over the first fifth of the values."""
         return fmean(self.values[: self._num_edge])
 
     @property
     def end(self) -> float:
-        """Mean over the last part."""
+        """Mean over the last fifth of the values."""
         return fmean(self.values[-self._num_edge :])
 
     @property
@@ -55,22 +56,22 @@ class Curve:
         return max(1, round(len(self.values) * _EDGE))
 
 
-# Per variant, per seed, by metric.
+# By variant, for each seed, by metric.
 Curves = Mapping[str, Sequence[Mapping[str, Curve]]]
 
 
 def gap(run: Mapping[str, Curve], part: str) -> float:
-    """Proxy minus kernel at the `begin` or the `end` of a run."""
+    """Proxy minus kernel, at the `begin` or the `end` of a run."""
     return getattr(run[PROXY], part) - getattr(run[TRUTH], part)
 
 
 def gaps(curves: Curves) -> dict[str, list[float]]:
-    """Per variant and seed: proxy minus kernel at the end."""
+    """Proxy minus kernel at the end, by variant, for each seed."""
     return {name: [gap(run, "end") for run in runs] for name, runs in curves.items()}
 
 
 def flat(curves: Curves) -> dict[str, float]:
-    """`variant/...` to the mean over seeds."""
+    """Metric name to number, `VARIANT/...`, means over seeds."""
     found = {}
     for name, runs in curves.items():
         found[f"{name}/gap"] = fmean(gaps(curves)[name])
@@ -82,9 +83,9 @@ def flat(curves: Curves) -> dict[str, float]:
 
 
 def markdown(title: str, curves: Curves) -> str:
-    """Title, definitions and the table."""
+    """The report in Markdown: title, definitions and the table."""
     header = ["verifiers", "proxy, begin", "proxy, end", "kernel, begin", "kernel, end"]
-    header += ["gap at the end", "its rise", "KL"]
+    header += ["gap at the end", "rise of the gap", "KL"]
     rows = [
         [
             name,
@@ -99,7 +100,7 @@ def markdown(title: str, curves: Curves) -> str:
 
 
 def plot(curves: Curves) -> str:
-    """Proxy (solid) and kernel (dashed) along training, means over seeds, smoothed, as an SVG element."""
+    """Plot proxy (solid) and kernel (dashed) by training step, smoothed means over seeds, as SVG element."""
     with house_style() as (figure, axes):
         for name, colour in method_colours(list(curves)).items():
             for metric, style in ((PROXY, "-"), (TRUTH, "--")):
@@ -108,13 +109,13 @@ def plot(curves: Curves) -> str:
                 axes.plot(steps, values, style, color=colour, label=label)
         axes.set_ylim(0, 1)
         axes.set_xlabel("training step")
-        axes.set_ylabel("verifiers' belief (dashed: proved)")
+        axes.set_ylabel("verifiers' score (dashed: proved)")
         axes.legend(fontsize=7)
     return to_svg(figure)
 
 
 def _mean_curve(curves: Sequence[Curve], window: int = 10) -> tuple[list[int], list[float]]:
-    """Mean over seeds at each step that all have a value at, over the `window` steps up to it."""
+    """Mean over seeds at the steps that all seeds have, averaged over the last `window` of these steps."""
     by_step = [dict(zip(curve.steps, curve.values, strict=True)) for curve in curves]
     steps = sorted(set(by_step[0]).intersection(*by_step))
     means = [fmean(values[step] for values in by_step) for step in steps]

@@ -1,4 +1,4 @@
-"""Plots of an evaluation, as SVG to be inlined in a page."""
+"""Plots of an evaluation as SVG elements, to be inlined in an HTML page."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ntp.evaluation.results import TheoremResult
 
 Groups = Mapping[str, Sequence[TheoremResult]]
 
-# Mid-tones, legible on a light and on a dark page.
+# Mid-tones, legible on light and dark pages.
 COLOURS = ("#3f7fbf", "#e0812b", "#4c9f50", "#a56cb0", "#a1765c", "#d0505a", "#5aa7a7", "#8a8a3c")
-# matplotlib knows no currentColor, so this colour stands for it until the SVG is written.
+# matplotlib has no currentColor: this colour is replaced by it in the SVG.
 _INK = "#010203"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -40,12 +40,12 @@ _STYLE: dict[Any, Any] = {
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, str]:
-    """A colour per method, the same one in every plot."""
+    """The colour of each method, the same in every plot."""
     return {method: COLOURS[i % len(COLOURS)] for i, method in enumerate(methods)}
 
 
 def all_plots(groups: Groups) -> dict[str, str]:
-    """Title to SVG element, for the results of each method."""
+    """All plots of the results by method: title to SVG element."""
     return {
         "Solved theorems by number of samples": pass_at_k_plot(groups),
         "Distinct irredundant proofs per theorem": distinct_plot(groups),
@@ -55,7 +55,7 @@ def all_plots(groups: Groups) -> dict[str, str]:
 
 
 def pass_at_k_plot(groups: Groups) -> str:
-    """Unbiased pass@k against k; methods without independent samples as a level line."""
+    """Plot unbiased pass@k against k; methods without independent samples are horizontal lines."""
     with house_style() as (figure, axes):
         for method, colour in method_colours(list(groups)).items():
             results = groups[method]
@@ -77,7 +77,7 @@ def pass_at_k_plot(groups: Groups) -> str:
 
 
 def distinct_plot(groups: Groups) -> str:
-    """Distinct proofs of each theorem, theorems sorted from most to fewest."""
+    """Plot the number of distinct proofs of each theorem, in descending order."""
     with house_style() as (figure, axes):
         for method, colour in method_colours(list(groups)).items():
             counts = sorted((distinct_counts(r).irredundant for r in groups[method]), reverse=True)
@@ -91,7 +91,7 @@ def distinct_plot(groups: Groups) -> str:
 
 
 def length_plot(groups: Groups) -> str:
-    """Number of distinct proofs by number of tactics."""
+    """Plot the number of distinct proofs by length in tactics."""
     with house_style() as (figure, axes):
         width = 0.8 / len(groups)
         for i, (method, colour) in enumerate(method_colours(list(groups)).items()):
@@ -108,7 +108,7 @@ def length_plot(groups: Groups) -> str:
 
 
 def env_steps_plot(groups: Groups) -> str:
-    """Tactics sent to the prover by each method, on solved and on unsolved theorems."""
+    """Plot the number of tactics sent to the prover by each method, on solved and on unsolved theorems."""
     with house_style() as (figure, axes):
         colours = method_colours(list(groups))
         for position, (method, results) in enumerate(groups.items()):
@@ -119,7 +119,7 @@ def env_steps_plot(groups: Groups) -> str:
         axes.set_yticks(range(len(groups)), list(groups))
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("tactics run (pale: on theorems left unsolved)")
+        axes.set_xlabel("tactics run (pale: on unsolved theorems)")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     return to_svg(figure)
@@ -127,7 +127,7 @@ def env_steps_plot(groups: Groups) -> str:
 
 @contextmanager
 def house_style() -> Iterator[tuple[Figure, Axes]]:
-    """A figure with one set of axes."""
+    """A figure with one set of axes in the style of the reports, in effect until the context ends."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         yield figure, figure.add_subplot()
@@ -140,7 +140,7 @@ def to_svg(figure: Figure) -> str:
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    # Nothing refers to the generic ids (axes_1, patch_2, ...), which would repeat across a page's plots.
+    # Nothing refers to the generic ids (axes_1, patch_2, ...), which several plots of a page would repeat.
     return re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", svg)
 
 

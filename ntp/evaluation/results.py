@@ -1,4 +1,4 @@
-"""Records of an evaluation, one per theorem and method, from which every number is recomputed.
+"""Records of an evaluation, one per theorem and method, from which every number can be recomputed.
 
 They are written and read with `ntp.jsonl`.
 """
@@ -13,12 +13,12 @@ from ntp.evaluation.tree import ProofTree
 
 
 class TheoremOutcome(StrEnum):
-    """What became of a theorem that was asked for. Exactly one holds.
+    """The outcome of a requested theorem, exactly one.
 
-    PROVED: the kernel accepted a proof in a fresh replay. REJECTED: proofs were found and that replay
-    refused all of them. INIT_ERROR: the theorem could not be opened. CRASHED, EXCEEDED, TIMEOUT: unproved,
-    and at least one tactic or replay crashed the prover, or else was stopped by a limit on what the prover
-    may use, or else ran past its time, so more resources might prove it. FAILED: the rest.
+    PROVED: the kernel accepted a proof in a fresh replay. REJECTED: proofs were found, and the replay refused
+    all of them. INIT_ERROR: the theorem could not be opened. CRASHED, EXCEEDED, TIMEOUT: not proved, and at
+    least one tactic or replay crashed the prover, or else was stopped by a resource limit, or else ran out of
+    time, so more resources might prove it. FAILED: all others.
     """
 
     PROVED = "proved"
@@ -32,13 +32,13 @@ class TheoremOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SampledProof:
-    """One tactic sequence tried from the root state.
+    """A trajectory as it was sampled, from the root state, before it is checked.
 
     Attributes:
-        index: Its number among the attempts on the theorem.
-        tactics: The tactic texts in order.
+        index: Its number among those of the theorem.
+        tactics: The texts of its tactics, in order.
         status: An `ntp.types.Status` value.
-        log_prob: Summed log-probability of the tactics, in nats.
+        log_prob: Log-probability of all tactics, in nats.
     """
 
     index: int
@@ -49,17 +49,18 @@ class SampledProof:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A distinct tactic sequence that closed every goal, and the kernel's word on it.
+    """A distinct sequence of tactics that closed every goal, with the result of its check.
 
     Attributes:
-        tactics: The tactic texts in order.
+        tactics: The texts of its tactics, in order.
         states: Digest of `ProofState.key` before each tactic.
-        log_prob: Summed log-probability, in nats.
-        index: Number of the first attempt that found it.
-        verified: Whether a fresh replay accepted it: the only thing that makes it count.
-        reason: Why it was not accepted; empty when it was.
-        unsettled: "timeout", "exceeded" or "crashed" where the replay came to no end; empty where it did.
-        irredundant: The proof with every tactic dropped that can be; empty unless verified.
+        log_prob: Log-probability of all tactics, in nats.
+        index: Number of the first `SampledProof` that found it.
+        verified: Whether the kernel accepted it in a fresh replay. Only then it counts.
+        reason: Why it was not accepted; empty if it was.
+        unsettled: "timeout", "exceeded" or "crashed" if the replay did not finish; empty if it did.
+        irredundant: The proof without the tactics that can be dropped (`ntp.evaluation.minimize`); empty
+            unless verified.
     """
 
     tactics: tuple[str, ...]
@@ -74,24 +75,24 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class TheoremResult:
-    """What one method made of one theorem.
+    """The result of one method on one theorem.
 
     Attributes:
-        theorem: Theorem id.
+        theorem: Id of the theorem.
         file: Source file, relative to the project's root.
         statement: Source text of the statement.
         method: Name of the method.
-        independent: Whether the attempts are independent samples of one policy, which pass@k asks for.
+        independent: Whether `attempts` are independent samples of one policy, as pass@k requires.
         outcome: A `TheoremOutcome` value.
-        attempts: Every attempt; for a tree search only the proof it found.
-        proofs: Distinct proofs in the order in which they were found, those the re-check refused included.
-        num_samples: Tactics sampled.
-        num_env_steps: Tactics sent to the prover.
-        wall_s: Share of the method's wall time, in seconds. Theorems are searched concurrently, each is
-            charged with what is due to it (`ntp.search.driver`), and the shares sum to the wall time.
+        attempts: Every sampled trajectory; for a tree search only the proofs it found.
+        proofs: Distinct proofs in the order in which they were found, including those that were refused.
+        num_samples: Number of sampled tactics.
+        num_env_steps: Number of tactics sent to the prover.
+        wall_s: Share of the method's wall time, in seconds. Theorems are searched concurrently; the shares
+            are in proportion to what each used (`ntp.search.driver`) and sum to the wall time.
         message: Why the theorem could not be opened; empty otherwise.
         tree: What was tried.
-        num_stopped_by_limits: Tactics at which the prover was stopped because it used more than it may.
+        num_stopped_by_limits: Number of tactics at which the prover was stopped by a resource limit.
     """
 
     theorem: str
@@ -111,21 +112,16 @@ class TheoremResult:
 
     @property
     def verified_proofs(self) -> tuple[Proof, ...]:
-        """The proofs that count, in the order in which they were found."""
+        """The proofs that the kernel accepted, in the order in which they were found."""
         return tuple(proof for proof in self.proofs if proof.verified)
 
     @property
-    def first_proof(self) -> Proof | None:
-        """The first proof found that counts."""
-        return next(iter(self.verified_proofs), None)
-
-    @property
     def num_successes(self) -> int:
-        """Attempts whose tactic sequence is a verified proof."""
+        """Number of `attempts` that are accepted proofs."""
         verified = {proof.tactics for proof in self.verified_proofs}
         return sum(attempt.tactics in verified for attempt in self.attempts)
 
     @property
     def status_counts(self) -> Counter[str]:
-        """Number of attempts by status."""
+        """Number of `attempts` by status."""
         return Counter(attempt.status for attempt in self.attempts)

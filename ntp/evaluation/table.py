@@ -1,4 +1,4 @@
-"""The comparison table: for the console, for Markdown, and as a flat summary."""
+"""Tables of the methods of an evaluation, for the console and for Markdown, and their flat summary."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ PASS_AT = (1, 8, 32)
 
 @dataclass(frozen=True, slots=True)
 class MethodSummary:
-    """The numbers of one method over all theorems asked for.
+    """The numbers of one method over all requested theorems.
 
     Attributes:
         method: Name of the method.
-        num_theorems: Theorems asked for: the denominator of every rate.
-        solved_rate: Share of them solved, with its 95 % bootstrap interval over theorems.
+        num_theorems: Number of requested theorems, the denominator of every rate.
+        solved_rate: Share of theorems solved, with its 95 % bootstrap interval over theorems.
         pass_at: pass@k by k; None where it is not defined.
-        distinct: Distinct verified proofs, summed over theorems.
-        outcomes: Theorems by outcome, zeros included; sums to `num_theorems`.
-        attempts: Attempts by status, zeros included.
-        num_env_steps: Tactics sent to the prover.
-        num_samples: Tactics sampled.
-        num_stopped_by_limits: Tactics at which the prover was stopped because it used more than it may.
-        wall_s: Wall time of the search, in seconds.
+        distinct: Numbers of distinct accepted proofs, summed over theorems.
+        outcomes: Number of theorems by outcome, zeros included; sums to `num_theorems`.
+        attempts: Number of sampled proofs by status, before they are checked, zeros included.
+        num_env_steps: Number of tactics sent to the prover.
+        num_samples: Number of sampled tactics.
+        num_stopped_by_limits: Number of tactics at which the prover was stopped by a resource limit.
+        wall_s: Wall time of the search in seconds.
         entropy: First-tactic entropy in nats; None where it is not defined.
     """
 
@@ -57,15 +57,15 @@ class MethodSummary:
 
     @property
     def num_solved(self) -> int:
-        """Theorems with a verified proof."""
+        """Number of theorems with an accepted proof."""
         return self.outcomes[TheoremOutcome.PROVED]
 
 
 def by_method(results: Sequence[TheoremResult]) -> dict[str, list[TheoremResult]]:
-    """Results grouped by method, in order of first appearance, each sorted by theorem.
+    """Group results by method, in order of first appearance, and sort each group by theorem.
 
     Raises:
-        ValueError: The methods were not asked for the same theorems, each once.
+        ValueError: A method does not have the theorems of the first method, each once.
     """
     groups: dict[str, list[TheoremResult]] = {}
     for result in results:
@@ -74,14 +74,14 @@ def by_method(results: Sequence[TheoremResult]) -> dict[str, list[TheoremResult]
         group.sort(key=lambda result: result.theorem)
         ids = [result.theorem for result in group]
         if len(set(ids)) != len(ids) or ids != [result.theorem for result in next(iter(groups.values()))]:
-            raise ValueError(f"method {method} was not asked for the same theorems as the first, each once")
+            raise ValueError(f"method {method} does not have the theorems of the first method, each once")
     return groups
 
 
 def summarize(
     method: str, results: Sequence[TheoremResult], seed: int = 0, num_resamples: int = 2000
 ) -> MethodSummary:
-    """Summarise the results of one method; `seed` and `num_resamples` are those of the bootstrap."""
+    """Summarize the results of one method; `seed` and `num_resamples` are those of the bootstrap."""
     outcomes = Counter(result.outcome for result in results)
     attempts = Counter(status for result in results for status in result.status_counts.elements())
     return MethodSummary(
@@ -101,7 +101,7 @@ def summarize(
 
 
 def flat_summary(summaries: Sequence[MethodSummary]) -> dict[str, float]:
-    """Metric name to number, `METHOD/...` and `num_theorems`. Undefined metrics are absent."""
+    """Metric name to number: `num_theorems` and `METHOD/...`. Undefined metrics are absent."""
     flat: dict[str, float] = {"num_theorems": max((s.num_theorems for s in summaries), default=0)}
     for summary in summaries:
         values: dict[str, float | None] = {
@@ -126,7 +126,7 @@ def flat_summary(summaries: Sequence[MethodSummary]) -> dict[str, float]:
 
 
 def table_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the comparison table, one row per method."""
+    """Header and cells of the table of methods."""
     header = ["method", "solved (95 % interval)", *(f"pass@{k}" for k in PASS_AT)]
     header += ["distinct proofs", "raw", "modulo states", "env steps", "samples", "seconds"]
     return header, [_row(summary) for summary in summaries]
@@ -134,14 +134,14 @@ def table_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list
 
 def theorem_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of theorems by outcome."""
-    header = ["method", "asked for", *(str(outcome).replace("_", " ") for outcome in TheoremOutcome)]
+    header = ["method", "requested", *(str(outcome).replace("_", " ") for outcome in TheoremOutcome)]
     return header, [
         [s.method, str(s.num_theorems), *(str(count) for count in s.outcomes.values())] for s in summaries
     ]
 
 
 def attempt_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the table of attempts by status, before proofs are verified again."""
+    """Header and cells of the table of sampled proofs by status, before they are checked."""
     header = ["method", "attempts", *(str(status) for status in Status), "tactics stopped by limits"]
     return header, [
         [
@@ -155,7 +155,7 @@ def attempt_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[li
 
 
 def headline_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the few numbers that a terminal has room for, one row per method."""
+    """Header and cells of a table of methods that is narrow enough for a terminal."""
     header = ["method", "solved", "rate (95 % interval)", "distinct proofs", "env steps", "seconds"]
     rows = [
         [
@@ -172,7 +172,7 @@ def headline_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[l
 
 
 def rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table for the console; all columns but the first are numbers."""
+    """A table for the console; all columns but the first are aligned to the right."""
     table = Table(title=title)
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right")
@@ -182,7 +182,7 @@ def rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; all columns but the first are numbers."""
+    """A table in Markdown; all columns but the first are aligned to the right."""
     rule = ["---", *("---:" for _ in header[1:])]
     lines = ([cell.replace("|", "\\|") for cell in cells] for cells in (header, rule, *rows))
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,4 +1,4 @@
-"""Everything a search tried on one theorem, as a tree to browse."""
+"""Proof trees: everything that a search tried on one theorem, for reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OUTCOME_NAMES: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """One distinct tactic and outcome in one distinct state; the first node of a tree is the root.
+    """A distinct tactic and outcome in a distinct state; the first node of a tree is the root.
 
     Attributes:
         parent: Index of the parent in `ProofTree.nodes`; -1 for the root.
@@ -28,7 +28,8 @@ class TreeNode:
         log_prob: log P_F(tactic | state), in nats.
         outcome: "reached", "proved", "error", "timeout", "exceeded", "crashed" or "rejected".
         text: All goals of the state reached, or the prover's message.
-        merged_into: Index of the node that first reached the same state and holds its children; -1 otherwise.
+        merged_into: Index of the node that reached the same state first and has its children; -1 if this one
+            is the first.
         num_tries: How often the tactic was tried in that state with that outcome.
     """
 
@@ -43,13 +44,13 @@ class TreeNode:
 
 @dataclass(frozen=True, slots=True)
 class ProofTree:
-    """Nodes in an order that puts parents before children, and the number of nodes left out of them."""
+    """Nodes of a tree, parents before children, and the number of nodes that were left out."""
 
     nodes: tuple[TreeNode, ...] = ()
     num_left_out: int = 0
 
     def children(self) -> list[list[int]]:
-        """Per node, the indices of its children in the order in which they were tried."""
+        """The indices of the children of each node, in the order in which they were tried."""
         children: list[list[int]] = [[] for _ in self.nodes]
         for index, node in enumerate(self.nodes[1:], start=1):
             children[node.parent].append(index)
@@ -57,12 +58,12 @@ class ProofTree:
 
 
 def proof_tree(transitions: Iterable[Transition], max_nodes: int = 400, max_chars: int = 2000) -> ProofTree:
-    """Build the tree of `transitions`; states with one `ProofState.key` are one node, as in a search.
+    """Build a tree from transitions; states with the same `ProofState.key` are one node, as in a search.
 
     Args:
-        transitions: Every step tried, a state's first visit before any step from it; the first one starts in
-            the theorem's root state.
-        max_nodes: Nodes kept when there are more; those on the way to a proof go first, then the earliest.
+        transitions: Every step that was tried. The first starts in the theorem's root state, and a state is
+            reached before any step from it.
+        max_nodes: Number of nodes to which the tree is pruned (`prune`).
         max_chars: Length at which a node's text is cut.
     """
     nodes: list[TreeNode] = []
@@ -73,7 +74,7 @@ def proof_tree(transitions: Iterable[Transition], max_nodes: int = 400, max_char
         if not nodes:
             nodes.append(TreeNode(-1, "", 0.0, "reached", _cut(step.state.key, max_chars)))
             node_of_state[step.state.key] = 0
-        # The outcome belongs to the key: a tactic may time out once and succeed when tried again.
+        # The outcome is part of the key: a tactic may time out once and succeed when it is tried again.
         outcome, text = _OUTCOME_NAMES[type(step.outcome)], _outcome_text(step.outcome)
         key = (step.state.key, step.tactic.text, outcome, text)
         if key in node_of_step:
@@ -100,7 +101,7 @@ def proof_tree(transitions: Iterable[Transition], max_nodes: int = 400, max_char
 
 
 def prune(tree: ProofTree, max_nodes: int) -> ProofTree:
-    """Keep at most `max_nodes` nodes and their ancestors: those on the way to a proof, then the earliest."""
+    """Keep at most `max_nodes` nodes with their ancestors: paths to proofs first, then the earliest."""
     if len(tree.nodes) <= max_nodes:
         return tree
     proved = [i for i, node in enumerate(tree.nodes) if node.outcome == "proved"]

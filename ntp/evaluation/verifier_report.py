@@ -1,4 +1,4 @@
-"""The report on verifiers: their metrics side by side, as a table and as a plot."""
+"""The report on verifiers: a table and a plot of their metrics."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from statistics import fmean
 from ntp.evaluation.plots import house_style, method_colours, to_svg
 from ntp.evaluation.table import markdown_table
 
-# Per method, the metrics of each seed.
+# By method, the metrics of each seed.
 Runs = Mapping[str, Sequence[Mapping[str, float]]]
 
 DEFINITIONS = (
-    "Labelled attempts at held-out theorems. auroc and auprc are over all of them, ece and brier too, "
-    "each counted as often as it was drawn; auroc_decided, pairwise and at_k are over states that have "
-    "both a correct and an incorrect tactic. pairwise is the share of pairs of a correct and an "
-    "incorrect tactic of one state that are ranked rightly, averaged over states: by calibrated "
-    "log-odds, by the likelihood of whole tactics, and per token. ece and brier are of calibrated "
-    "probabilities and (raw) of those that the training objective implies. at_k is the share of states "
-    "in which the best scored of k tactics drawn from those tried is correct, so at_1 is chance. "
-    "disagreement_auroc says how well disagreement of the heads predicts a wrong verdict at 1/2. Cells "
-    "are means over seeds, with the range in brackets."
+    "All metrics are over labelled attempts on held-out theorems. auroc and auprc are over all attempts; "
+    "so are ece and brier, in which an attempt counts as often as it was sampled. auroc_decided, pairwise "
+    "and at_k are over states with both a correct and an incorrect tactic. pairwise is the share of pairs "
+    "of a correct and an incorrect tactic of one state that are ranked correctly, averaged over states: by "
+    "calibrated log-odds, by the likelihood of whole tactics, and per token. ece and brier are of "
+    "calibrated probabilities and (raw) of those that the training objective implies. at_k is the share of "
+    "states in which the best scored of k tactics, sampled from those tried, is correct, so at_1 is "
+    "chance. disagreement_auroc says how well the disagreement of the heads predicts a wrong "
+    "classification at the threshold 1/2. Cells are means over seeds, with the range of seeds in brackets."
 )
 
 
 def markdown(title: str, runs: Runs) -> str:
-    """Title, definitions and the table."""
+    """The report in Markdown: title, definitions and the table."""
     return f"# {title}\n\n{DEFINITIONS}\n\n{markdown_table(*table(runs))}\n"
 
 
 def table(runs: Runs) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: methods in rows, metrics in columns."""
+    """Header and cells of the table, methods by metrics."""
     names = _names([metrics for seeds in runs.values() for metrics in seeds])
     rows = [
         [method, *(cell([metrics[n] for metrics in seeds if n in metrics]) for n in names)]
@@ -40,7 +40,7 @@ def table(runs: Runs) -> tuple[list[str], list[list[str]]]:
 
 
 def flat(runs: Runs) -> dict[str, float]:
-    """`method/metric` to its mean over seeds."""
+    """Metric name to number, `METHOD/...`, means over seeds."""
     return {
         f"{method}/{name}": fmean(metrics[name] for metrics in seeds if name in metrics)
         for method, seeds in runs.items()
@@ -49,7 +49,7 @@ def flat(runs: Runs) -> dict[str, float]:
 
 
 def best_of_k_plot(runs: Runs) -> str:
-    """Share of states whose best scored of k tactics is correct, against k, as an SVG element."""
+    """Plot the share of states in which the best scored of k tactics is correct, as an SVG element."""
     with house_style() as (figure, axes):
         for method, colour in method_colours(list(runs)).items():
             at = {
@@ -73,7 +73,7 @@ def _names(metrics: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def cell(values: Sequence[float]) -> str:
-    """A mean, with the range where there is more than one value."""
+    """The mean of values, with their range where there are several; "-" for none."""
     if not values:
         return "-"
     mean = f"{fmean(values):.3f}"

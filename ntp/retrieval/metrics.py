@@ -4,7 +4,7 @@ The metrics are over the steps of recorded proofs whose tactic names at least on
 (`RetrievalExample`):
 
     recall_at_k  |k best retrieved premises ∩ used premises| / |used premises|, mean over steps.
-    mrr          1 / rank of the first used premise among the 100 best, 0 where there is none, mean over steps.
+    mrr          1 / rank of the first used premise among the 100 best, 0 if there is none, mean over steps.
 
 Two premises are the same if full name and file agree. Every step has the same weight, however many steps its
 theorem has and however many premises it uses. ReProver reports the same numbers times 100.

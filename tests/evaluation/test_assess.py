@@ -21,7 +21,7 @@ from ntp.types import (
 @pytest.fixture
 def run_of(state_of):
     def make(theorem, *attempts, cost_s=1.0):
-        """Attempts are (tactics, status); every tactic but the last reaches a new state."""
+        """A run, given (tactics, status) of each trajectory. All tactics but the last reach a new state."""
         last = {
             Status.PROVED: Proved(),
             Status.STUCK: TacticError("no"),
@@ -45,7 +45,7 @@ def run_of(state_of):
 
 
 def kernel(theorem, tactics):
-    """Stands for a prover in which exactly the scripts that end in `auto` are proofs."""
+    """The verdict of a made-up prover, in which the scripts that end in `auto` are proofs."""
     if theorem.id == "Gone":
         return InitError("Gone: does not replay")
     if tactics[-1] == "slow":
@@ -82,7 +82,7 @@ def test_every_theorem_has_one_outcome(theorem_of, run_of):
         "init_error",
         "exceeded",
         "timeout",
-    ], "a replay that came to no end is no refusal"
+    ], "a replay that does not finish is not a refusal"
     assert [r.num_stopped_by_limits for r in results] == [0] * 7 + [2, 0]
     assert flat_summary([summarize("sft", results)])["sft/num_stopped_by_limits"] == 2
     assert results[4].proofs[0].reason == "Qed refused"

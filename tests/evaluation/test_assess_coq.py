@@ -12,14 +12,14 @@ SOURCE = f"{STATEMENT}\nProof. auto. Qed.\n"
 
 
 def trajectory(theorem, tactics):
-    """A trajectory that claims, as a search would, to have proved the theorem."""
+    """A trajectory that claims to have proved the theorem, as a search would return it."""
     states = [ProofState(i, Goal((), " ".join(tactics[:i]))) for i in range(len(tactics))]
     outcomes = [*map(Reached, states[1:]), Proved()]
     steps = zip(states, map(Tactic, tactics), outcomes, strict=True)
     return Trajectory(theorem, tuple(Transition(*step) for step in steps), Status.PROVED)
 
 
-def test_padding_is_dropped_and_false_proofs_are_refused_by_the_kernel(tmp_path):
+def test_padding_is_dropped_and_the_kernel_refuses_false_proofs(tmp_path):
     (tmp_path / "Demo.v").write_text(SOURCE)
     begin = len(STATEMENT)
     theorem = Theorem("Demo.add_one", "Demo.v", STATEMENT, Span(0, begin), Span(begin, len(SOURCE) - 1))
@@ -35,7 +35,7 @@ def test_padding_is_dropped_and_false_proofs_are_refused_by_the_kernel(tmp_path)
         [result] = assess("sft", [run], pool.check_proofs, wall_s=1.0, independent=True)
     assert [proof.verified for proof in result.proofs] == [True, True, True, False, False]
     assert [proof.irredundant for proof in result.proofs[:3]] == [
-        ("symmetry.", "exact H."),  # `symmetry` introduces what stands before the equation
+        ("symmetry.", "exact H."),  # `symmetry` introduces the variables and hypotheses first
         ("symmetry.", "exact H."),
         ("auto.",),
     ]

@@ -42,7 +42,7 @@ def hostile_result(result_of, text, method="sft"):
 
 
 class Parser(HTMLParser):
-    """Collects what a browser would see: elements, their attributes, and balance."""
+    """Collects the elements and attributes that a browser would see, and checks that tags are balanced."""
 
     VOID = frozenset({"meta", "input", "br", "img", "use", "path"})
 
@@ -81,11 +81,11 @@ def page(result_of):
 def test_the_page_is_well_formed(page):
     parsed(page)
     body = page.removeprefix("<!DOCTYPE html>\n").encode()
-    # The script element holds `=>` and `&&`, which HTML allows and XML does not.
+    # The script element contains `=>` and `&&`, which HTML allows and XML does not.
     ElementTree.fromstring(re.sub(rb"<script>.*?</script>", b"", body, flags=re.DOTALL))
 
 
-def test_hostile_text_makes_no_element_and_no_attribute(page, result_of):
+def test_hostile_text_adds_no_elements_and_no_attributes(page, result_of):
     elements = parsed(page)
     assert [tag for tag, _ in elements].count("script") == 1
     assert not [tag for tag, _ in elements if tag == "img"]
@@ -96,7 +96,7 @@ def test_hostile_text_makes_no_element_and_no_attribute(page, result_of):
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\ud800-\udfff\ufffe]", page)
 
 
-def test_the_page_asks_for_nothing_outside_itself(page):
+def test_the_page_requests_nothing(page):
     for tag, attributes in parsed(page):
         assert tag not in {"link", "iframe", "object", "embed", "base"}
         assert "src" not in attributes
@@ -107,7 +107,7 @@ def test_the_page_asks_for_nothing_outside_itself(page):
     assert "default-src 'none'" in page
 
 
-def test_the_only_script_that_may_run_is_our_own(page):
+def test_only_the_script_of_the_report_may_run(page):
     script = re.search("<script>(.*?)</script>", page, re.DOTALL)
     allowed = re.search("script-src 'sha256-([^']*)'", page)
     assert script is not None
@@ -115,7 +115,7 @@ def test_the_only_script_that_may_run_is_our_own(page):
     assert base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() == allowed[1]
 
 
-def test_trees_are_capped_and_what_is_left_out_is_counted(result_of, monkeypatch):
+def test_trees_are_limited_and_omitted_steps_counted(result_of, monkeypatch):
     monkeypatch.setattr(html, "MAX_TREE_BYTES", 40_000)
     nodes = [TreeNode(-1, "", 0.0, "reached", "goal")]
     nodes += [TreeNode(0, f"tactic {i}", -1.0, "error", "&" * 200) for i in range(399)]
@@ -132,7 +132,7 @@ def test_trees_are_capped_and_what_is_left_out_is_counted(result_of, monkeypatch
     assert sum(len(part) for part in parts) < 60_000
 
 
-def test_a_deep_tree_is_cut_and_the_rest_counted(result_of):
+def test_a_deep_tree_is_cut_and_omitted_steps_counted(result_of):
     chain = [TreeNode(i - 1, f"t{i}", -1.0, "reached", f"goal {i}") for i in range(300)]
     result = replace(result_of("deep"), tree=ProofTree(tuple(chain)))
     page = render_page("r", "", [], {"sft": [result]})

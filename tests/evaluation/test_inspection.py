@@ -34,7 +34,7 @@ def test_results_are_read_as_they_were_written(tmp_path, groups):
         read_results(tmp_path / "nowhere")
 
 
-def test_overlap_counted_by_hand(groups):
+def test_overlap_of_known_results(groups):
     table = solved_overlap(groups)
     assert table.to_dict("index") == {
         "sft": {"sft": 2, "gfn": 1, "by it alone": 1},
@@ -42,14 +42,14 @@ def test_overlap_counted_by_hand(groups):
     }
 
 
-def test_diversity_counted_by_hand(groups):
+def test_diversity_of_known_results(groups):
     table = diversity(groups)
     assert list(table["distinct proofs"]) == [4, 6]
     assert list(table["per solved theorem"]) == [2, 2]
     assert table.loc["sft", "first-tactic entropy"] == pytest.approx(1.0986, abs=1e-4)  # log 3
 
 
-def test_reliability_is_that_of_the_first_seed(tmp_path):
+def test_reliability_curves_are_of_the_first_seed(tmp_path):
     bins = [{"probability": 0.2, "share_correct": 0.5, "num_tactics": 2}]
     with pytest.raises(DataError, match="force=true"):
         reliability_curves(tmp_path)
@@ -59,11 +59,11 @@ def test_reliability_is_that_of_the_first_seed(tmp_path):
     assert curve.to_dict("records") == bins
 
 
-def test_the_widest_tree_is_of_a_solved_theorem(groups):
-    assert widest_tree(groups["sft"]) is None  # none of them has a tree
+def test_without_trees_there_is_no_widest_tree(groups):
+    assert widest_tree(groups["sft"]) is None
 
 
-def test_a_tree_shows_all_ways_and_counts_the_rest():
+def test_a_tree_shows_all_paths_to_proofs_and_counts_other_steps():
     nodes = [
         TreeNode(-1, "", 0.0, "reached", "|- P"),
         TreeNode(0, "split", -1.0, "reached", "|- Q", num_tries=3),

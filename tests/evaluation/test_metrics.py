@@ -28,15 +28,15 @@ def test_pass_at_k_is_the_mean_over_all_subsets(n):
 
 
 @pytest.mark.parametrize(("n", "c", "k"), [(3, 4, 1), (3, -1, 1), (3, 1, 0), (3, 1, 4)])
-def test_pass_at_k_refuses_what_it_cannot_estimate(n, c, k):
+def test_pass_at_k_refuses_impossible_counts(n, c, k):
     with pytest.raises(ValueError, match="pass@k needs"):
         pass_at_k(n, c, k)
 
 
-def test_pass_at_k_is_over_all_theorems_asked_for(result_of):
+def test_pass_at_k_is_over_all_requested_theorems(result_of):
     results = [
         result_of("a", successes=[True, False, False, False]),
-        result_of("b", successes=[True, True]),  # stopped by its budget: two attempts were not made
+        result_of("b", successes=[True, True]),  # its budget ran out: two samples are missing
         result_of("c", outcome=TheoremOutcome.INIT_ERROR),
     ]
     assert mean_pass_at_k(results, 1) == pytest.approx((1 / 4 + 2 / 4 + 0) / 3)
@@ -48,14 +48,14 @@ def test_pass_at_k_is_undefined_for_attempts_that_are_not_independent(result_of)
     assert mean_pass_at_k([result_of("a", successes=[True], independent=False)], 1) is None
 
 
-def test_bootstrap_interval_covers_a_known_binomial_about_as_often_as_it_says():
+def test_bootstrap_intervals_have_their_nominal_coverage_of_a_binomial():
     rng = np.random.default_rng(0)
     p, num_repeats = 0.3, 300
     covered = 0
     for repeat in range(num_repeats):
         interval = bootstrap_mean((rng.random(120) < p).tolist(), seed=repeat, num_resamples=1000)
         covered += interval.low <= p <= interval.high
-    # 0.95 nominal; percentile intervals undercover a little, and three standard errors are 0.04.
+    # 0.95 is nominal. Bootstrap intervals undercover a little, and three standard errors are 0.04.
     assert 0.89 <= covered / num_repeats <= 0.99
 
 
@@ -77,7 +77,7 @@ def test_bootstrap_of_a_constant_has_no_width():
 def test_bootstrap_ratio_is_paired():
     first, second = [3, 0, 6, 9], [1, 0, 2, 3]
     interval = bootstrap_ratio(first, second)
-    # Every theorem has ratio 3, so pairing leaves no variance but where no theorem with a proof is drawn.
+    # Every theorem has ratio 3, so paired resamples vary only if they have no theorem with a proof.
     assert (interval.value, interval.high) == (3.0, 3.0)
     assert bootstrap_ratio([1, 2], [0, 0]).value == math.inf
     assert bootstrap_ratio([0, 0], [0, 0]).value == 1.0

@@ -18,7 +18,7 @@ def is_subsequence(short, long):
 
 
 class Checker:
-    """A synthetic judge of scripts that counts how it is asked."""
+    """Accepts scripts by a given function and records the candidates it was given."""
 
     def __init__(self, accepts):
         self.accepts = accepts
@@ -32,12 +32,12 @@ class Checker:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_monotone_checker_yields_a_minimal_set_of_brute_force(seed, theorem_of):
+def test_with_a_monotone_checker_the_result_is_minimal_by_brute_force(seed, theorem_of):
     rng = random.Random(seed)
     script = tuple("abcdef"[: rng.randint(1, 6)])
     needed = [set(rng.sample(script, rng.randint(1, len(script)))) for _ in range(3)]
 
-    def accepts(candidate):  # accepted: whatever holds one of the needed sets
+    def accepts(candidate):  # accepts every script that includes one of the needed sets
         return any(need <= set(candidate) for need in needed)
 
     [reduced] = minimize([(theorem_of(), script)], Checker(accepts))
@@ -47,7 +47,7 @@ def test_monotone_checker_yields_a_minimal_set_of_brute_force(seed, theorem_of):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_arbitrary_checker_yields_a_script_from_which_no_run_can_be_dropped(seed, theorem_of):
+def test_with_any_checker_no_run_can_be_dropped_from_the_result(seed, theorem_of):
     rng = random.Random(seed)
     script = tuple("abcdef")
     accepted = {s for s in subsequences(script) if rng.random() < 0.15} | {script}

@@ -13,7 +13,7 @@ def groups(result_of):
     }
 
 
-def test_plots_are_svg_that_names_every_method_and_asks_for_nothing(groups):
+def test_plots_are_svg_with_every_method_and_no_requests(groups):
     for svg in all_plots(groups).values():
         root = ElementTree.fromstring(svg)
         assert root.tag.endswith("svg")
@@ -27,7 +27,7 @@ def test_plots_are_a_function_of_the_results(groups):
     assert all_plots(groups) == all_plots(groups)
 
 
-def test_plots_of_nothing_found(result_of):
+def test_plots_of_unsolved_theorems(result_of):
     empty = {"sft": [result_of("a", "sft"), result_of("b", "sft")]}
     for svg in all_plots(empty).values():
         ElementTree.fromstring(svg)

@@ -16,9 +16,7 @@ def test_results_survive_the_round_trip(tmp_path, result_of):
     assert list(read_jsonl(path, TheoremResult)) == results
 
 
-def test_successes_are_attempts_whose_proof_was_verified(result_of):
+def test_successes_are_sampled_proofs_that_were_accepted(result_of):
     result = result_of("a", successes=[True, False, True])
     assert result.num_successes == 2
-    assert result.first_proof is not None
-    assert result.first_proof.tactics == ("t0",)
     assert result.status_counts == {"proved": 2, "stuck": 1}

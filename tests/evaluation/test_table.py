@@ -61,11 +61,11 @@ def test_tables_show_every_number(summaries):
     assert "1 of 3, 33.3% [0.0%, 100.0%]" in capture.get()
 
 
-def test_a_bar_does_not_end_a_cell_in_markdown():
+def test_a_bar_in_a_cell_is_escaped_in_markdown():
     assert markdown_table(["a", "b"], [["x | y", "1"]]).splitlines()[2] == "| x \\| y | 1 |"
 
 
-def test_methods_must_be_asked_for_the_same_theorems(result_of):
+def test_methods_must_have_the_same_theorems(result_of):
     with pytest.raises(ValueError, match="method gfn"):
         by_method([result_of("a", "sft"), result_of("b", "gfn")])
     with pytest.raises(ValueError, match="method sft"):

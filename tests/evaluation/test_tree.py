@@ -6,7 +6,7 @@ def step(state, tactic, outcome):
     return Transition(state, Tactic(tactic, log_prob=-1.0), outcome)
 
 
-def test_states_with_one_key_are_one_node(state_of):
+def test_states_with_the_same_key_are_one_node(state_of):
     root, middle = state_of(0, "P"), state_of(1, "Q")
     again = state_of(2, "Q")  # reached by another tactic, under another handle
     tree = proof_tree(
@@ -38,18 +38,18 @@ def test_states_with_one_key_are_one_node(state_of):
     assert tree.children()[0] == [1, 3, 5, 6, 8]
 
 
-def test_no_transitions_no_tree():
+def test_no_transitions_give_an_empty_tree():
     assert proof_tree([]).nodes == ()
     assert proof_tree([]).children() == []
 
 
-def test_long_texts_are_cut_and_say_so(state_of):
+def test_long_texts_are_cut_and_marked(state_of):
     tree = proof_tree([step(state_of(0, "x" * 5000), "auto", Proved())], max_chars=100)
     assert len(tree.nodes[0].text) < 150
     assert tree.nodes[0].text.endswith("more characters)")
 
 
-def test_pruning_keeps_the_way_to_every_proof_and_counts_the_rest(state_of):
+def test_pruning_keeps_the_path_to_every_proof_and_counts_omitted_nodes(state_of):
     states = [state_of(i, f"goal {i}") for i in range(4)]
     steps = [step(states[0], f"bad{i}", TacticError("no")) for i in range(50)]
     steps += [step(states[i], f"t{i}", Reached(states[i + 1])) for i in range(3)]

@@ -13,7 +13,7 @@ RUNS = {
 }
 
 
-def test_cells_hold_the_mean_and_the_range_of_seeds():
+def test_cells_have_the_mean_and_the_range_of_seeds():
     text = markdown("title", RUNS)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert rows[0] == "| method | auroc | at_1 | at_2 | head_correlation |"

@@ -12,14 +12,15 @@ from ntp.retrieval.metrics import assess, metrics
 class Shuffler:
     """A retriever whose order of premises is a function of the state, so that tests can compute it too."""
 
-    def __init__(self, num_premises):
+    def __init__(self, num_premises, premise):
         self.num_premises = num_premises
+        self.premise = premise
 
     def order(self, state):
         return random.Random(state).sample(range(self.num_premises), self.num_premises)
 
     def retrieve(self, states, theorems, num):
-        return [[Retrieved(None, n, 0.0) for n in self.order(state)[:num]] for state in states]
+        return [[Retrieved(self.premise, n, 0.0) for n in self.order(state)[:num]] for state in states]
 
 
 @pytest.mark.parametrize("num_premises", [15, 300])
@@ -30,7 +31,7 @@ def test_metrics_agree_with_their_definitions(num_premises, build):
         RetrievalExample(f"s{i}", theorem, tuple(rng.sample(range(num_premises), rng.randrange(1, 5))))
         for i in range(150)
     ]
-    retriever = Shuffler(num_premises)
+    retriever = Shuffler(num_premises, build.premise("M.p", "a.v"))
     rows = {"recall_at_1": [], "recall_at_10": [], "mrr": []}
     for example in examples:
         order = retriever.order(example.state)
@@ -68,6 +69,6 @@ def test_every_step_has_the_same_weight(build):
     assert measured == pytest.approx({"recall_at_1": 0.0, "recall_at_10": 0.5, "mrr": 0.25, "num_steps": 2})
 
 
-def test_no_example_is_an_error():
+def test_no_example_is_an_error(build):
     with pytest.raises(DataError, match="no step uses an accessible premise"):
-        assess(Shuffler(1), [])
+        assess(Shuffler(1, build.premise("M.p", "a.v")), [])
