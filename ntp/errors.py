@@ -6,7 +6,7 @@ a bug in ntp and keeps its traceback.
 
 
 class NtpError(Exception):
-    """Base class of every error that the user, not the programmer, can mend."""
+    """Base class of every error that the user, not the programmer, can fix."""
 
 
 class ConfigError(NtpError):
@@ -30,7 +30,7 @@ class InitError(EnvError):
 
 
 class PreemptedError(Exception):
-    """The system asked the run to end, and it did, after a checkpoint: nobody's mistake.
+    """The system asked the run to end, and it did, after a checkpoint: which is no error.
 
     Attributes:
         signum: Number of the signal that asked.

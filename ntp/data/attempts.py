@@ -40,7 +40,7 @@ class AttemptRecord:
         theorem_id: Of the theorem.
         file: Its file.
         state: First goal, as the policy reads it.
-        num_other_goals: Goals beside it.
+        num_other_goals: Other goals.
         depth: Tactics from the theorem's root to the state, on the shortest way found.
         tactic: Its text.
         label: One of `LABELS`.

@@ -26,7 +26,7 @@ def unique_pairs(pairs: Iterable[TacticPair]) -> list[TacticPair]:
 
 @dataclass(frozen=True, slots=True)
 class LabelledState:
-    """A proof state of a theorem with tactics that the kernel told apart.
+    """A proof state of a theorem with tactics that the kernel labelled.
 
     Attributes:
         theorem_id: Of the theorem.

@@ -61,11 +61,11 @@ class StepRecord:
         tactic: Its text without comments, blanks collapsed, terminator included.
         span: Where it stands in the source.
         before: The first goal before it.
-        num_other_goals: Goals that remain beside `before`, unfocused ones included, shelved ones not.
+        num_other_goals: Goals that remain in addition to `before`, unfocused ones included, shelved ones not.
         after: The first goal of the whole proof after it; None when no goal is left.
         num_goals_after: All goals after it, counted as for `num_other_goals`.
         premises: Names written in the tactic, in order of first occurrence, each once.
-        other_goals: The goals beside `before`, printed, where a policy reads them too: Lean's. Empty for Coq.
+        other_goals: The other goals, printed, where a policy reads them too: Lean's. Empty for Coq.
     """
 
     tactic: str
@@ -115,7 +115,7 @@ class PremiseRecord:
 
     Attributes:
         full_name: Fully qualified name; unique within its file.
-        kind: The declaring keyword, `Constructor` or `Field`; `derived` for what a declaration makes beside
+        kind: The declaring keyword, `Constructor` or `Field`; `derived` for what a declaration makes besides
             itself (induction principles, the contents of an applied functor or an `Include`); `external` for
             what lies outside the project.
         statement: Source text over `span`; the printed type when the source has none.

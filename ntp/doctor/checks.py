@@ -54,16 +54,16 @@ def libraries(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
 
 
 def _library(wanted: Requirement) -> Finding:
-    mend = f"{sys.executable} -m pip install -r {PROJECT_ROOT / 'requirements.lock'}"
+    fix = f"{sys.executable} -m pip install -r {PROJECT_ROOT / 'requirements.lock'}"
     try:
         version = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:
-        return Finding(wanted.name, "", mend, f"{wanted.specifier} is needed", needed=True)
+        return Finding(wanted.name, "", fix, f"{wanted.specifier} is needed", needed=True)
     if version in _MALICIOUS.get(wanted.name, ()):
         detail = "a malicious upload: take every secret of this machine for stolen"
-        return Finding(wanted.name, version, mend, detail, needed=True)
+        return Finding(wanted.name, version, fix, detail, needed=True)
     if not wanted.specifier.contains(version, prereleases=True):
-        return Finding(wanted.name, version, mend, f"{wanted.specifier} is needed", needed=True)
+        return Finding(wanted.name, version, fix, f"{wanted.specifier} is needed", needed=True)
     return Finding(wanted.name, version, needed=True)
 
 
@@ -73,9 +73,9 @@ def devices(cfg: DictConfig) -> list[Finding]:
     quantised = cfg.model.get("quantization", "none") != "none"
     wanted = max(int(quantised), devices if asked and isinstance(devices, int) else int(asked))
     if torch.cuda.device_count() < wanted:
-        mend = "trainer.accelerator=cpu trainer.devices=1" + " model.quantization=none" * quantised
+        fix = "trainer.accelerator=cpu trainer.devices=1" + " model.quantization=none" * quantised
         detail = f"this config wants {wanted}, torch sees {torch.cuda.device_count()}"
-        return [Finding("GPU", "", mend, detail, needed=True)]
+        return [Finding("GPU", "", fix, detail, needed=True)]
     if not torch.cuda.is_available():
         return [Finding("GPU", "none", detail="small models only; everything else runs without one")]
     return [
@@ -149,16 +149,16 @@ def slurm(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
             return [Finding("SLURM", "", "apt-get install slurm-wlm munge", detail)]
     answer = ask(["sinfo", "--noheader", "--format=%P %a, %D nodes, gres %G"])
     if isinstance(answer, NoAnswer):
-        mend = "systemctl restart munge slurmctld slurmd"
-        return [Finding("SLURM", "", mend, f"the controller does not answer sinfo: {answer.reason}")]
+        fix = "systemctl restart munge slurmctld slurmd"
+        return [Finding("SLURM", "", fix, f"the controller does not answer sinfo: {answer.reason}")]
     return [Finding("SLURM", "; ".join(answer.splitlines()))]
 
 
 def tracking(cfg: DictConfig) -> list[Finding]:
     """Whether runs can be recorded where `tracking.uri` says."""
     if OmegaConf.is_missing(cfg.tracking, "uri") or not cfg.tracking.uri:
-        mend = "export MLFLOW_TRACKING_URI=http://HOST:5000"
-        return [Finding("tracking", "", mend, "tracking.uri says nothing: which server?")]
+        fix = "export MLFLOW_TRACKING_URI=http://HOST:5000"
+        return [Finding("tracking", "", fix, "tracking.uri says nothing: which server?")]
     uri = str(cfg.tracking.uri)
     if uri.startswith("sqlite:///"):
         return [_database(uri, Path(uri.removeprefix("sqlite:///")).absolute()), *_one_machine(uri)]
@@ -185,10 +185,10 @@ def _one_machine(uri: str) -> list[Finding]:
 
 
 def _database(uri: str, path: Path) -> Finding:
-    mend = "tracking.uri=sqlite:////a/place/of/yours/mlflow.db"
+    fix = "tracking.uri=sqlite:////a/place/of/yours/mlflow.db"
     there = _nearest(path.parent)
     if not (there.is_dir() and os.access(there, os.W_OK)):
-        return Finding("tracking", "", mend, f"{there} cannot be written")
+        return Finding("tracking", "", fix, f"{there} cannot be written")
     if not path.exists():
         return Finding("tracking", uri, detail="will be created")
     try:
@@ -197,7 +197,7 @@ def _database(uri: str, path: Path) -> Finding:
             database.execute("BEGIN IMMEDIATE")
             database.rollback()
     except sqlite3.Error as error:
-        return Finding("tracking", "", mend, f"{path}: {error}")
+        return Finding("tracking", "", fix, f"{path}: {error}")
     return Finding("tracking", uri)
 
 
@@ -205,8 +205,8 @@ def disk(cfg: DictConfig) -> list[Finding]:
     """Room for outputs."""
     there = _nearest(Path(cfg.paths.outputs))
     free_gb = shutil.disk_usage(there).free / 1e9
-    mend = "" if free_gb >= _MIN_FREE_GB else f"free some of {there}, or paths.outputs=/elsewhere"
-    found = [Finding("disk", f"{free_gb:.0f} GB free", mend, str(there))]
+    fix = "" if free_gb >= _MIN_FREE_GB else f"free some of {there}, or paths.outputs=/elsewhere"
+    found = [Finding("disk", f"{free_gb:.0f} GB free", fix, str(there))]
     if not (there.is_dir() and os.access(there, os.W_OK)):
         detail = f"{there} cannot be written"
         found.append(Finding("outputs", "", "paths.outputs=/a/place/of/yours", detail))

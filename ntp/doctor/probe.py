@@ -1,4 +1,4 @@
-"""Asking programs about themselves: what is there, what is missing, and the command that mends it."""
+"""Asking programs about themselves: what is there, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ class Finding:
     Attributes:
         name: What.
         found: Its version or place; empty when it is missing.
-        mend: The command that mends it; empty when there is nothing to mend.
+        fix: The command that fixes it; empty when there is nothing to fix.
         detail: What else to know, in one line.
         needed: Whether nothing works without it.
     """
 
     name: str
     found: str
-    mend: str = ""
+    fix: str = ""
     detail: str = ""
     needed: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether it is there and works."""
-        return bool(self.found) and not self.mend
+        return bool(self.found) and not self.fix
 
 
-def version_of(name: str, command: Sequence[str], mend: str) -> Finding:
+def version_of(name: str, command: Sequence[str], fix: str) -> Finding:
     """The first line that a program says about its version, or why it says none."""
     answer = ask(command)
     if isinstance(answer, str):
         return Finding(name, answer.splitlines()[0])
-    return Finding(name, "", mend, answer.reason)
+    return Finding(name, "", fix, answer.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Says what this machine has of what experiments need, and the command that mends what is missing."""
+"""Says what this machine has of what experiments need, and the command that fixes what is missing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(cfg: DictConfig) -> None:
     wanting = [finding.name for finding in findings if finding.needed and not finding.ok]
     if wanting:
         names = ", ".join(wanting)
-        raise EnvError(f"needed here, and missing or broken: {names}; the table says how to mend it")
+        raise EnvError(f"needed here, and missing or broken: {names}; the table says how to fix it")
 
 
 def diagnose(
@@ -82,14 +82,14 @@ def diagnose(
 
 
 def print_findings(findings: list[Finding], console: Console | None = None) -> None:
-    """A table of findings, each with the command that mends it."""
+    """A table of findings, each with the command that fixes it."""
     table = Table(title="This machine", title_justify="left")
-    for column in ("what", "found", "to mend it", "detail"):
+    for column in ("what", "found", "to fix it", "detail"):
         table.add_column(column, overflow="fold")
     for finding in findings:
         mark = "[green]ok[/]" if finding.ok else "[red]missing[/]" if not finding.found else "[yellow]![/]"
         needed = ", needed" if finding.needed and not finding.ok else ""
-        table.add_row(f"{finding.name} {mark}{needed}", finding.found, finding.mend, finding.detail)
+        table.add_row(f"{finding.name} {mark}{needed}", finding.found, finding.fix, finding.detail)
     (console or Console()).print(table)
 
 

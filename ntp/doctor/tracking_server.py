@@ -28,8 +28,8 @@ def server_finding(uri: str) -> Finding:
         if is_refused_host(said):
             detail = f"the server at {uri} refuses this host name: start it with {with_hosts(uri)}"
             return Finding("tracking", "", start, detail)
-        mend = _CREDENTIALS if error.code in (401, 403) else start
-        return Finding("tracking", "", mend, f"{uri} answers {error.code}: {said[:200]}")
+        fix = _CREDENTIALS if error.code in (401, 403) else start
+        return Finding("tracking", "", fix, f"{uri} answers {error.code}: {said[:200]}")
     except ValueError:
         return Finding("tracking", "", start, f"{uri} answers, and is no MLflow server")
     except Exception as error:  # of the network or of the URI

@@ -54,9 +54,9 @@ def likelihood_loss(log_p_KN: Tensor, label_N: Tensor, num_tokens_N: Tensor, wei
     return _weighted(-log_p_KN / num_tokens_N, weight_KN * label_N)
 
 
-def _weighted(charge_KN: Tensor, weight_KN: Tensor) -> Tensor:
+def _weighted(loss_KN: Tensor, weight_KN: Tensor) -> Tensor:
     total_K = weight_KN.sum(1)
-    return ((charge_KN * weight_KN).sum(1) / total_K.clamp(min=1)).sum()
+    return ((loss_KN * weight_KN).sum(1) / total_K.clamp(min=1)).sum()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,20 +61,20 @@ def regression_loss(name: str) -> RegressionLoss:
 
 
 def residual(log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor) -> Tensor:
-    """By how much each trajectory is out of balance, (N,) in nats: log Z + log P_F - log R."""
+    """The imbalance of each trajectory, (N,) in nats: log Z + log P_F - log R."""
     return log_z_N + log_pf_N - log_reward_N
 
 
 def trajectory_balance_loss(
     log_pf_N: Tensor, log_reward_N: Tensor, log_z_N: Tensor, regression: RegressionLoss = square
 ) -> Tensor:
-    """Mean charge of the residuals (Malkin et al. 2022, eq. 14), a scalar; 0 for an empty batch.
+    """Mean regression loss of the residuals (Malkin et al. 2022, eq. 14), a scalar; 0 for an empty batch.
 
     Args:
         log_pf_N: log P_F of whole trajectories, (N,).
         log_reward_N: log R, (N,).
         log_z_N: Learned log Z of each trajectory's theorem, (N,).
-        regression: Charges a residual.
+        regression: Loss of a residual.
     """
     return regression(residual(log_pf_N, log_reward_N, log_z_N)).sum() / max(1, log_pf_N.numel())
 
@@ -102,8 +102,8 @@ def vargrad_loss(
 
     Richter et al. (2020, VarGrad) and Zhang et al. (2023). The variance of f under any fixed distribution of
     full support is 0 exactly when P_F is proportional to R; minus the mean of f takes the place of log Z. The
-    gradient is 2 Cov(f, grad f): with the square charge the mean may be detached or not, because deviations
-    from it sum to 0. Other charges of deviations do not, so the mean is differentiated through: the loss then
+    gradient is 2 Cov(f, grad f): with the square the mean may be detached or not, because deviations
+    from it sum to 0. Other losses of deviations do not, so the mean is differentiated through: the loss then
     depends on differences of f alone, and a shift of all f has no gradient.
 
     A group of one has no variance and does not count; without larger groups the loss is 0.
@@ -112,11 +112,11 @@ def vargrad_loss(
         log_pf_N: log P_F of whole trajectories, (N,).
         log_reward_N: log R, (N,).
         group_N: Integer naming each trajectory's theorem, (N,). Theorems must never share a group.
-        regression: Charges a deviation from the group's mean; `square` gives the variance.
+        regression: Loss of a deviation from the group's mean; `square` gives the variance.
     """
     deviation_N, index_N, size_G = group_deviation(log_pf_N - log_reward_N, group_N)
-    charge_N = regression(deviation_N) / (size_G - 1).clamp(min=1)[index_N]
-    return charge_N.sum() / (size_G > 1).sum().clamp(min=1)
+    loss_N = regression(deviation_N) / (size_G - 1).clamp(min=1)[index_N]
+    return loss_N.sum() / (size_G > 1).sum().clamp(min=1)
 
 
 def distinguishable_pairs(
@@ -161,21 +161,21 @@ def pairwise_loss(
         log_reward_N: log R, (N,).
         log_reward_std_N: Standard deviation of log R over verifiers, (N,); 0 where the kernel decided.
         group_N: Integer naming each trajectory's theorem, (N,). Groups of one do not count.
-        regression: Charges a difference.
+        regression: Loss of a difference.
     """
     f_N = log_pf_N - log_reward_N
     first_P, second_P, kept_P = distinguishable_pairs(log_reward_N, log_reward_std_N, group_N)
     _, index_N, size_G = torch.unique(group_N, return_inverse=True, return_counts=True)
     num_pairs_G = size_G * (size_G - 1) / 2
-    charge_P = regression(f_N[first_P] - f_N[second_P]) * kept_P / num_pairs_G[index_N[first_P]]
-    return charge_P.sum() / 2 / (size_G > 1).sum().clamp(min=1)
+    loss_P = regression(f_N[first_P] - f_N[second_P]) * kept_P / num_pairs_G[index_N[first_P]]
+    return loss_P.sum() / 2 / (size_G > 1).sum().clamp(min=1)
 
 
 class TrajectoryBalance:
     """Trajectory balance with learned log Z(x).
 
     Args:
-        regression: Name of the charge of a residual: square or huber.
+        regression: Loss of a residual: `square` or `huber`.
     """
 
     needs_log_z: ClassVar[bool] = True
@@ -185,7 +185,7 @@ class TrajectoryBalance:
         self._regression = regression_loss(regression)
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
-        """Mean charge of log Z + log P_F - log R."""
+        """Mean loss of the residuals log Z + log P_F - log R."""
         assert batch.log_z_N is not None, "trajectory balance needs log Z"
         return trajectory_balance_loss(batch.log_pf_N, batch.log_reward_N, batch.log_z_N, self._regression)
 
@@ -194,7 +194,7 @@ class VarGrad:
     """The log-variance form, with log Z estimated from each theorem's group.
 
     Args:
-        regression: Name of the charge of a deviation: square or huber.
+        regression: Loss of a deviation: `square` or `huber`.
     """
 
     needs_log_z: ClassVar[bool] = False
@@ -212,7 +212,7 @@ class Pairwise:
     """Balance of pairs of trajectories, but for those whose rewards differ by less than verifiers disagree.
 
     Args:
-        regression: Name of the charge of a difference: square or huber.
+        regression: Loss of a difference: `square` or `huber`.
     """
 
     needs_log_z: ClassVar[bool] = False
@@ -222,7 +222,7 @@ class Pairwise:
         self._regression = regression_loss(regression)
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
-        """Mean over theorems of the charged differences of log P_F - log R."""
+        """Mean over theorems of the loss of differences of log P_F - log R."""
         std_N = batch.log_reward_std_N
         if std_N is None:
             std_N = torch.zeros_like(batch.log_reward_N)

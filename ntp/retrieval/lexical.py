@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*|\d+|[!-/:-@\[-^`{-~]
 _PART = re.compile(r"[^\W\d_]+'*|\d+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-# Raised by whoever changes `words`, so that older indices are not taken for new ones.
+# Raise it with every change of `words`, so that older indices are not reused.
 _WORDS_VERSION = 1
 
 

@@ -1,7 +1,7 @@
-"""From the opinions of K verifiers to one per tactic (Coste et al. 2023, section 3).
+"""Aggregation of the scores of K verifiers to one per tactic (Coste et al. 2023, section 3).
 
-A policy that finds what one verifier wrongly likes gains little where the least opinion counts, or where
-variance over the verifiers is charged.
+A policy that exploits an error of one verifier gains little where the least score counts, or where the
+variance over verifiers is subtracted.
 """
 
 from __future__ import annotations

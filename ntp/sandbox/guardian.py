@@ -1,6 +1,6 @@
 """Ends the provers of a process that was killed, where no namespace does that.
 
-The guardian is a small process beside each one that has such provers. It reads from a pipe which groups
+The guardian is a small process next to each process that has such provers. It reads from a pipe which groups
 begin and end. When its parent ends, however it does, so does the pipe: the guardian kills the groups that
 have not ended, and ends too. It is nobody's child: who counts children, or waits for them, never meets it.
 """

@@ -1,4 +1,4 @@
-"""How a prover is kept apart from the machine: what model-written text makes it do is hostile.
+"""Isolation of a prover from the machine: model-written text can make it do anything.
 
 Three ways, the best first. Which of them work is found by trying them, once per process: version numbers do
 not tell whether an administrator allows namespaces. In every way there are limits on memory, files, answers
@@ -124,7 +124,7 @@ def _in_bubblewrap(limits: Limits, readable: Sequence[Path], writable: Sequence[
 
 
 def _hidden_entries(paths: Sequence[Path]) -> list[Path]:
-    """What of the emptied directories is put back: whole entries, for a program needs what lies beside it."""
+    """What of the emptied directories is put back: whole entries, for a program needs what is next to it."""
     entries: dict[Path, None] = {}
     for path in (*paths, *(path.resolve() for path in paths)):
         for hidden in _HIDDEN:
@@ -198,8 +198,8 @@ def find_sandbox(asked: str) -> Sandbox:
         raise ConfigError(f"env.isolation={asked}: give one of {', '.join((AUTO, *SANDBOXES))}")
     trouble = trouble_of(asked)
     if trouble:
-        mend = f"`{INSTALL_COMMAND}` (0.7 or newer), or " if asked == "bubblewrap" else ""
-        raise EnvError(f"env.isolation={asked} does not work here ({trouble}): {mend}env.isolation=auto")
+        fix = f"`{INSTALL_COMMAND}` (0.7 or newer), or " if asked == "bubblewrap" else ""
+        raise EnvError(f"env.isolation={asked} does not work here ({trouble}): {fix}env.isolation=auto")
     return SANDBOXES[asked]
 
 

@@ -1,4 +1,4 @@
-"""What one prover process may use, and how it is kept apart from the machine."""
+"""Limits on what one prover process may use, and its isolation."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class SandboxedProcess:
     Args:
         child: Leads a session of its own. Only this object waits for it.
         num_wrappers: See `Sandbox`.
-        mark: A variable of its environment that nobody else has.
+        mark: A variable of its environment that no other process has.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], num_wrappers: int, mark: str) -> None:
@@ -49,7 +49,7 @@ class SandboxedProcess:
 
     def kill_if(self, is_to_end: Callable[[], bool]) -> None:
         """Kill it if it is to end, or what is left of it if it has ended, without waiting for that."""
-        # Whoever holds it is ending the child already.
+        # Another thread that holds it is already ending the child.
         if self._lock.acquire(blocking=False):
             try:
                 if self._child.returncode is None and (is_to_end() or self._has_left_something()):

@@ -27,7 +27,7 @@ class Proposer(Protocol):
 
 
 class Critic(Protocol):
-    """Anything that believes more or less in tactics: an ensemble of verifiers."""
+    """Anything that scores tactics: an ensemble of verifiers."""
 
     def log_correct(self, states: Sequence[str], tactics: Sequence[Sequence[str]]) -> list[list[float]]:
         """Say how likely each tactic is to be on the way to a proof.
@@ -168,7 +168,7 @@ def search_theorems(
         proposer: Proposes the tactics.
         pool: Runs them.
         on_finished: Called as soon as a theorem is done, for progress and for saving results early.
-        critic: Believes more or less in the tactics that reached a state; None to ask nobody.
+        critic: Scores the tactics that reached a state; None for no scores.
 
     Returns:
         In the order of `theorems`, the finished search, or why the theorem could not be opened.

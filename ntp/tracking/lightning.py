@@ -32,7 +32,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
-        """Write beside the target, flush to disk, rename."""
+        """Write next to the target, flush to disk, rename."""
         if storage_options is not None:
             raise TypeError("AtomicCheckpointIO takes no storage_options")
         target = Path(path)
@@ -91,7 +91,7 @@ class LastCheckpoint(Checkpoint):
         self._signals.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
-        """Give signals back to whoever handled them."""
+        """Restore the previous handlers of signals."""
         self._signals.close()
 
     def _save(self, trainer: Trainer) -> None:

@@ -86,7 +86,7 @@ class MlflowRun(Run):
 
     Args:
         uri: Tracking URI, `sqlite:///PATH` or a server. The database is created when it does not exist;
-            artifacts of a SQLite database are kept beside it, in `mlartifacts/`.
+            artifacts of a SQLite database are kept next to it, in `mlartifacts/`.
         experiment: Name of the experiment, created when it does not exist.
         directory: Output directory of the run.
         name: Name of the run.
@@ -139,7 +139,7 @@ class MlflowRun(Run):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Whoever asked a run to end gives it little time, a SLURM job a minute or two before it is killed.
+        # A run that is told to end has little time: a SLURM job a minute or two before it is killed.
         hurried = kind is not None and issubclass(kind, (PreemptedError, SystemExit))
         self._outbox.close(self._write("set_terminated", _final_status(kind)), hurried)
         self._files.close(hurried=hurried)

@@ -78,7 +78,7 @@ class Outbox:
 
         Args:
             last: What is to be known of the run above all, so that it is written first.
-            hurried: Whoever waits for the end of the run does not wait for long.
+            hurried: The end of the run is waited for, so tries are short.
         """
         if last is not None:
             self._waiting.appendleft(last)

@@ -13,13 +13,13 @@ import psutil
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told apart from every later one with its number.
+    """A process, distinguishable from later ones with the same number.
 
     Attributes:
         host: Name of its machine.
         machine: Identity of the running kernel and of the PID namespace, within which `pid` means something.
         pid: Its number.
-        started: When it was started, by a clock that nobody sets where there is one: in ticks since the
+        started: When it was started, by a clock that cannot be set, if there is one: in ticks since the
             machine's start on Linux, elsewhere in seconds since the epoch.
         slurm_job: The SLURM job that it belongs to, `12_3` for one of an array; None outside SLURM.
         num_restarts: How often that job had been requeued.

@@ -23,12 +23,12 @@ class StopSignals:
         self._handlers: dict[signal.Signals, Any] = {}
 
     def open(self) -> None:
-        """Begin to note signals. Only the main thread is told of any; elsewhere this does nothing."""
+        """Begin to note signals. Only the main thread receives signals; in others this does nothing."""
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
 
     def obey(self) -> signal.Signals | None:
-        """The signal that came, which its sender will hear of from whoever calls this; None if none did."""
+        """The signal that came, which the caller must handle; None if none came."""
         received, self.received = self.received, None
         return received
 

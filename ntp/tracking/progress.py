@@ -70,7 +70,7 @@ class ProgressReporter:
             self._print_line()
 
     def advance(self, num_items: int = 1, note: str = "") -> None:
-        """Report that `num_items` more are done; `note` is shown beside the rate."""
+        """Report that `num_items` more are done; `note` is shown next to the rate."""
         self._done += num_items
         self._note = note
         if self._bar is not None:

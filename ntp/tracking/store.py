@@ -33,7 +33,7 @@ _OF_FILES = (
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether another try cannot mend it: the store said no, or a file cannot be read or written.
+    """Whether another try cannot help: the store said no, or a file cannot be read or written.
 
     Everything else is taken for the store's or the network's fault.
 
@@ -84,7 +84,7 @@ def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
 
     Args:
         uri: Tracking URI, `sqlite:///PATH` or `http(s)://HOST:PORT`.
-        experiment: Name of the experiment. Its artifacts are kept beside a database, in `mlartifacts/`, and
+        experiment: Name of the experiment. Its artifacts are kept next to a database, in `mlartifacts/`, and
             sent to a server.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One verifier, or one way of listening to an ensemble, against the kernel's labels."""
+"""Scores of a verifier, or of an ensemble with one aggregation, against the kernel's labels."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def assess(
 def reliability_curve(
     scores: TacticScores, calibration: Calibration, aggregation: Aggregation, labels: Labels
 ) -> list[ReliabilityBin]:
-    """Calibrated probability beside share of correct tactics, over draws: what `ece` is the distance of."""
+    """Calibrated probability and share of correct tactics, over samples: what `ece` is the distance of."""
     p_N = aggregation(calibration.log_odds(scores).double()).sigmoid()
     num_tried_N = labels.num_tried_N
     return reliability(p_N.repeat_interleave(num_tried_N), labels.label_N.repeat_interleave(num_tried_N))

@@ -1,4 +1,4 @@
-"""From a verifier's features to calibrated log-odds that a tactic is on the way to a proof."""
+"""Calibration of a verifier's scores: log-odds that a tactic leads to a proof."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Calibration:
     offset: PerHead
 
     def save(self, directory: Path) -> None:
-        """Write it beside the heads."""
+        """Write it next to the heads."""
         with atomic_write(directory / CALIBRATION_FILE) as stream:
             stream.write(json.dumps(asdict(self), indent=2) + "\n")
 

@@ -38,7 +38,7 @@ class TacticScores:
 
 
 def _ignore(num_states: int) -> None:
-    """Report progress to nobody."""
+    """Ignore progress."""
 
 
 @torch.no_grad()

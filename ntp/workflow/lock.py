@@ -1,7 +1,7 @@
 """One process at a time makes a stage: jobs of a sweep that start together need the same ones.
 
-The lock is a file beside the stage's directory, created exclusively, which is atomic on all file systems that
-clusters have (NFS, Lustre, GPFS); flock holds on some of them for one node only, or not at all. Its holder
+The lock is a file next to the stage's directory, created exclusively, which is atomic on all file systems of
+clusters (NFS, Lustre, GPFS); flock holds on some of them for one node only, or not at all. Its holder
 touches it every few seconds. A waiting process takes over when the holder is known to be dead (on the same
 machine, or in an earlier life of the same SLURM job), or when it cannot be looked at and has not touched the
 file for minutes by the waiting process's own clock: the clocks of two nodes are never compared.
@@ -50,7 +50,7 @@ class StageLock:
         dead_after_s: Seconds without a touch after which a holder that cannot be looked at counts as dead.
 
     Raises:
-        ConfigError: The lock cannot be written beside the directory.
+        ConfigError: The lock cannot be written next to the directory.
     """
 
     def __init__(
@@ -197,6 +197,6 @@ class StageLock:
     def _is_mine(self) -> bool:
         try:
             found = self._read()
-        except OSError:  # a file server that is away for a while: nobody else sees the file either
+        except OSError:  # a file server that is away for a while: no other process sees the file either
             return True
         return found is not None and found[0] == self._text

@@ -18,7 +18,7 @@ def test_what_is_missing_is_said_with_its_cure(monkeypatch, tmp_path):
     found = {f.name: f for f in lean_findings(LeanReplFactory())}
     assert set(found) == {"elan", "lake", "Lean REPL"}
     assert not any(f.ok or f.found for f in found.values())
-    assert found["lake"].mend == found["Lean REPL"].mend == "make lean" and "elan-init" in found["elan"].mend
+    assert found["lake"].fix == found["Lean REPL"].fix == "make lean" and "elan-init" in found["elan"].fix
 
 
 def test_a_repl_that_proves_is_well(tmp_path):
@@ -35,6 +35,6 @@ def test_a_repl_that_does_not_answer_is_not():
 def test_projects(tmp_path):
     assert not project_finding(tmp_path).found
     (tmp_path / "lean-toolchain").write_text("leanprover/lean4:v4.20.0\n")
-    assert "lake build" in project_finding(tmp_path).mend
+    assert "lake build" in project_finding(tmp_path).fix
     (tmp_path / ".lake").mkdir()
     assert project_finding(tmp_path).ok and "v4.20.0" in project_finding(tmp_path).found

@@ -28,11 +28,11 @@ def findings(check, *overrides):
 
 
 @pytest.fixture
-def script(tmp_path, monkeypatch):
+def script(tmp_path, own_path):
     """Writes a program, and hides all others."""
     directory = tmp_path / "bin"
     directory.mkdir()
-    monkeypatch.setenv("PATH", str(directory))
+    own_path(directory)
 
     def write(name, text):
         (directory / name).write_text(f"#!/bin/sh\n{text}\n")
@@ -84,7 +84,7 @@ def test_coq_is_found(script, monkeypatch):
 def test_coq_that_is_missing_ends_in_failure(script, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")  # a narrow table folds commands
     cfg = config(f"paths.outputs={tmp_path}")
-    assert all(f.mend == "apt-get install coq" for f in checks.coq(cfg))
+    assert all(f.fix == "apt-get install coq" for f in checks.coq(cfg))
     with pytest.raises(EnvError, match="needed here, and missing or broken: Coq, Coq library"):
         report.run(cfg)
     assert "apt-get install coq" in capsys.readouterr().out
@@ -104,7 +104,7 @@ def test_the_configured_repl_is_tried_and_needed(tmp_path):
 
 def test_slurm_that_is_missing(script):
     slurm = findings(checks.slurm)["SLURM"]
-    assert not slurm.found and slurm.mend.startswith("apt-get install slurm-wlm")
+    assert not slurm.found and slurm.fix.startswith("apt-get install slurm-wlm")
 
 
 def test_slurm_with_its_partitions(script):
@@ -118,7 +118,7 @@ def test_slurm_without_a_controller(script):
     script("sbatch", "")
     script("sinfo", "echo 'slurm_load_partitions: Unable to contact slurm controller' >&2; exit 1")
     slurm = findings(checks.slurm)["SLURM"]
-    assert not slurm.ok and "Unable to contact" in slurm.detail and "slurmctld" in slurm.mend
+    assert not slurm.ok and "Unable to contact" in slurm.detail and "slurmctld" in slurm.fix
 
 
 def test_a_controller_that_hangs_does_not_hang_the_doctor(script):
@@ -158,7 +158,7 @@ def test_malicious_and_old_libraries_are_named(tmp_path, monkeypatch):
     found = findings(checks.libraries)
     assert "malicious" in found["lightning"].detail and not found["lightning"].ok
     assert found["safetensors"].detail == ">=0.4 is needed"
-    assert f"{sys.executable} -m pip install -r" in found["safetensors"].mend
+    assert f"{sys.executable} -m pip install -r" in found["safetensors"].fix
     assert found["torch"].ok and "numpy" not in found
 
 
@@ -185,10 +185,10 @@ def test_databases_that_cannot_be_written(tmp_path):
         assert "locked" in track(f"sqlite:///{locked}").detail
     finally:
         holder.close()
-    assert findings(checks.tracking, "tracking=mlflow_server", "tracking.uri=''")["tracking"].mend.startswith(
+    assert findings(checks.tracking, "tracking=mlflow_server", "tracking.uri=''")["tracking"].fix.startswith(
         "export"
     )
-    assert track("outputs/mlruns").mend.startswith("tracking.uri=sqlite:")
+    assert track("outputs/mlruns").fix.startswith("tracking.uri=sqlite:")
 
 
 @pytest.mark.parametrize(("launcher", "is_said"), [("basic", False), ("slurm_1gpu", True)])
@@ -204,7 +204,7 @@ def test_a_database_is_not_for_jobs_on_several_machines(tmp_path, launcher, is_s
     assert found["tracking"].ok
     said = found.get("tracking of SLURM jobs")
     assert (said is not None) == is_said
-    assert said is None or (said.mend == "tracking=mlflow_server" and not said.needed)
+    assert said is None or (said.fix == "tracking=mlflow_server" and not said.needed)
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_a_tracking_server_answers_or_does_not(web_server):
     assert track(uri).ok
     stop()
     gone = track(uri)
-    assert not gone.ok and "does not answer" in gone.detail and gone.mend.startswith("mlflow server")
+    assert not gone.ok and "does not answer" in gone.detail and gone.fix.startswith("mlflow server")
 
 
 def test_a_tracking_server_that_refuses_its_name_is_told_which_to_take(web_server):
@@ -248,7 +248,7 @@ def test_a_tracking_server_that_refuses_its_name_is_told_which_to_take(web_serve
     refusing = track(uri)
     option = f"--allowed-hosts '{uri.removeprefix('http://')},localhost:*'"
     assert not refusing.ok and "refuses this host name" in refusing.detail
-    assert refusing.mend.startswith("mlflow server") and refusing.mend.endswith(option)
+    assert refusing.fix.startswith("mlflow server") and refusing.fix.endswith(option)
 
 
 def test_a_tracking_server_that_wants_a_password(web_server, monkeypatch):
@@ -256,7 +256,7 @@ def test_a_tracking_server_that_wants_a_password(web_server, monkeypatch):
     answers |= {"status": 401, "text": "You are not authenticated"}
     refusing = track(uri)
     assert not refusing.ok and "not authenticated" in refusing.detail
-    assert refusing.mend.startswith("export MLFLOW_TRACKING_USERNAME")
+    assert refusing.fix.startswith("export MLFLOW_TRACKING_USERNAME")
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     track(uri)
@@ -272,7 +272,7 @@ def test_another_web_server_is_none_of_mlflow(web_server):
 def test_outputs_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     outputs = findings(checks.disk, f"paths.outputs={tmp_path}/file/outputs")["outputs"]
-    assert not outputs.ok and "paths.outputs=" in outputs.mend
+    assert not outputs.ok and "paths.outputs=" in outputs.fix
 
 
 def test_the_table_shows_the_cure():

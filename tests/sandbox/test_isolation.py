@@ -238,26 +238,17 @@ def test_a_project_may_lie_in_what_is_hidden_and_be_worked_in(tmp_path):
 
 
 @pytest.fixture
-def without(monkeypatch, tmp_path):
-    """Takes programs off PATH; what was found out about sandboxes is forgotten before and after."""
+def without(own_path, tmp_path):
+    """Takes programs off PATH."""
 
     def take(*names):
         tools = tmp_path / "tools"
         tools.mkdir()
         for name in {"bwrap", "unshare", "setpriv", "prlimit", "choom", "sh", "true"} - set(names):
             (tools / name).symlink_to(str(shutil.which(name)))
-        monkeypatch.setenv("PATH", str(tools))
-        forget()
+        own_path(tools)
 
-    def forget():
-        isolation.find_sandbox.cache_clear()
-        isolation.trouble_of.cache_clear()
-        isolation._can_change_user.cache_clear()
-        isolation._first_to_be_killed.cache_clear()
-
-    yield take
-    monkeypatch.undo()
-    forget()
+    return take
 
 
 def test_what_is_missing_is_one_clear_error(without):

@@ -1,29 +1,12 @@
 """The exact oracle, in short: `experiments/bench/oracle.py` runs the whole of it."""
 
-import importlib.util
-import sys
 from collections import Counter
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
 from ntp.envs.pool import EnvPool
 from ntp.modules.rollout import RolloutConfig, sample_groups, score_paths
-
-
-@pytest.fixture(scope="module")
-def oracle() -> ModuleType:
-    torch.set_num_threads(1)
-    path = Path(__file__).parents[2] / "experiments/bench/oracle.py"
-    spec = importlib.util.spec_from_file_location("oracle_bench", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_probabilities_of_all_trajectories_sum_to_one(oracle):

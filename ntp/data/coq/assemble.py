@@ -111,7 +111,7 @@ def _print_types(
     modules = dict.fromkeys(own.get(use.file) or installed.get(use.file, "") for use in uses)
     with CoqIdeTop(project, "ntp_types.v") as coq:
         for module in filter(None, modules):
-            # A module that cannot be loaded beside the others only costs the types of its premises.
+            # A module that cannot be loaded together with the others only costs the types of its premises.
             coq.run(f"Require {module}.", timeout_s)
         types = printed_types(coq, [use.full_name for use in uses], timeout_s)
     return [

@@ -33,7 +33,7 @@ _REPLAY_FACTOR = 4
 
 
 class CoqEnv:
-    """One coqidetop, started when first needed, holding the file of the theorem at hand.
+    """One coqidetop, started when first needed, holding the file of the current theorem.
 
     Args:
         project: The sources.

@@ -27,7 +27,7 @@ class CoqEnvFactory:
         max_memory_mb: Memory of one prover in MiB, and address space of each of its processes.
         max_processes: Most processes of one prover.
         scratch_mb: Size of a prover's temporary directory in MiB.
-        isolation: How provers are kept apart, see `ntp.sandbox.isolation`.
+        isolation: How provers are isolated, see `ntp.sandbox.isolation`.
         num_workers: Provers to run at the same time.
     """
 

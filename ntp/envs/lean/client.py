@@ -24,7 +24,7 @@ _OTHER_TOOLCHAIN = (
     r"incompatible header|built (?:by|with|for) (?:a )?(?:different|another)|different (?:Lean )?version|"
     r"toolchain '.*' is not installed"
 )
-# Output of Lake, elan and the REPL when they cannot work, and what mends it.
+# Output of Lake, elan and the REPL when they cannot work, and what fixes it.
 _TROUBLES = (
     (
         r"failed to execute|command not found",
@@ -156,10 +156,10 @@ class LeanServer:
         reply = self.command(text, env, self._header_timeout_s)
         if reply.error or reply.env is None:
             message = " ".join(reply.error.split())
-            mend = self._mend(message)
+            fix = self._fix(message)
             if re.search(_OTHER_TOOLCHAIN, message):
-                raise EnvError(f"{message}: {mend}")
-            raise InitError(": ".join(filter(None, ["the header does not elaborate", message, mend])))
+                raise EnvError(f"{message}: {fix}")
+            raise InitError(": ".join(filter(None, ["the header does not elaborate", message, fix])))
         return reply.env
 
     def _request(self, request: dict[str, Any], timeout_s: float) -> Reply:
@@ -213,12 +213,12 @@ class LeanServer:
         said = next((line for line in lines if "error" in line), lines[-1] if lines else "")
         self.stop()
         command = " ".join(" ".join(self._project.command).split())
-        mend = self._mend("\n".join([str(death), *lines])) or f"`{SETUP_COMMAND}`, then `{command}` by hand"
-        return EnvError(f"{command}: no REPL answers ({said or death}): {mend}")
+        fix = self._fix("\n".join([str(death), *lines])) or f"`{SETUP_COMMAND}`, then `{command}` by hand"
+        return EnvError(f"{command}: no REPL answers ({said or death}): {fix}")
 
-    def _mend(self, output: str) -> str:
+    def _fix(self, output: str) -> str:
         project = self._project.directory or Path()
-        found = (mend for trouble, mend in _TROUBLES if re.search(trouble, output, re.IGNORECASE))
+        found = (fix for trouble, fix in _TROUBLES if re.search(trouble, output, re.IGNORECASE))
         return next(found, "").format(project=project)
 
     def _pickle_path(self, header: str) -> Path | None:

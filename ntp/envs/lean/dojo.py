@@ -185,7 +185,7 @@ class DojoProof:
         if not found["accepted"]:
             return Rejected(f"on re-check: {' '.join(said.split())[:500] or 'Lean refused the file'}")
         claims = re.findall(_AXIOMS_OF.format(re.escape(self._name)), said)
-        # A tactic can make Lean say the same: then nobody knows who said it.
+        # A tactic can make Lean say the same: then its origin is unknown.
         axioms = parse_axioms(claims[0], self._name.rpartition(".")[2]) if len(claims) == 1 else None
         if axioms is None:
             return Rejected(f"#print axioms gave {said[-200:]!r}")

@@ -32,7 +32,7 @@ class LeanReplFactory:
             libraries: Mathlib alone takes 6 GiB of it.
         max_processes: Most processes of one prover.
         scratch_mb: Size of a prover's temporary directory in MiB.
-        isolation: How provers are kept apart, see `ntp.sandbox.isolation`.
+        isolation: How provers are isolated, see `ntp.sandbox.isolation`.
         max_commands: A process is replaced after so many requests, between two theorems.
         pickle_directory: Where loaded headers are kept between processes; None not to.
         num_workers: Processes to run at the same time.

@@ -1,6 +1,6 @@
 """The guard between a policy and Lean: lets one tactic pass that can only act on the goals.
 
-What Lean offers to whoever writes a tactic, and what is refused here:
+What Lean lets a tactic do, and what is refused here:
 
 - Leaving the proof. A command keyword ends a `by` block wherever it stands. So brackets must balance, strings
   must be plain, and comments are taken out: then a tactic set in parentheses (`assemble`) cannot end the

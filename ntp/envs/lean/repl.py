@@ -1,7 +1,7 @@
 """Lean 4 over leanprover-community/repl: tactics in its tactic mode, proofs checked in its command mode.
 
 Tactic mode accepts some proofs that are none. So when no goal is left, the whole theorem is elaborated as a
-command in the clean environment of its header, under a name that nobody can guess: without an error or a
+command in the clean environment of its header, under a name that cannot be guessed: without an error or a
 `sorry`, with the type that the statement alone has, and with no axiom but those allowed.
 """
 

@@ -166,7 +166,7 @@ def end(sweep: Path, status: str) -> None:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` at SIGTERM, unless somebody listens for it already."""
+    """Raise `KeyboardInterrupt` at SIGTERM, unless it is handled already."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -175,7 +175,7 @@ def sigterm_interrupts() -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a handler's signature
         signal.signal(number, signal.SIG_DFL)
-        if os.getpid() != process:  # a fork, which whoever forked it wants to be gone
+        if os.getpid() != process:  # a fork, which its parent wants to end
             signal.raise_signal(number)
         raise KeyboardInterrupt
 
