@@ -15,6 +15,7 @@ from rich.console import Console
 from ntp.data.dataset import Dataset
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
+from ntp.evaluation.arms import arm_name, require_arms
 from ntp.evaluation.assess import TheoremRun, assess
 from ntp.evaluation.costs import ESTIMATE
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
@@ -338,6 +339,8 @@ def _check(cfg: DictConfig) -> None:
     for pair in cfg.evaluation.comparisons:
         if len(pair) != 2:
             raise ConfigError(f"evaluation.comparisons: {list(pair)} is no pair of policies")
+    names = dict.fromkeys(arm_name(method.name) for method in methods(cfg, {}))
+    require_arms(names, cfg.evaluation.baseline, cfg.evaluation.comparisons)
 
 
 def _is_guided(cfg: DictConfig) -> bool:

@@ -32,6 +32,6 @@ def test_a_process_by_itself_is_refused(module):
 
 
 def test_what_is_trained_in_full_is_refused(module):
-    for learner in (module, Learner(ADAM)):
+    for learner in (module, Learner(ADAM, warmup_steps=0)):
         with pytest.raises(ConfigError, match="here all are trained"):
             require_shardable(learner.backbones())
