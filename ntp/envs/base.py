@@ -1,7 +1,7 @@
-"""What a proof assistant must offer: the only interface that search, policies, losses and modules see.
+"""The interface of a proof assistant: all that search, policies, losses and modules know about provers.
 
-A bad tactic is a value (`ntp.types.Outcome`), only broken infrastructure raises. To add a prover, implement
-these two protocols and a config in `conf/env/`; nothing above this floor changes.
+A bad tactic is a value (`ntp.types.Outcome`); only broken infrastructure raises. To add a prover, implement
+these two protocols and add a config to `conf/env/`; nothing in the layers above changes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ntp.types import Outcome, ProofState, Theorem, Verdict
 
 
 class ProofSession(Protocol):
-    """One theorem opened for search. States form a tree; any earlier state may be stepped again."""
+    """One theorem opened for search. States form a tree; a tactic may be run in any earlier state."""
 
     theorem: Theorem
     root: ProofState
@@ -22,7 +22,7 @@ class ProofSession(Protocol):
         """Run one tactic in a state of this session.
 
         `Proved` is returned only after the kernel accepted the whole proof. Model-written text is hostile
-        input: whatever it holds, this returns an outcome within the tactic deadline and has no side effect.
+        input: whatever it contains, this returns an outcome within the tactic timeout and has no side effect.
         """
         ...
 
@@ -32,12 +32,12 @@ class ProofSession(Protocol):
 
 
 class ProofEnv(Protocol):
-    """One prover process (or several, hidden). Holds at most one open session at a time."""
+    """A prover (one process or several). At most one session is open at a time."""
 
     def open(self, theorem: Theorem) -> ProofSession:
         """Open a theorem, closing the previous session.
 
-        Cheapest when theorems of one file are visited last to first: the file is then loaded once.
+        Fastest when the theorems of one file are visited last to first: the file is then loaded once.
 
         Raises:
             InitError: The theorem is unknown or its file does not replay up to it.
@@ -46,7 +46,7 @@ class ProofEnv(Protocol):
         ...
 
     def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
-        """Replay a complete proof from the theorem's clean initial state and ask the kernel.
+        """Replay a complete proof from the theorem's clean initial state and let the kernel check it.
 
         Raises:
             InitError: As for `open`.

@@ -1,4 +1,4 @@
-"""What sessions of all provers share: memory, the guard, and budget with processes that die."""
+"""The common part of all provers' sessions: cached outcomes, the guard, and retries after a process died."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ G = TypeVar("G")
 class SearchSession(ABC):
     """One theorem opened for search; see `ProofSession`.
 
-    States are numbered by a handle, the root's is `ROOT`. Outcomes are remembered, so a repeated question
-    costs nothing; a crash is not, since the next process may fare better.
+    Each state has an integer handle; the root's is `ROOT`. Outcomes are cached by (state, tactic), except
+    crashes, since the next process may succeed.
 
     Args:
-        theorem: What is to be proved.
-        guard: What to send to the prover for a tactic, or why nothing is sent.
+        theorem: The theorem to prove.
+        guard: From a tactic to the text that is sent to the prover, or to the reason why it is refused.
     """
 
     root: ProofState
@@ -42,13 +42,13 @@ class SearchSession(ABC):
         """
         if self._closed:
             raise ValueError(f"the session of {self.theorem.id} is closed")
-        question = (state.handle, tactic)
-        outcome = self._outcomes.get(question)
+        key = (state.handle, tactic)
+        outcome = self._outcomes.get(key)
         if outcome is None:
             text = self._guard(tactic)
             outcome = text if isinstance(text, Rejected) else self._attempt(state.handle, text)
             if not isinstance(outcome, Crashed):
-                self._outcomes[question] = outcome
+                self._outcomes[key] = outcome
         return outcome
 
     def close(self) -> None:
@@ -57,18 +57,18 @@ class SearchSession(ABC):
 
     @abstractmethod
     def _restore(self, handle: int) -> bool:
-        """Bring a state back into the running process; whether that worked."""
+        """Make a state available in the running process and return whether that succeeded."""
 
     @abstractmethod
     def _execute(self, handle: int, text: str) -> Outcome:
-        """Run a guarded tactic in a state that the running process has."""
+        """Run a guarded tactic in a state that is available in the running process."""
 
     @abstractmethod
     def _stop(self) -> None:
         """End the process; the next call starts another."""
 
     def _attempt(self, handle: int, text: str) -> Outcome:
-        # A tactic that eats all memory may be killed from outside too: it is not let loose again and again.
+        # A tactic that uses up all memory may be killed from outside too, so it is retried only once.
         budget = RetryBudget(killed=1)
         while True:
             try:
@@ -83,10 +83,10 @@ class SearchSession(ABC):
                 return Crashed(str(error))
 
     def _begin(self, begin: Callable[[], G]) -> G:
-        """Open the theorem; a process that dies meanwhile is replaced, within reason.
+        """Open the theorem. A process that dies meanwhile is replaced, as often as `RetryBudget` allows.
 
         Raises:
-            InitError: It cannot be stated, or stating it keeps killing the process.
+            InitError: The theorem cannot be stated, or stating it repeatedly kills the process.
         """
         budget = RetryBudget()
         while True:
