@@ -1,9 +1,9 @@
-"""A pool of proof environments that work at the same time, each in a thread of its own.
+"""A pool of proof environments that run in parallel, each in its own thread.
 
-Threads suffice: the work is in the provers' processes, and a thread only waits for their pipes. Each
-environment is made and used by one thread, and results come back in the order of the requests, so results do
-not depend on timing. An environment replaces its own dead processes; the pool replaces environments that have
-worked long, because provers leak memory.
+Threads suffice: the work is done in the provers' processes, and a thread only waits for their pipes. Each
+environment is created and used by one thread, and results are returned in the order of the requests, so they
+do not depend on timing. An environment replaces its own dead processes; the pool replaces environments after
+many steps, because provers leak memory.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ntp.types import Outcome, ProofState, Theorem, Verdict
 
 
 def plan_lanes(theorems: Sequence[Theorem], num_lanes: int, seed: int | None = None) -> list[list[Theorem]]:
-    """Share theorems out to lanes of nearly equal length, each visiting few files, last theorem first.
+    """Distribute theorems over lanes of nearly equal length, each with few files.
 
-    A file's theorems are cut into runs no longer than the mean lane, and runs go, longest first, to the
-    shortest lane. A prover that follows a lane loads a file about once per run.
+    The theorems of a file, last first, are cut into runs no longer than the mean lane. The runs, longest
+    first, are each given to the shortest lane. A prover that follows a lane loads a file about once per run.
 
     Args:
-        theorems: What to visit.
-        num_lanes: One lane per prover process.
+        theorems: The theorems to visit.
+        num_lanes: Number of lanes, one per prover process.
         seed: Shuffles the runs within every lane; None keeps the longest run first.
     """
     by_file: dict[str, list[Theorem]] = {}
@@ -60,7 +60,7 @@ class PooledSession:
     Attributes:
         theorem: The theorem.
         root: Its initial state.
-        busy_s: Seconds that the worker has spent on it, opening included.
+        busy_s: Seconds that the worker has spent on the theorem, including opening it.
     """
 
     def __init__(self, worker: _Worker, session: ProofSession, opening_s: float) -> None:
@@ -70,7 +70,7 @@ class PooledSession:
         self._worker, self._session = worker, session
 
     def submit(self, state: ProofState, tactic: str) -> Future[Outcome]:
-        """Queue one step on the worker."""
+        """Queue one tactic on the worker."""
         return self._worker.submit(self._step, state, tactic)
 
     def _step(self, state: ProofState, tactic: str) -> Outcome:
@@ -91,13 +91,13 @@ class EnvPool:
     """A fixed number of environments behind one interface. Use as a context manager.
 
     Args:
-        make_env: Makes one environment; called in the worker's thread.
-        num_workers: How many.
-        max_steps_per_process: After so many steps a worker's environment is replaced, between two theorems.
+        make_env: Creates one environment; called in the worker's thread.
+        num_workers: Number of environments.
+        max_steps_per_process: A worker's environment is replaced, between theorems, after so many steps.
 
     Attributes:
-        num_workers: How many theorems can be open at once.
-        num_env_steps: Tactics tried so far.
+        num_workers: Number of theorems that can be open at once.
+        num_env_steps: Number of tactics run so far by `step_many`.
 
     Raises:
         ConfigError: A count is less than 1.
@@ -114,7 +114,7 @@ class EnvPool:
         self._workers = [_Worker(make_env, max_steps_per_process) for _ in range(num_workers)]
 
     def open_many(self, theorems: Sequence[Theorem]) -> list[PooledSession | InitError]:
-        """Open theorems at once, each in a free worker, where possible one that has its file loaded.
+        """Open theorems in parallel, each in a free worker, if possible one that has its file loaded.
 
         Raises:
             ValueError: There are more theorems than free workers.
@@ -130,19 +130,19 @@ class EnvPool:
             raise
 
     def step_many(self, requests: Sequence[tuple[PooledSession, ProofState, str]]) -> list[Outcome]:
-        """Run tactics: at once over the sessions, one after the other within a session."""
+        """Run tactics: in parallel over the sessions, in order within a session."""
         self.num_env_steps += len(requests)
         return _results([session.submit(state, tactic) for session, state, tactic in requests])
 
     def check_proofs(self, proofs: Sequence[tuple[Theorem, Sequence[str]]]) -> list[Verdict | InitError]:
-        """Replay complete proofs, each from its theorem's clean initial state.
+        """Check complete proofs, each replayed from its theorem's clean initial state.
 
         Raises:
             ValueError: A session is open.
             EnvError: The prover is missing or cannot start.
         """
         if any(worker.session for worker in self._workers):
-            raise ValueError("check_proofs needs every session closed")
+            raise ValueError("check_proofs needs every worker: close all sessions first")
         by_theorem: _Proofs = {}
         for index, (theorem, tactics) in enumerate(proofs):
             by_theorem.setdefault(theorem, []).append((index, tactics))
@@ -155,7 +155,7 @@ class EnvPool:
         return [verdicts[index] for index in range(len(proofs))]
 
     def close(self) -> None:
-        """End every process, after the calls that are running. Safe to call twice."""
+        """End every process after the calls that are running. Safe to call twice."""
         for worker in self._workers:
             worker.begin_close()
         for worker in self._workers:
@@ -170,16 +170,15 @@ class EnvPool:
     def _assign(self, theorems: Sequence[Theorem]) -> list[_Worker]:
         free = [worker for worker in self._workers if worker.session is None]
         if len(theorems) > len(free):
-            raise ValueError(f"{len(theorems)} theorems for {len(free)} free workers")
+            raise ValueError(f"cannot open {len(theorems)} theorems with {len(free)} free workers")
         assigned: dict[int, _Worker] = {}
         for index, theorem in enumerate(theorems):
             loaded = [worker for worker in free if worker.file == theorem.file]
             if loaded:
-                # Going back in a file costs nothing, going forward replays.
-                best = min(loaded, key=lambda worker: _way_to(theorem, worker.position))
+                best = min(loaded, key=lambda worker: _seek_cost(theorem, worker.position))
                 free.remove(best)
                 assigned[index] = best
-        # Idle workers first: a loaded file may be asked for again.
+        # Workers without a file first: a loaded file may be needed again.
         free.sort(key=lambda worker: bool(worker.file))
         for index in range(len(theorems)):
             if index not in assigned:
@@ -200,7 +199,7 @@ class _Worker:
         self._thread = ThreadPoolExecutor(max_workers=1)
 
     def submit(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Queue a call on the worker's thread, the only one that touches the environment."""
+        """Queue a call on the worker's thread, the only thread that uses the environment."""
         return self._thread.submit(call, *args, **kwargs)
 
     def open(self, theorem: Theorem) -> PooledSession | InitError:
@@ -218,11 +217,11 @@ class _Worker:
         return session.step(state, tactic)
 
     def check_proofs(self, proofs: _Proofs) -> _Verdicts:
-        """Verdicts with the index of the request, theorem after theorem."""
+        """Verdicts with the index of their request, one theorem after the other."""
         verdicts: _Verdicts = []
-        for theorem, attempts in proofs.items():
+        for theorem, scripts in proofs.items():
             self.file = theorem.file
-            for index, tactics in attempts:
+            for index, tactics in scripts:
                 self._num_steps += len(tactics)
                 try:
                     verdicts.append((index, self._fresh_env().check_proof(theorem, tactics)))
@@ -252,12 +251,12 @@ class _Worker:
 
 
 def _results(jobs: Sequence[Future[R]]) -> list[R]:
-    # All have ended before one may raise: no call is left running behind the caller's back.
+    # Wait for all before one may raise, so that no call is still running when the caller sees the error.
     wait(jobs)
     return [job.result() for job in jobs]
 
 
-def _way_to(theorem: Theorem, position: int) -> tuple[bool, int]:
-    """How far a worker standing at `position` of the file is from the theorem; the way back comes first."""
+def _seek_cost(theorem: Theorem, position: int) -> tuple[bool, int]:
+    """Sort key: going back from `position` to the theorem costs nothing, going forward replays the file."""
     distance = theorem.declaration.begin - position
     return distance > 0, abs(distance)

@@ -1,7 +1,7 @@
-"""An environment so small that every trajectory can be listed: the oracle for samplers, rewards and losses.
+"""An environment so small that every trajectory can be listed: exact values for samplers, rewards and losses.
 
-A theorem is a tree of states joined by words. A word that is not offered in a state is a tactic error, as in
-any prover, so texts that a model makes up are part of the trajectory space like everything else.
+A theorem is a tree of states whose edges are words. A word without an edge in a state is a tactic error, as
+in any prover, so any text that a model generates is part of the trajectory space.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from ntp.types import (
 
 @dataclass(frozen=True, slots=True)
 class ToyNode:
-    """A state and what each word does there.
+    """A state and its edges.
 
     Attributes:
-        conclusion: The goal, distinct within a theorem.
-        moves: From a word to the state it leads to, or to the outcome it has.
+        conclusion: The goal, unique within a theorem.
+        moves: From a word to the state it leads to, or to its outcome.
     """
 
     conclusion: str
@@ -44,7 +44,7 @@ class ToyNode:
 
 
 class ToySession:
-    """One toy theorem, open."""
+    """An open toy theorem."""
 
     def __init__(self, theorem: Theorem, root: ToyNode) -> None:
         self.theorem = theorem
@@ -52,7 +52,7 @@ class ToySession:
         self.root = self._reach(root)
 
     def step(self, state: ProofState, tactic: str) -> Outcome:
-        """Do what the word does in this state."""
+        """Follow the edge of a word in this state."""
         move = self._nodes[state.handle].moves.get(tactic.strip())
         if move is None:
             return TacticError(f"no such move: {tactic!r}")
@@ -67,25 +67,25 @@ class ToySession:
 
 
 class ToyEnv:
-    """Toy theorems by id.
+    """An environment of toy theorems.
 
     Args:
-        roots: The initial state of every theorem.
+        roots: From the id of a theorem to its initial state.
     """
 
     def __init__(self, roots: Mapping[str, ToyNode]) -> None:
         self._roots = roots
 
     def open(self, theorem: Theorem) -> ToySession:
-        """Open a theorem; raises `InitError` when there is none of that id."""
+        """Open a theorem; raises `InitError` if there is none with that id."""
         if theorem.id not in self._roots:
             raise InitError(
-                f"{theorem.file}: no toy theorem {theorem.id!r}: name one of {sorted(self._roots)}"
+                f"{theorem.file}: there is no toy theorem {theorem.id!r}, choose one of {sorted(self._roots)}"
             )
         return ToySession(theorem, self._roots[theorem.id])
 
     def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
-        """Replay a proof."""
+        """Replay a proof; see `ProofEnv.check_proof`."""
         session = self.open(theorem)
         state = session.root
         for i, tactic in enumerate(tactics):
@@ -99,26 +99,26 @@ class ToyEnv:
         return Verdict(accepted=False, reason="goals remain")
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Nothing to release."""
 
 
 def toy_theorem(name: str) -> Theorem:
-    """The theorem of that id."""
+    """The theorem with that id."""
     return Theorem(name, "toy", f"Goal {name}.", Span(0, 0), Span(0, 0))
 
 
 def enumerate_trajectories(
     env: ToyEnv, theorem: Theorem, tactics: Iterable[Tactic], max_depth: int
 ) -> list[Trajectory]:
-    """Every trajectory that tries one of `tactics` in each state, up to `max_depth` tactics long.
+    """Every trajectory that runs one of `tactics` in each state, up to `max_depth` tactics long.
 
-    If `tactics` are all that a policy can say, its probabilities of these trajectories sum to 1.
+    If `tactics` are all that a policy can generate, its probabilities of these trajectories sum to 1.
 
     Args:
         env: The environment.
-        theorem: What is to be proved.
-        tactics: The tactics available in every state. Several may have one text.
-        max_depth: Longer attempts are TRUNCATED, as in sampling.
+        theorem: The theorem to prove.
+        tactics: The tactics available in every state. Several may have the same text.
+        max_depth: Trajectories that reach this length without an end are TRUNCATED, as in sampling.
     """
     session, tactics = env.open(theorem), tuple(tactics)
     finished: list[Trajectory] = []

@@ -1,1 +1,1 @@
-"""Coq: a client of coqidetop, its documents, and what it may be sent."""
+"""Coq: a client of coqidetop, documents, proofs, and the guard for tactics."""

@@ -1,6 +1,6 @@
-"""A client of one coqidetop process: one document with a tip, edited at its end.
+"""A client of one coqidetop process: one document that is edited at its end, the tip.
 
-Sentences are trusted here; `coq_guard` stands before the ones that a model wrote.
+Sentences are trusted here; those that a model wrote must have passed `ntp.envs.coq.syntax.guard`.
 """
 
 from __future__ import annotations
@@ -20,26 +20,30 @@ _ENVIRONMENT = {"OCAMLRUNPARAM": "s=1M"}
 # The state of the empty document.
 ROOT = 1
 _BATCH = 200
-# Coq's answers to an Add that names another state than its tip.
+# Coq's answers to an Add that names a state other than its tip.
 _NOT_THE_TIP = ("Stm.add called for a different state", 'Anomaly "Uncaught exception Stm.Vcs_aux.Expired')
 _MAX_STRAY_SIGNALS = 3
 
 
 class CoqIdeTop:
-    """One coqidetop over a file of a project; the document begins empty.
+    """One coqidetop for one file of a project. The document is empty at first.
 
-    Every call raises `ProcessDiedError` when the process ends under it and `DeadlineExceededError` when the
-    answer does not come in time; then the object can only be closed (or, after `run`, interrupted).
+    Every call raises `ProcessDiedError` if the process ends during it and `DeadlineExceededError` if the
+    answer does not arrive in time; then the object can only be closed (or, after `run`, interrupted).
 
     Args:
         project: Gives the command line.
-        file: The file that the document stands for, relative to the project's root.
+        file: The file that the document represents, relative to the project's root.
         limits: Resource limits of the process.
-        start_timeout_s: Deadline of the start.
+        start_timeout_s: Seconds to start.
+
+    Attributes:
+        process: The child process.
+        tip: Id of the state after the last sentence of the document.
 
     Raises:
-        EnvError: Coq is missing, of another version, or does not start.
-        ProcessDiedError: It was killed from outside during the start.
+        EnvError: Coq is missing, has an unsupported version, or does not start.
+        ProcessDiedError: It was killed from outside while it started.
     """
 
     def __init__(
@@ -68,14 +72,17 @@ class CoqIdeTop:
             raise
 
     def run(self, text: str, timeout_s: float) -> Goals | Failure | None:
-        """Execute one sentence; the goals after it (None: no open proof). A failure moves nothing."""
+        """Execute one sentence and return the goals after it (None: no open proof).
+
+        A failure leaves the tip where it was.
+        """
         added, shown = self._call([protocol.add(text, self.tip), protocol.GOAL], timeout_s)
         return self._executed(added, shown)
 
     def run_and_query(
         self, text: str, question: str, timeout_s: float
     ) -> tuple[Goals | Failure | None, list[str] | Failure]:
-        """Execute one sentence and, in the same write, run a query in the state it makes."""
+        """Execute one sentence and, in the same write, run a query in the state after it."""
         calls = [
             protocol.add(text, self.tip),
             protocol.GOAL,
@@ -85,7 +92,7 @@ class CoqIdeTop:
         return self._executed(added, shown), protocol.failure(answered) or protocol.messages(answered)
 
     def run_all(self, texts: Sequence[str], timeout_s: float) -> list[Goals | Failure | None]:
-        """Execute sentences in order, the goals asked after each, in pipelined writes.
+        """Execute sentences in order, in pipelined writes, and return the goals after each.
 
         Stops at the first failure, which is then the last element. `timeout_s` is for every 200 sentences.
         """
@@ -104,10 +111,10 @@ class CoqIdeTop:
 
         Args:
             texts: The sentences.
-            timeout_s: Deadline for every 200 of them.
+            timeout_s: Seconds for every 200 sentences.
 
         Returns:
-            The states after each sentence that was executed, and the failure of the one after them, if any.
+            The state after each executed sentence, and the failure of the next sentence, if any.
         """
         states, shown = self.load_and_show(texts, timeout_s)
         return states, shown if isinstance(shown, Failure) else None
@@ -115,7 +122,7 @@ class CoqIdeTop:
     def load_and_show(
         self, texts: Sequence[str], timeout_s: float
     ) -> tuple[list[int], Goals | Failure | None]:
-        """As `load`; where all sentences were executed, the goals after the last (None: no open proof)."""
+        """As `load`, but with the goals after the last sentence (None: no open proof) if none failed."""
         states: list[int] = []
         shown = ""
         while len(states) < len(texts):
@@ -131,16 +138,16 @@ class CoqIdeTop:
         return protocol.failure(value) or protocol.goals(value)
 
     def edit_at(self, state: int) -> None:
-        """Make an earlier state the tip. Later states are gone; costs nothing until the next call."""
+        """Make an earlier state the tip and drop later ones. Coq is told with the next call."""
         self.tip = state
         self._dropped = True
 
     def query(self, text: str, timeout_s: float) -> list[str] | Failure:
-        """Messages of a query sentence run at the tip (`Print Assumptions foo.`, `Locate bar.`)."""
+        """Messages of a query at the tip (`Print Assumptions foo.`, `Locate bar.`)."""
         return self.query_all([text], timeout_s)[0]
 
     def query_all(self, texts: Sequence[str], timeout_s: float) -> list[list[str] | Failure]:
-        """Several queries in one write."""
+        """Messages of several queries at the tip, sent in one write."""
         values = self._call([protocol.query(text, self.tip) for text in texts], timeout_s)
         return [protocol.failure(value) or protocol.messages(value) for value in values]
 
@@ -155,17 +162,17 @@ class CoqIdeTop:
         return self.process.memory_mb
 
     def interrupt(self, timeout_s: float) -> bool:
-        """After `DeadlineExceededError` in `run`: send SIGINT and go back to the state before.
+        """After `DeadlineExceededError` in `run`: send SIGINT and go back to the state before the sentence.
 
         Returns:
-            False when Coq does not react within `timeout_s` seconds: the object can only be closed.
+            False if Coq does not react within `timeout_s` seconds: the object can then only be closed.
         """
         self.process.interrupt()
         try:
             answer = self.process.resume(protocol.VALUE_END, self._num_pending, timeout_s)
             self._settle(protocol.split_values(answer))
             self._dropped = True
-            # The signal may have come after the answer; then it hits one of the next calls.
+            # The signal may have arrived after the answer; then it interrupts one of the next calls.
             for _ in range(_MAX_STRAY_SIGNALS):
                 values = self._exchange([protocol.edit_at(self.tip), protocol.STATUS], timeout_s)
                 if not any(map(protocol.failure, values)):
@@ -213,7 +220,7 @@ class CoqIdeTop:
         self._next_state = state + 1
         failed = protocol.failure(shown)
         if failed:
-            # Coq's tip is the failed state: the way back rides with the next request.
+            # Coq's tip is the failed state: the next request begins with going back.
             self._dropped = True
             return failed
         self.tip = state
@@ -246,7 +253,8 @@ class CoqIdeTop:
                 break
             states.append(protocol.added_state(value))
         not_executed = protocol.failure(shown)
-        # Later sentences may stand where a refused one should: then only what failed before it counts.
+        # After a refused Add, Coq may have taken later sentences in its place. Their failure to execute does
+        # not count, only that of a sentence before the refused one.
         executed = not states or (not_executed and not_executed.safe_state >= states[-1])
         if not_executed and not (failed and executed):
             failed = not_executed
@@ -257,13 +265,13 @@ class CoqIdeTop:
         return states, failed, shown
 
     def _predicted_tips(self) -> Iterator[int]:
-        # Coq numbers the states in the order of the accepted Adds, so a batch can be written ahead. Commands
-        # inside a proof may take two numbers: Coq then refuses the rest of the batch, which is sent again.
+        # Coq numbers states in the order of accepted Adds, so a batch can be written before it is answered.
+        # Commands inside a proof may use two numbers: Coq then refuses the rest of the batch; it is resent.
         yield self.tip
         yield from itertools.count(self._next_state)
 
     def _settle(self, values: Sequence[str]) -> None:
-        """After a batch: drop what was added after a failure, and learn the next state's id."""
+        """After a batch: drop sentences added after a failure, and update the next state's id."""
         last = max([self.tip, *(protocol.added_state(v) for v in values if protocol.is_added(v))])
         self._next_state = max(self._next_state, last + 1)
         self._dropped = last != self.tip

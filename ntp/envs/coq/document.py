@@ -1,4 +1,4 @@
-"""One source file inside one coqidetop: loaded up to any sentence, rewound, loaded again after a crash."""
+"""One source file in one coqidetop: loaded up to any sentence, rewound, loaded again after a crash."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError, RetryBu
 from ntp.types import Span
 
 _LOAD_TIMEOUT_S = 300.0
-# Plugins extend Coq's grammar for good: going back over one of these leaves the parser in a broken state.
+# Plugins extend Coq's grammar permanently: going back over such a sentence leaves the parser broken.
 _LOADS_PLUGIN = re.compile(r"(?:#\[[^]]*\]\s*|(?:Global|Local|From\s+\S+)\s+)*(?:Require|Declare\s+ML)\b")
 
 
 class CoqDocument:
     """The sentences of one file, a prefix of which has been executed.
 
-    The process starts when it is first needed. After it died, the next `seek` starts another.
+    The process starts when it is first needed. If it dies, the next `seek` starts another.
 
     Args:
-        project: Where the file is.
+        project: The project that contains the file.
         file: Path relative to the project's root.
         limits: Resource limits of the process.
 
     Attributes:
-        generation: Grows whenever states given out before are lost.
+        source: Text of the file.
+        sentences: All sentences of the file in order.
+        generation: Increases whenever the ids of earlier states become invalid.
 
     Raises:
         InitError: The file cannot be read or cut into sentences.
@@ -52,23 +54,23 @@ class CoqDocument:
 
     @property
     def top(self) -> CoqIdeTop:
-        """The running process; `seek` first."""
+        """The running process; call `seek` first."""
         if self._top is None:
             raise ProcessDiedError("the process was ended")
         return self._top
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory of the process in MiB; 0 when none runs."""
+        """Resident memory of the process in MiB; 0 if none runs."""
         return self._top.memory_mb if self._top else 0.0
 
     @property
     def pid(self) -> int:
-        """Process id; 0 when none runs."""
+        """Process id; 0 if none runs."""
         return self._top.process.pid if self._top else 0
 
     def covers(self, span: Span) -> bool:
-        """Whether a whole sentence of the file stands at `span`."""
+        """Whether `span` is exactly one sentence of the file."""
         index = bisect.bisect_left(self._begins, span.begin)
         return index < len(self.sentences) and self.sentences[index].span == span
 
@@ -77,12 +79,12 @@ class CoqDocument:
         return self.sentences[bisect.bisect_left(self._begins, begin) : bisect.bisect_left(self._begins, end)]
 
     def seek(self, offset: int) -> None:
-        """Bring the document to the state before the sentence at `offset`.
+        """Execute or rewind the document up to, and without, the sentence at `offset`.
 
-        A process that dies meanwhile is replaced, within reason.
+        A process that dies meanwhile is replaced, as often as `RetryBudget` allows.
 
         Raises:
-            InitError: A sentence before it does not replay, or keeps killing the process.
+            InitError: An earlier sentence does not replay, or repeatedly kills the process.
             EnvError: Coq cannot start.
         """
         budget = RetryBudget()
@@ -92,10 +94,10 @@ class CoqDocument:
             except ProcessDiedError as death:
                 self.stop()
                 if not budget.allows(death):
-                    raise InitError(f"{self._where(offset)}: loading the file up to here: {death}") from None
+                    raise InitError(f"{self._where(offset)}: cannot load the file so far: {death}") from None
             except DeadlineExceededError as error:
                 self.stop()
-                raise InitError(f"{self._where(offset)}: loading the file up to here: {error}") from None
+                raise InitError(f"{self._where(offset)}: cannot load the file so far: {error}") from None
 
     def stop(self) -> None:
         """End the process; the next `seek` starts another. Safe to call twice."""
@@ -120,7 +122,7 @@ class CoqDocument:
             raise self._not_replayed(todo[len(states)], failed)
 
     def _not_replayed(self, sentence: Sentence, failed: Failure) -> InitError:
-        # Coq counts bytes.
+        # Coq's span counts bytes, ours characters.
         before = sentence.text.encode()[: failed.span[0] if failed.span else 0]
         offset = sentence.span.begin + len(before.decode(errors="ignore"))
         message = " ".join(failed.message.split())

@@ -1,4 +1,4 @@
-"""Coq as a proof environment: sessions whose states form a tree, and proofs checked by the kernel."""
+"""Coq as a proof environment: sessions whose states form a tree, and whole proofs checked by the kernel."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from ntp.types import (
     Verdict,
 )
 
-# A proof is checked again with so many times the budget of the search.
+# A whole proof is checked with a tactic timeout this many times that of the search.
 _REPLAY_FACTOR = 4
 
 
 class CoqEnv:
-    """One coqidetop, started when first needed, holding the file of the current theorem.
+    """One coqidetop, started when first needed, with the file of the current theorem loaded.
 
     Args:
         project: The sources.
-        tactic_timeout_s: Whole seconds for one tactic (Coq's `Timeout` knows no fractions).
-        limits: Of the process. One whose resident memory is past half of what it may have is replaced before
-            the next theorem.
+        tactic_timeout_s: Whole seconds for one tactic (Coq's `Timeout` takes no fractions).
+        limits: Resource limits of the process. A process that uses over half of its memory limit is replaced
+            before the next theorem.
 
     Raises:
         ConfigError: The timeout is not a positive whole number.
@@ -57,12 +57,12 @@ class CoqEnv:
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory of the process in MiB; 0 when none runs."""
+        """Resident memory of the process in MiB; 0 if none runs."""
         return self._document.memory_mb if self._document else 0.0
 
     @property
     def pid(self) -> int:
-        """Process id of the running coqidetop; 0 when none runs."""
+        """Process id of the running coqidetop; 0 if none runs."""
         return self._document.pid if self._document else 0
 
     def open(self, theorem: Theorem) -> CoqSession:
@@ -71,11 +71,11 @@ class CoqEnv:
         return self._session
 
     def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
-        """See `ProofEnv.verify`. Closes the open session.
+        """See `ProofEnv.check_proof`. Closes the open session.
 
-        The process goes on to the next proof only after one that it accepted.
+        The process is kept for the next proof only if it accepted this one.
         """
-        # What a search was quick at may be slow on a busier machine, and then it is no less of a proof.
+        # A tactic that was fast in search may be slow on a busier machine, and is still part of a proof.
         proof = self._proof(theorem, self._timeout_s * _REPLAY_FACTOR)
         budget = RetryBudget()
         while True:
@@ -99,8 +99,12 @@ class CoqEnv:
             self._document.stop()
             self._document = None
 
-    def judge(self, proof: CoqProof) -> frozenset[str] | Timeout | Rejected:
-        """Conclude a proof without goals: its assumptions, each one among those of the file's own proof."""
+    def conclude(self, proof: CoqProof) -> frozenset[str] | Timeout | Rejected:
+        """Close a proof that has no goals left and compare its assumptions with those of the reference proof.
+
+        Returns:
+            Its assumptions if the kernel accepts it and the file's own proof uses all of them, else why not.
+        """
         assumptions = proof.conclude()
         if not isinstance(assumptions, frozenset):
             return assumptions
@@ -130,13 +134,13 @@ class CoqEnv:
             goals = result
         if not goals.complete:
             return Verdict(False, "goals remain")
-        judged = self.judge(proof)
-        if not isinstance(judged, frozenset):
-            return Verdict(False, _reason(judged), unsettled=_unsettled(judged))
-        return Verdict(True, axioms=tuple(sorted(map(axiom_name, judged))))
+        assumptions = self.conclude(proof)
+        if not isinstance(assumptions, frozenset):
+            return Verdict(False, _reason(assumptions), unsettled=_unsettled(assumptions))
+        return Verdict(True, axioms=tuple(sorted(map(axiom_name, assumptions))))
 
     def _reference(self, proof: CoqProof) -> frozenset[str]:
-        # Asked for only when a proof rests on something, which most do not.
+        # Needed only for a proof with assumptions; most have none.
         if proof.theorem not in self._references:
             self._references[proof.theorem] = proof.reference_assumptions()
         return self._references[proof.theorem]
@@ -144,7 +148,7 @@ class CoqEnv:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A proof state: the tactic that led here from its parent, and a hash of what it led to."""
+    """A proof state: its parent, the tactic that leads here from it, and a hash of the goals."""
 
     parent: int
     command: str
@@ -154,8 +158,8 @@ class _Node:
 class CoqSession(SearchSession):
     """See `SearchSession`.
 
-    Coq holds one line of states at a time. A step from a state off that line goes back to the common ancestor
-    and replays.
+    Coq keeps one line of states at a time. A step from a state that is not on it goes back to the common
+    ancestor and replays from there.
     """
 
     def __init__(self, env: CoqEnv, proof: CoqProof) -> None:
@@ -181,13 +185,13 @@ class CoqSession(SearchSession):
             self._line.append(len(self._nodes) - 1)
             self._states.append(top.tip)
             return Reached(_proof_state(len(self._nodes) - 1, result))
-        judged = self._env.judge(self._proof)
+        assumptions = self._env.conclude(self._proof)
         if self._is_current():
             top.edit_at(before)
-        return Proved() if isinstance(judged, frozenset) else judged
+        return Proved() if isinstance(assumptions, frozenset) else assumptions
 
     def _restore(self, handle: int) -> bool:
-        """Make a state Coq's tip; whether that worked."""
+        """Make a state Coq's tip and return whether that succeeded."""
         if not self._is_current():
             self._reload()
         elif self._line[-1] == handle:
@@ -206,7 +210,7 @@ class CoqSession(SearchSession):
             states, goals = replayed
             self._line += missing
             self._states += states
-            # Tactics may ask the clock (`timeout 1 ...`), and then the same script leads elsewhere.
+            # Tactics may depend on time (`timeout 1 ...`), so the same script may lead to other goals.
             return hash(goals) == self._nodes[handle].digest
         return True
 

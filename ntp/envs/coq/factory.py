@@ -1,4 +1,4 @@
-"""Coq environments from plain values, as a config gives them."""
+"""Creates Coq environments from the plain values of a config."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ntp.sandbox.limits import Limits
 
 @dataclass(frozen=True)
 class CoqEnvFactory:
-    """Starts provers for one project: `factory()` is a new environment.
+    """Starts provers for one project: `factory()` returns a new environment.
 
     Attributes:
         root: Directory of a built project; None for the standard library of the installed Coq.
@@ -25,10 +25,10 @@ class CoqEnvFactory:
         coqidetop: The program.
         tactic_timeout_s: Whole seconds for one tactic.
         max_memory_mb: Memory of one prover in MiB, and address space of each of its processes.
-        max_processes: Most processes of one prover.
+        max_processes: Maximum number of processes of one prover.
         scratch_mb: Size of a prover's temporary directory in MiB.
         isolation: How provers are isolated, see `ntp.sandbox.isolation`.
-        num_workers: Provers to run at the same time.
+        num_workers: Number of provers that run at the same time.
     """
 
     prover: ClassVar[str] = "coq"
@@ -48,21 +48,21 @@ class CoqEnvFactory:
         """The project.
 
         Raises:
-            EnvError: Coq is missing, or the root is no directory.
+            EnvError: Coq is missing, or the root is not a directory.
             ConfigError: A load path has an unknown flag.
         """
         paths = tuple(LoadPath(p["flag"], p["directory"], p["name"]) for p in self.load_paths)
         for path in paths:
             if path.flag not in ("-R", "-Q"):
-                raise ConfigError(f"env.load_paths: flag {path.flag!r} of {path.name} is neither -R nor -Q")
+                raise ConfigError(f"env.load_paths: flag {path.flag!r} of {path.name} must be -R or -Q")
         root = standard_library().root if self.root is None else Path(self.root)
         if not root.is_dir():
-            raise EnvError(f"env.root={root} is no directory")
+            raise EnvError(f"env.root={root} is not a directory")
         return CoqProject(root, paths, self.coqidetop)
 
     @property
     def limits(self) -> Limits:
-        """Of each prover."""
+        """Resource limits of each prover."""
         return Limits(
             memory_mb=self.max_memory_mb,
             processes=self.max_processes,
@@ -71,5 +71,5 @@ class CoqEnvFactory:
         )
 
     def __call__(self) -> CoqEnv:
-        """A new environment; its process starts when first needed."""
+        """Return a new environment; its process starts when first needed."""
         return CoqEnv(self.project, self.tactic_timeout_s, self.limits)

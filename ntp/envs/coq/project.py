@@ -1,4 +1,4 @@
-"""Which Coq, which sources, which logical names: everything a Coq process is started with."""
+"""A Coq project: its sources, its logical names, and the command line that starts Coq on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OLDEST, _NEWEST = (8, 16), (8, 20)
 
 @dataclass(frozen=True, slots=True)
 class LoadPath:
-    """A directory mounted at a logical name: `flag` is -R or -Q."""
+    """A directory and its logical name: `flag` is -R or -Q."""
 
     flag: str
     directory: str
@@ -49,13 +49,13 @@ class CoqProject:
         """Source text of a file.
 
         Raises:
-            InitError: The file is missing, lies outside the root or is not UTF-8.
+            InitError: The file is missing, is outside the root or is not UTF-8.
         """
         path = self.root / file
         if not path.resolve().is_relative_to(self.root.resolve()):
-            raise InitError(f"{file}: lies outside the project {self.root}")
+            raise InitError(f"{file}: is outside the project {self.root}")
         try:
-            # Offsets are into the file as it is, so line ends are not translated.
+            # Offsets count the characters of the file, so line ends are not translated.
             return path.read_bytes().decode()
         except FileNotFoundError:
             raise InitError(f"{file}: no such file in {self.root}") from None
@@ -63,13 +63,13 @@ class CoqProject:
             raise InitError(f"{file}: cannot be read from {self.root}: {error}") from None
 
     def command(self, file: str) -> list[str]:
-        """The command line of a coqidetop for one file.
+        """The command line that starts coqidetop for one file.
 
         Raises:
             EnvError: coqidetop is not installed.
         """
         flags = ["-q", "-main-channel", "stdfds", "-async-proofs", "off", "-native-compiler", "no"]
-        # Without these, Coq admits a failing sentence and goes on.
+        # Without these flags, Coq admits a failing sentence and continues.
         for kind in ("tactic", "command"):
             flags += [f"-async-proofs-{kind}-error-resilience", "off"]
         for path in self.load_paths:
@@ -96,7 +96,7 @@ def standard_library() -> CoqProject:
 
 @functools.cache
 def standard_library_directory() -> Path:
-    """Where the standard library's sources lie, as coqc says.
+    """Directory of the standard library's sources, below what `coqc -where` prints.
 
     Raises:
         EnvError: Coq is not installed, or its sources are not.
@@ -112,7 +112,7 @@ def find_tool(name: str) -> str:
     """Full path of a Coq program.
 
     Raises:
-        EnvError: It is not on PATH.
+        EnvError: The program is not on PATH.
     """
     path = shutil.which(name)
     if path is None:
@@ -124,7 +124,7 @@ def installed_version(project: CoqProject) -> str:
     """Version of the Coq that a project uses, as in `8.16.1`.
 
     Raises:
-        EnvError: Coq is not installed, or of an unsupported version.
+        EnvError: Coq is not installed, or has an unsupported version.
     """
     command = [find_tool(project.coqidetop), "--version"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -135,7 +135,7 @@ def installed_version(project: CoqProject) -> str:
 
 
 def check_version(version: str) -> None:
-    """Refuse a Coq whose protocol is not known to be the one spoken here.
+    """Refuse a Coq version whose protocol was not tested with this client.
 
     Raises:
         EnvError: The version is outside the supported range.

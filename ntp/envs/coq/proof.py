@@ -1,4 +1,4 @@
-"""One proof in a Coq document: stepping, finishing, and the axioms it rests on."""
+"""One proof in a Coq document: running tactics, closing it, and the assumptions that it uses."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ntp.sandbox.process import AnswerTooLongError, DeadlineExceededError, Proce
 from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
 
 _CLOSED = "Closed under the global context"
-# Below an axiom that proves a contradiction: where it was used, which is no assumption.
+# Coq prints this line below an axiom that proves a contradiction. It is not an assumption.
 _USE = "used in "
-# Blocks that are no assumption: a section's variables are part of the statement.
+# A block that lists no assumptions: a section's variables are part of the statement.
 _CONTEXT_BLOCKS = frozenset({"Section Variables:"})
 _HEADERS = _CONTEXT_BLOCKS | {"Axioms:", "Opaque constants:", "Transparent constants:", "Theory:"}
 
 
 class UnreadableAssumptionsError(ValueError):
-    """The answer is not what `Print Assumptions` prints."""
+    """The text is not an answer to `Print Assumptions`."""
 
 
 def parse_assumptions(messages: Sequence[str]) -> frozenset[str]:
-    """The assumptions of a constant, one string each with blanks collapsed.
+    """The assumptions of a constant, one string each with whitespace collapsed.
 
-    An axiom reads `name : type`; a switched-off check reads `name is assumed to be guarded.` and the like.
+    An axiom is printed as `name : type`, a disabled check as `name is assumed to be guarded.` or similar.
 
     Raises:
-        UnreadableAssumptionsError: Nothing was printed, or something else was.
+        UnreadableAssumptionsError: The messages are not an answer to `Print Assumptions`.
     """
     if len(messages) != 1:
         raise UnreadableAssumptionsError(f"Print Assumptions gave {len(messages)} messages")
@@ -48,12 +48,12 @@ def parse_assumptions(messages: Sequence[str]) -> frozenset[str]:
 
 
 def axiom_name(assumption: str) -> str:
-    """The name that an assumption begins with."""
+    """The name at the beginning of an assumption."""
     return assumption.split(" ", 1)[0]
 
 
 def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(header of the block, entry) pairs; a line that begins with a blank or a colon continues the last."""
+    """(header of the block, entry) pairs. A line that begins with a blank or a colon continues an entry."""
     header, entry = "", ""
     for line in lines:
         if not line or line[0] in " :":
@@ -67,11 +67,11 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 _STRUCTURE_TIMEOUT_S = 60.0
-# Coq's own `Timeout` comes first, SIGINT this much later, SIGKILL after as much again.
+# Coq's own `Timeout` comes first, SIGINT this many seconds later, SIGKILL after the same time again.
 _GRACE_S = 1.0
 _QED_FACTOR = 4
 _TIMED_OUT = "Timeout!"
-# OCaml's exception, which Coq survives; what comes after it in that process fails for no reason of its own.
+# OCaml's exception, which Coq survives; but any later sentence may then fail in that process.
 _OUT_OF_MEMORY = "Out of memory."
 _OPENS_PROOF = re.compile(r"Proof\s*(?:\.|(?:using|with)\b)")
 
@@ -79,7 +79,7 @@ _OPENS_PROOF = re.compile(r"Proof\s*(?:\.|(?:using|with)\b)")
 class CoqProof:
     """The proof of one theorem in a document.
 
-    Every method raises `ProcessDiedError` when the process dies under it.
+    Every method raises `ProcessDiedError` if the process dies during it.
 
     Args:
         document: The theorem's file.
@@ -87,14 +87,16 @@ class CoqProof:
         tactic_timeout_s: Whole seconds for one tactic.
 
     Raises:
-        InitError: The file holds no such statement at that place.
+        InitError: The file does not contain the statement at the theorem's offset.
     """
 
     def __init__(self, document: CoqDocument, theorem: Theorem, tactic_timeout_s: int) -> None:
         span = theorem.declaration
         found = document.source[span.begin : span.end]
         if found != theorem.statement or not document.covers(span):
-            raise InitError(f"unknown theorem {theorem.id}: {theorem.file} does not state it at {span.begin}")
+            raise InitError(
+                f"unknown theorem {theorem.id}: {theorem.file} does not state it at offset {span.begin}"
+            )
         self.document, self.theorem = document, theorem
         self.timeout_s = tactic_timeout_s
         self._path: tuple[str, ...] = ()
@@ -123,7 +125,7 @@ class CoqProof:
         """Run one guarded tactic under the time limit.
 
         Raises:
-            ProcessDiedError: The process died, or ran out of memory and is good for nothing more.
+            ProcessDiedError: The process died, or ran out of memory and must not be used any more.
         """
         top = self.document.top
         try:
@@ -147,10 +149,10 @@ class CoqProof:
         return result
 
     def replay(self, commands: Sequence[str]) -> tuple[list[int], Goals] | None:
-        """Run tactics that were accepted before in the same place, without a limit for each.
+        """Run tactics that were accepted before in the same state, with one time limit for all together.
 
         Returns:
-            The states after each and the goals after the last, or None when one is refused now.
+            The state after each tactic and the goals after the last, or None if one fails now.
         """
         timeout_s = _STRUCTURE_TIMEOUT_S + self.timeout_s * len(commands)
         try:
@@ -163,11 +165,11 @@ class CoqProof:
         return (states, shown) if isinstance(shown, Goals) else None
 
     def conclude(self) -> frozenset[str] | Timeout | Rejected:
-        """Close the proof: what it rests on, once the kernel accepted it."""
+        """Close the proof with Qed and return its assumptions if the kernel accepts it."""
         top = self.document.top
         limit_s = self.timeout_s * _QED_FACTOR
         try:
-            closed, printed = top.run_and_query(f"Timeout {limit_s} Qed.", self._question, limit_s + _GRACE_S)
+            closed, printed = top.run_and_query(f"Timeout {limit_s} Qed.", self._query, limit_s + _GRACE_S)
         except DeadlineExceededError:
             self.document.stop()
             return Timeout("Qed")
@@ -182,28 +184,28 @@ class CoqProof:
             return Rejected(str(error))
 
     def reference_assumptions(self) -> frozenset[str]:
-        """What the file's own proof rests on.
+        """The assumptions of the file's own proof.
 
         Raises:
-            InitError: The file does not replay up to the end of it.
+            InitError: The file does not replay up to the end of that proof.
         """
         self.begin()
         self.document.seek(self.theorem.proof.end)
         with _deadline_is_death():
-            printed = self.document.top.query(self._question, _STRUCTURE_TIMEOUT_S)
+            printed = self.document.top.query(self._query, _STRUCTURE_TIMEOUT_S)
         try:
             return self._read_assumptions(printed)
         except UnreadableAssumptionsError as error:
             raise InitError(f"{self.theorem.file}: {self.theorem.id}: {error}") from None
 
     @property
-    def _question(self) -> str:
-        # The whole path, so that no other constant of that name can answer for this one.
+    def _query(self) -> str:
+        # The whole path, so that it cannot mean another constant with the same name.
         return f"Print Assumptions {'.'.join((*self._path, self._name))}."
 
     def _read_assumptions(self, printed: list[str] | Failure) -> frozenset[str]:
         if isinstance(printed, Failure):
-            # A `Let` in a section makes a variable, which has no path and hides every constant of its name.
+            # A `Let` in a section is a variable. It has no path, and hides constants with the same name.
             with _deadline_is_death():
                 printed = self.document.top.query(f"Print Assumptions {self._name}.", _STRUCTURE_TIMEOUT_S)
         if isinstance(printed, Failure):
@@ -218,7 +220,7 @@ class CoqProof:
 
 @contextlib.contextmanager
 def _deadline_is_death() -> Iterator[None]:
-    """For questions that always have a quick answer: a process that gives none is as good as dead."""
+    """For calls that are always answered quickly: a process that does not answer is treated as dead."""
     try:
         yield
     except DeadlineExceededError as error:

@@ -1,7 +1,7 @@
-"""Coq's XML protocol (8.16): calls out, values and feedback in.
+"""Coq's XML protocol (8.16): writes calls, reads values and feedback.
 
-Answers are sliced as text instead of being parsed into a tree: goals are the bulk of the traffic, and the
-shape that Coq prints is fixed by the protocol version which `CoqIdeTop` checks at the start.
+Answers are sliced as text instead of being parsed into a tree: most of the traffic is goals, and the format
+that Coq prints is fixed by the protocol version, which `CoqIdeTop` checks when it starts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STATE_ID = re.compile('<state_id val="([0-9]+)"/>')
 _ACCEPTED = re.compile('<value val="good"><pair><state_id val="([0-9]+)"/><union')
 _LOCATION = re.compile('loc_s="([0-9]+)" loc_e="([0-9]+)"')
 _MESSAGE = re.compile('<message><message_level val="([a-z]+)"[^>]*/?>(.*?)</message>', re.DOTALL)
-# Control characters, and the two code points that XML has not (U+FFFE, U+FFFF), in UTF-8.
+# Control characters, and two code points that XML does not allow (U+FFFE, U+FFFF), in UTF-8.
 _PRINTABLE = bytes(c if c >= 0x20 or c in b"\t\n\r" else ord("?") for c in range(256))
 _FORBIDDEN = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 _NO_OTHERS = "<list/><list/><list/>"
@@ -37,9 +37,9 @@ class Failure:
     """Coq refused a call.
 
     Attributes:
-        message: What Coq says.
-        span: Byte offsets into the sentence, when Coq gives them.
-        safe_state: The last state Coq executed; 0 when nothing was executed (a syntax error).
+        message: Coq's error message.
+        span: Byte offsets into the sentence, if Coq gives them.
+        safe_state: The last state Coq executed; 0 if nothing was executed (a syntax error).
     """
 
     message: str
@@ -54,8 +54,8 @@ class Goals:
     Attributes:
         focused: The goals that tactics act on, in order.
         background: Goals outside the focus (bullets and braces), innermost level first.
-        num_shelved: Goals put aside; Qed refuses them.
-        num_given_up: Goals admitted; Qed refuses them.
+        num_shelved: Number of shelved goals; Qed refuses them.
+        num_given_up: Number of admitted goals; Qed refuses them.
     """
 
     focused: tuple[Goal, ...]
@@ -65,12 +65,12 @@ class Goals:
 
     @property
     def complete(self) -> bool:
-        """No goal of any kind remains. Only Qed says whether that is a proof."""
+        """Whether no goal of any kind remains. Only Qed decides whether that is a proof."""
         return not (self.focused or self.background or self.num_shelved or self.num_given_up)
 
 
 def add(text: str, tip: int) -> str:
-    """Append one sentence to the document after state `tip` (the 8.15+ shape)."""
+    """Append one sentence to the document after state `tip` (the format of Coq 8.15 and later)."""
     return (
         f'<call val="Add"><pair><pair><pair><pair><string>{escape(text)}</string><int>1</int></pair>'
         f'<pair><state_id val="{tip}"/><bool val="false"/></pair></pair><int>0</int></pair>'
@@ -84,7 +84,7 @@ def edit_at(state: int) -> str:
 
 
 def query(text: str, state: int) -> str:
-    """Run a sentence at a state for its messages alone."""
+    """Run a sentence at a state for its messages only."""
     return (
         f'<call val="Query"><pair><route_id val="0"/><pair><string>{escape(text)}</string>'
         f'<state_id val="{state}"/></pair></pair></call>'
@@ -92,9 +92,9 @@ def query(text: str, state: int) -> str:
 
 
 def split_values(answer: bytes) -> list[str]:
-    """One string for each call answered: its feedback followed by its value.
+    """One string for each answered call: its feedback followed by its value.
 
-    String literals are printed with whatever characters are in them. Those that XML forbids become `?`.
+    Coq prints string literals with any character in them. Characters that XML forbids become `?`.
     """
     for forbidden in _FORBIDDEN:
         answer = answer.replace(forbidden, b"?")
@@ -103,7 +103,7 @@ def split_values(answer: bytes) -> list[str]:
 
 
 def failure(value: str) -> Failure | None:
-    """The failure that a value reports, if it does."""
+    """The failure that a value reports, or None."""
     begin = value.rfind('<value val="fail"')
     if begin < 0:
         return None
@@ -118,7 +118,7 @@ def failure(value: str) -> Failure | None:
 
 
 def added_state(value: str) -> int:
-    """The id of the state that an accepted `Add` made."""
+    """The id of the state after an accepted `Add`."""
     match = _ACCEPTED.search(value)
     if match is None:
         raise ValueError(f"not an answer to Add: {value[-200:]}")
@@ -131,7 +131,7 @@ def is_added(value: str) -> bool:
 
 
 def goals(value: str) -> Goals | None:
-    """The answer to `Goal`: None when no proof is open."""
+    """The answer to `Goal`: None if no proof is open."""
     begin = value.find("<goals>", value.rfind("<value"))
     if begin < 0:
         return None
@@ -174,7 +174,7 @@ def status(value: str) -> tuple[tuple[str, ...], str | None]:
 
 
 def _read_goals(markup: str) -> tuple[Goal, ...]:
-    # One pass strips every tag; the two that matter are kept as control characters, which an answer has not.
+    # One pass strips all tags; the two that matter become control characters, which no answer contains.
     marked = markup.replace("&nbsp;", " ").replace("<goal>", "\x02").replace("<richpp>", "\x01")
     text = _TAG.sub("", marked)
     if "&" in text:
@@ -190,7 +190,8 @@ def _read_goal(text: str) -> Goal:
 def _with_others(focused: tuple[Goal, ...], markup: str) -> Goals:
     tree = ElementTree.fromstring(f"<others>{markup.replace('&nbsp;', ' ')}</others>")
     background, shelved, given_up = tree
-    unfocused: list[ElementTree.Element] = [goal for level in background for side in level for goal in side]
+    # A level is a pair: the goals before and after the focused one.
+    unfocused: list[ElementTree.Element] = [goal for level in background for half in level for goal in half]
     return Goals(focused, tuple(_from_tree(goal) for goal in unfocused), len(shelved), len(given_up))
 
 

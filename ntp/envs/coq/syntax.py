@@ -1,4 +1,4 @@
-"""Coq's lexical syntax, and the guard that every tactic passes before Coq sees it."""
+"""Coq's lexical syntax, and the guard that every tactic must pass before it is sent to Coq."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BRACE = re.compile(r"(?:(?:[0-9]+|\[[^\W\d][\w'.]*\])[ \t\r\n]*:[ \t\r\n]*)?\{(
 
 
 class CoqSyntaxError(ValueError):
-    """Text that does not end where a sentence, comment or string ends.
+    """A text that ends inside a sentence, comment or string.
 
     Attributes:
-        offset: Where the open sentence, comment or string begins.
+        offset: Where that sentence, comment or string begins.
     """
 
     def __init__(self, what: str, offset: int) -> None:
@@ -30,7 +30,7 @@ class CoqSyntaxError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence: `text` is the source over `span`, its terminator included, blanks around it excluded."""
+    """One sentence: `text` is the source in `span`, with its terminator, without blanks around it."""
 
     span: Span
     text: str
@@ -66,7 +66,7 @@ def skip_blanks(source: str, begin: int = 0) -> int:
 
 
 def is_structure(text: str) -> bool:
-    """Whether a sentence is a bullet or a brace, which shape a proof but are no tactics."""
+    """Whether a sentence is a bullet or a brace, which structure a proof but are not tactics."""
     return _BULLET.fullmatch(text) is not None or _BRACE.fullmatch(text) is not None
 
 
@@ -93,14 +93,14 @@ def _sentence_end(source: str, begin: int) -> int:
 
 
 def _ends_sentence(source: str, dots: str, end: int) -> bool:
-    # `..` belongs to recursive notations; `.` before anything but a blank, to a name or a number.
+    # `..` is part of recursive notations; `.` before anything but a blank is part of a name or a number.
     if len(dots) == 2:
         return False
     return len(dots) >= 3 or end == len(source) or source[end] in _BLANK
 
 
 def _string_end(source: str, begin: int) -> int:
-    # A doubled quote inside a string reads as one string closed and another opened at once.
+    # A doubled quote inside a string is read as the end of one string and the beginning of another.
     end = source.find('"', begin + 1)
     if end < 0:
         raise CoqSyntaxError("the string", begin)
@@ -123,10 +123,10 @@ def _comment_end(source: str, begin: int) -> int:
 
 MAX_CHARACTERS = 16384
 
-# Control characters, lone surrogates and non-characters end Coq's XML reader or ours.
+# Control characters, lone surrogates and non-characters break Coq's XML parser or ours.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _SELECTOR = re.compile(r"(?:all|par|!|[0-9][0-9,\s-]*|\[\s*[^\W\d][\w']*\s*\])\s*:(?!=)\s*")
-# The only commands that the grammar takes behind a selector. They change nothing.
+# The only commands that Coq's grammar allows after a selector. They do not change the state.
 _QUERY = re.compile(
     r"(About|Check|Compute|Eval|Locate|Print|Search|SearchPattern|SearchRewrite|Show|Type)(?![\w'.])"
 )
@@ -134,7 +134,7 @@ _CHEATS = re.compile(r"(?<![\w'.])(admit|give_up|native_compute|native_cast_no_c
 
 
 def guard(text: str) -> str | Rejected:
-    """What to send to Coq for a tactic that a model wrote, or why nothing is sent."""
+    """From a tactic that a model wrote, the text to send to Coq, or the reason why it is refused."""
     reason = _unreadable(text)
     if reason:
         return Rejected(reason)

@@ -1,1 +1,1 @@
-"""Lean 4: through its REPL and through LeanDojo."""
+"""Lean 4, through its REPL or through LeanDojo."""

@@ -1,4 +1,4 @@
-"""One REPL process that remembers which headers it has loaded."""
+"""A client of one REPL process that remembers which headers it has loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHER_TOOLCHAIN = (
     r"incompatible header|built (?:by|with|for) (?:a )?(?:different|another)|different (?:Lean )?version|"
     r"toolchain '.*' is not installed"
 )
-# Output of Lake, elan and the REPL when they cannot work, and what fixes it.
+# Patterns in the output of Lake, elan and the REPL when they fail, and how to fix the cause.
 _TROUBLES = (
     (
         r"failed to execute|command not found",
@@ -32,7 +32,7 @@ _TROUBLES = (
     ),
     (
         _OTHER_TOOLCHAIN,
-        "the REPL and the project are of different Lean toolchains: "
+        "the REPL and the project use different Lean toolchains: "
         "`cp {project}/lean-toolchain REPL/ && (cd REPL && lake build)`",
     ),
     (
@@ -42,11 +42,11 @@ _TROUBLES = (
     ),
     (
         r"read-only file system",
-        "Lake wants to write, which a prover may not: `cd {project} && lake build`, or env.isolation=limits",
+        "Lake must write, which the sandbox forbids: `cd {project} && lake build`, or env.isolation=limits",
     ),
     (
         r"no configuration file|lakefile|manifest",
-        "env.project={project} is no Lake project that builds: `cd {project} && lake build`",
+        "env.project={project} is not a Lake project that builds: `cd {project} && lake build`",
     ),
     (
         r"unknown module prefix|object file '.*' .*does not exist|unknown package|failed to read file",
@@ -63,17 +63,18 @@ _NO_HEADER = "-- no header"
 class LeanServer:
     """A REPL, started when first needed. After it died or was stopped, the next request starts another.
 
-    Every request raises `ProcessDiedError` when the process ends under it, and `DeadlineExceededError` when
-    the answer does not come in time; it is then killed, for a late answer would be taken for the next one's.
+    Every request raises `ProcessDiedError` if the process ends during it, and `DeadlineExceededError` if the
+    answer does not arrive in time. The process is then killed, because a late answer would be mistaken for
+    the next one.
 
     Args:
         project: Gives the command line.
         limits: Resource limits of the process.
-        header_timeout_s: Seconds to load a header, imports included.
-        max_requests: The process is replaced, by `recycle`, after so many: it keeps every state it ever made.
+        header_timeout_s: Seconds to load a header, including its imports.
+        max_requests: `recycle` replaces the process after this many requests, since it never frees a state.
 
     Attributes:
-        generation: Grows whenever ids given out before are lost.
+        generation: Increases whenever earlier ids of environments and states become invalid.
     """
 
     def __init__(
@@ -88,16 +89,16 @@ class LeanServer:
 
     @property
     def pid(self) -> int:
-        """Process id; 0 when none runs."""
+        """Process id; 0 if none runs."""
         return self._child.pid if self._child else 0
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory of the process in MiB; 0 when none runs."""
+        """Resident memory of the process in MiB; 0 if none runs."""
         return self._child.memory_mb if self._child else 0.0
 
     def command(self, text: str, env: int | None, timeout_s: float) -> Reply:
-        """Elaborate commands in an environment; None is the empty one, where alone imports are allowed."""
+        """Elaborate commands in an environment; None is the empty one, the only one that allows imports."""
         request = {"cmd": text} if env is None else {"cmd": text, "env": env}
         return self._request(request, timeout_s)
 
@@ -106,11 +107,11 @@ class LeanServer:
         return self._request({"tactic": text, "proofState": state}, timeout_s)
 
     def header(self, text: str) -> int:
-        """The environment after a header, loaded at most once per process.
+        """The environment after a header, which is loaded at most once per process.
 
         Raises:
-            InitError: It does not elaborate, or not in time.
-            EnvError: The REPL is missing or cannot work.
+            InitError: The header does not elaborate, or not in time.
+            EnvError: The REPL is missing or does not work.
         """
         if text not in self._headers:
             try:
@@ -122,7 +123,7 @@ class LeanServer:
         return self._headers[text]
 
     def recycle(self) -> None:
-        """Replace a process that has worked long, or holds more than half of what it may."""
+        """Replace the process after `max_requests`, or if it uses over half of its memory limit."""
         if self._num_requests >= self._max_requests or self.memory_mb > self._limits.memory_mb / 2:
             self.stop()
 
@@ -143,7 +144,7 @@ class LeanServer:
         imports, rest = split_imports(text)
         env = None
         if imports and rest:
-            # Files and benchmarks share their imports, which take the longest.
+            # Theorems of a file or benchmark share their imports, which take the longest to load.
             env = self._headers.get(imports)
             if env is None:
                 env = self._headers[imports] = self._elaborate(imports, None)
@@ -184,7 +185,7 @@ class LeanServer:
     def _exchange(self, child: ChildProcess, request: bytes, timeout_s: float) -> Reply:
         deadline = time.monotonic() + timeout_s
         answer = child.exchange(request, END, 1, timeout_s)
-        # Noise before an answer may hold blank lines of its own.
+        # Other output before an answer may contain blank lines, which end no answer.
         while (reply := parse_reply(answer)) is None:
             answer = child.resume(END, answer.count(END) + 1, deadline - time.monotonic())
         return reply
@@ -192,7 +193,9 @@ class LeanServer:
     def _start(self) -> ChildProcess:
         directory = self._project.directory
         if directory is not None and not directory.is_dir():
-            raise EnvError(f"env.project={directory} is no directory: give the directory of a Lake project")
+            raise EnvError(
+                f"env.project={directory} is not a directory: give the directory of a Lake project"
+            )
         pickles = self._project.pickle_directory
         if pickles is not None:
             pickles.mkdir(parents=True, exist_ok=True)
@@ -208,13 +211,13 @@ class LeanServer:
         return self._child
 
     def _broken(self, child: ChildProcess, death: ProcessDiedError) -> EnvError:
-        """Why a process that never answered is of no use."""
+        """The error for a process that never answered, with its cause and how to fix it."""
         lines = [line for line in child.stderr.splitlines() if line.strip()]
-        said = next((line for line in lines if "error" in line), lines[-1] if lines else "")
+        cause = next((line for line in lines if "error" in line), lines[-1] if lines else "")
         self.stop()
         command = " ".join(" ".join(self._project.command).split())
         fix = self._fix("\n".join([str(death), *lines])) or f"`{SETUP_COMMAND}`, then `{command}` by hand"
-        return EnvError(f"{command}: no REPL answers ({said or death}): {fix}")
+        return EnvError(f"{command}: no REPL answers ({cause or death}): {fix}")
 
     def _fix(self, output: str) -> str:
         project = self._project.directory or Path()
@@ -238,7 +241,7 @@ class LeanServer:
         return directory / f"{hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:16]}.olean"
 
     def _pickle(self, env: int, path: Path) -> None:
-        # Under a name of its own first: another process may be reading, or writing the same.
+        # Written to a temporary name first: another process may be reading or writing the same file.
         draft = path.with_suffix(f".{self.pid}")
         reply = self._request({"pickleTo": str(draft), "env": env}, self._header_timeout_s)
         if not reply.error and draft.is_file():

@@ -1,8 +1,8 @@
 """Lean 4 through lean-dojo's Dojo, for the toolchains that it supports (Lean below 4.12).
 
-The Dojo runs in a worker process (`ntp.envs.lean.dojo_worker`). Its own kernel check accepts a finished
-proof before `check_proof` compiles the theorem's file with it, and the axioms that Lean then names are
-judged here.
+The Dojo runs in a worker process (`ntp.envs.lean.dojo_worker`). A finished proof must pass the Dojo's own
+kernel check, then lean-dojo's `check_proof` compiles the theorem's file with it, and the axioms that Lean
+prints are checked here.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ntp.types import Rejected, TacticError, Theorem, Timeout
 
 WORKER_COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("dojo_worker.py")))
 
-# With a token, lean-dojo calls GitHub when it is imported. Set, because it also reads `.env` files for what
-# is not.
+# With a token, lean-dojo calls GitHub when it is imported. It reads unset variables from `.env` files, so the
+# token is set, to nothing.
 _CLEANED = {"GITHUB_ACCESS_TOKEN": ""}
 _AXIOMS_OF = "'{}' (?:depends on axioms: \\[[^]]*\\]|does not depend on any axioms)"
 _NUMBER = re.compile(r"#\d+$")
@@ -41,13 +41,13 @@ class DojoBackend:
     """See `LeanBackend`.
 
     Args:
-        url: Repository that the theorems stand in.
+        url: Repository that contains the theorems.
         commit: Its commit.
         tactic_timeout_s: Seconds for one tactic.
-        open_timeout_s: Seconds to open a theorem, tracing the repository included.
+        open_timeout_s: Seconds to open a theorem, including tracing the repository.
         limits: Resource limits of the worker.
-        axioms: What a proof may rest on.
-        command: Starts the worker.
+        axioms: Axioms that a proof may use.
+        command: The command that starts the worker.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class DojoBackend:
             self._child = None
 
     def request(self, limit_s: float, **request: Any) -> dict[str, Any]:
-        """Ask the worker.
+        """Send a request to the worker and return its answer.
 
         Raises:
-            DeadlineExceededError: No answer in time; the worker has been killed.
-            ProcessDiedError: It died, or answered with something else.
-            EnvError: lean-dojo cannot work at all.
+            DeadlineExceededError: No answer within `limit_s` seconds; the worker has been killed.
+            ProcessDiedError: The worker died, or its answer is not JSON.
+            EnvError: lean-dojo does not work here.
         """
         try:
             if self._child is None:
@@ -108,7 +108,7 @@ class DojoBackend:
             raise
         except msgspec.DecodeError as error:
             self.stop()
-            raise ProcessDiedError(f"the worker's answer is no JSON: {error}") from None
+            raise ProcessDiedError(f"the worker's answer is not JSON: {error}") from None
         if "env_error" in found:
             self.stop()
             raise EnvError(f"lean-dojo: {' '.join(found['env_error'].split())}: {_MEND}")
@@ -120,7 +120,7 @@ class DojoProof:
 
     def __init__(self, backend: DojoBackend, theorem: Theorem) -> None:
         self.theorem, self._backend = theorem, backend
-        # Ids of theorems whose names repeat end in a number.
+        # Ids of theorems with the same name are distinguished by a number at the end.
         self._name = _NUMBER.sub("", theorem.id)
 
     @property
@@ -131,7 +131,7 @@ class DojoProof:
     def begin(self) -> Goals:
         """See `LeanProof.begin`."""
         backend = self._backend
-        # Opening another theorem loses the states of the one before.
+        # Opening a theorem invalidates the states of the previous one.
         backend.generation += 1
         try:
             found = backend.request(
@@ -184,9 +184,9 @@ class DojoProof:
         said = found["said"]
         if not found["accepted"]:
             return Rejected(f"on re-check: {' '.join(said.split())[:500] or 'Lean refused the file'}")
-        claims = re.findall(_AXIOMS_OF.format(re.escape(self._name)), said)
-        # A tactic can make Lean say the same: then its origin is unknown.
-        axioms = parse_axioms(claims[0], self._name.rpartition(".")[2]) if len(claims) == 1 else None
+        answers = re.findall(_AXIOMS_OF.format(re.escape(self._name)), said)
+        # A tactic can make Lean print the same text: then it is unknown which one is the answer.
+        axioms = parse_axioms(answers[0], self._name.rpartition(".")[2]) if len(answers) == 1 else None
         if axioms is None:
             return Rejected(f"#print axioms gave {said[-200:]!r}")
         extra = sorted(set(axioms) - backend.axioms)

@@ -1,19 +1,19 @@
-"""lean-dojo's Dojo behind JSON lines: run as a script, in a process of its own.
+"""lean-dojo's Dojo behind JSON lines: a script that runs in its own process.
 
-lean-dojo takes over the root logger, reads `.env` files and, with a token in the environment, calls the
-network when it is imported; it prints on stdout. So it lives here, with a cleaned environment, and answers
-on a descriptor of its own. Requests, and what answers them:
+When it is imported, lean-dojo configures the root logger, reads `.env` files and, with a token in the
+environment, uses the network; it also prints to stdout. So it runs in this process, with a cleaned
+environment, and answers are written to a separate descriptor. Requests and their answers:
 
     {"op": "open", "url", "commit", "file", "name", "timeout_s"}
         {"state": 0, "goals": TEXT}, {"init_error": TEXT} or {"env_error": TEXT}
     {"op": "step", "state", "tactic"}
         {"state", "goals"}, {"proved": true}, {"error": TEXT}, {"given_up": true} or {"timeout": true}
     {"op": "check", "name", "proof"}
-        {"accepted": BOOL, "said": TEXT}, the text being Lean's output, with the axioms
+        {"accepted": BOOL, "said": TEXT}; the text is Lean's output, with the axioms
 
-Only opening, and importing lean-dojo, tell of an `env_error`. Whatever else a tactic or a proof makes
-lean-dojo raise (it asserts what model-written text can break, so its Dojo may be out of step) ends the
-worker: another one fares better, and a death counts for that tactic alone.
+Only opening a theorem and importing lean-dojo are answered with `env_error`. Any other exception that a
+tactic or a proof causes in lean-dojo ends the worker, since its Dojo may then be out of step (lean-dojo
+asserts conditions that model-written text can break). A new worker starts clean, so only that tactic fails.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, TextIO
 
 
 class DojoWorker:
-    """One theorem at a time."""
+    """Answers requests about one theorem at a time."""
 
     def __init__(self) -> None:
         import lean_dojo
@@ -37,7 +37,7 @@ class DojoWorker:
         self._states: dict[int, Any] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request. After an exception nothing more is to be asked but `leave`."""
+        """Answer one request. After an exception only `leave` may be called."""
         match request["op"]:
             case "open":
                 return self._open(request)
@@ -59,7 +59,7 @@ class DojoWorker:
             repo = self._lib.LeanGitRepo(request["url"], request["commit"])
             self._theorem = self._lib.Theorem(repo, request["file"], request["name"])
             dojo = self._lib.Dojo(self._theorem, timeout=request["timeout_s"])
-        except Exception as error:  # of requests, git, GitHub: lean-dojo wraps none of them
+        except Exception as error:  # lean-dojo wraps no exception of requests, git or GitHub
             return {"env_error": f"{type(error).__name__}: {error}"}
         try:
             entered: Any = dojo.__enter__()
@@ -75,7 +75,7 @@ class DojoWorker:
         try:
             result = self._dojo.run_tac(self._states[request["state"]], request["tactic"])
         except self._lib.DojoTacticTimeoutError:
-            # The late answer would be taken for the next one's: nothing more is asked of this Dojo.
+            # A late answer would be mistaken for the next one, so this Dojo is not used any more.
             self.leave()
             return {"timeout": True}
         match type(result).__name__:
@@ -91,24 +91,24 @@ class DojoWorker:
     def _check(self, request: dict[str, Any]) -> dict[str, Any]:
         from lean_dojo.interaction import dojo
 
-        said: list[str] = []
+        outputs: list[str] = []
         execute: Any = dojo.execute
 
-        def listen(*args: Any, **kwargs: Any) -> Any:
+        def record_output(*args: Any, **kwargs: Any) -> Any:
             output, errors = execute(*args, **kwargs)
-            said.append(output)
+            outputs.append(output)
             return output, errors
 
-        # check_proof tells whether Lean accepted, not what it said.
-        dojo.execute = listen
+        # check_proof returns whether Lean accepted the proof, but not Lean's output.
+        dojo.execute = record_output
         try:
-            question = f"\n\n#print axioms _root_.{request['name']}"
-            accepted = dojo.check_proof(self._theorem, request["proof"] + question)
+            query = f"\n\n#print axioms _root_.{request['name']}"
+            accepted = dojo.check_proof(self._theorem, request["proof"] + query)
         except self._lib.DojoInitError as error:
             return {"accepted": False, "said": str(error)}
         finally:
             dojo.execute = execute
-        return {"accepted": bool(accepted), "said": "\n".join(said)}
+        return {"accepted": bool(accepted), "said": "\n".join(outputs)}
 
 
 def main() -> None:
@@ -121,7 +121,7 @@ def main() -> None:
         if worker is None:
             try:
                 worker = DojoWorker()
-            except Exception as error:  # of an import: anything
+            except Exception as error:  # an import may raise anything
                 _write(answers, {"env_error": f"{type(error).__name__}: {error}"})
                 continue
         try:

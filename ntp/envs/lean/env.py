@@ -1,8 +1,8 @@
-"""Lean as a proof environment, whatever speaks to it: sessions whose states form a tree.
+"""Lean as a proof environment, for any backend: sessions whose states form a tree.
 
-The REPL and LeanDojo both keep every proof state of their process under a number, so going back is free. A
-process that died takes its states with it; those that are asked for again are made again from the theorem's
-beginning.
+The REPL and LeanDojo both keep every proof state of their process under a number, so going back is free. The
+states of a process that died are lost; those that are needed again are replayed from the beginning of the
+theorem.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Goals:
     """A proof state of a Lean process.
 
     Attributes:
-        state: Its number there.
-        goals: All goals, printed; empty when none is left, which is no proof yet.
+        state: Its number in that process.
+        goals: All goals as printed; empty if none is left, which is not yet a proof.
     """
 
     state: int
@@ -45,25 +45,25 @@ class Goals:
 
 
 class LeanProof(Protocol):
-    """The proof of one theorem in a Lean process. Every method raises `ProcessDiedError` when that dies."""
+    """The proof of one theorem in a Lean process. Every method raises `ProcessDiedError` if that dies."""
 
     theorem: Theorem
 
     @property
     def generation(self) -> int:
-        """Grows whenever states given out before are lost."""
+        """Increases whenever earlier states become invalid."""
         ...
 
     def begin(self) -> Goals:
-        """State the theorem; raises `InitError` when that is not possible and `EnvError` when nothing is."""
+        """State the theorem; raises `InitError` if that fails and `EnvError` if Lean does not work at all."""
         ...
 
     def execute(self, tactic: str, state: int) -> Goals | TacticError | Timeout | Exceeded | Rejected:
-        """Run one guarded tactic under the time limit."""
+        """Run one guarded tactic in a state under the time limit."""
         ...
 
     def conclude(self, tactics: Sequence[str]) -> tuple[str, ...] | Timeout | Rejected:
-        """Ask the kernel for the whole proof, apart from any proof state: the axioms it rests on."""
+        """Let the kernel check the whole proof, independent of any proof state, and return its axioms."""
         ...
 
     def stop(self) -> None:
@@ -72,20 +72,20 @@ class LeanProof(Protocol):
 
 
 class LeanBackend(Protocol):
-    """A Lean process, started when first needed, that proves one theorem at a time."""
+    """A Lean process, started when first needed, that works on one theorem at a time."""
 
     @property
     def pid(self) -> int:
-        """Process id; 0 when none runs."""
+        """Process id; 0 if none runs."""
         ...
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory in MiB; 0 when none runs."""
+        """Resident memory in MiB; 0 if none runs."""
         ...
 
     def proof(self, theorem: Theorem) -> LeanProof:
-        """Turn to a theorem; raises `InitError` when it is unknown."""
+        """The proof of a theorem; raises `InitError` if the theorem is unknown."""
         ...
 
     def stop(self) -> None:
@@ -97,7 +97,7 @@ class LeanEnv:
     """See `ProofEnv`.
 
     Args:
-        backend: Speaks to Lean.
+        backend: The Lean process.
     """
 
     def __init__(self, backend: LeanBackend) -> None:
@@ -106,12 +106,12 @@ class LeanEnv:
 
     @property
     def pid(self) -> int:
-        """Process id; 0 when none runs."""
+        """Process id; 0 if none runs."""
         return self._backend.pid
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory of the process in MiB; 0 when none runs."""
+        """Resident memory of the process in MiB; 0 if none runs."""
         return self._backend.memory_mb
 
     def open(self, theorem: Theorem) -> LeanSession:
@@ -120,7 +120,7 @@ class LeanEnv:
         return self._session
 
     def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
-        """See `ProofEnv.verify`. Closes the open session."""
+        """See `ProofEnv.check_proof`. Closes the open session."""
         proof = self._proof(theorem)
         guarded: list[str] = []
         for tactic in tactics:
@@ -131,14 +131,14 @@ class LeanEnv:
         budget = RetryBudget()
         while True:
             try:
-                judged = proof.conclude(guarded)
+                result = proof.conclude(guarded)
                 break
             except ProcessDiedError as death:
                 proof.stop()
                 if not budget.allows(death):
                     unsettled = Status.EXCEEDED if death.limit else Status.CRASHED
                     return Verdict(False, f"the prover died: {death}", unsettled=unsettled)
-        match judged:
+        match result:
             case Rejected(reason):
                 return Verdict(False, reason)
             case Timeout(message):
@@ -160,7 +160,7 @@ class LeanEnv:
 
 @dataclass(slots=True)
 class _Node:
-    """A state: the tactic that led here from its parent, and its number in the process of a generation."""
+    """A state: its parent, the tactic that leads here from it, and its goals in the process `generation`."""
 
     parent: int
     tactic: str
@@ -172,10 +172,10 @@ class LeanSession(SearchSession):
     """See `SearchSession`.
 
     Args:
-        proof: The theorem in a process.
+        proof: The proof of the theorem in a Lean process.
 
     Raises:
-        InitError: It cannot be stated, or stating it keeps killing the process.
+        InitError: The theorem cannot be stated, or stating it repeatedly kills the process.
     """
 
     def __init__(self, proof: LeanProof) -> None:
@@ -192,11 +192,11 @@ class LeanSession(SearchSession):
         if result.goals:
             self._nodes.append(_Node(handle, text, result, self._proof.generation))
             return Reached(_lean_state(len(self._nodes) - 1, result))
-        judged = self._proof.conclude([*(node.tactic for node in self._path(handle)[1:]), text])
-        return Proved() if isinstance(judged, tuple) else judged
+        axioms = self._proof.conclude([*(node.tactic for node in self._path(handle)[1:]), text])
+        return Proved() if isinstance(axioms, tuple) else axioms
 
     def _restore(self, handle: int) -> bool:
-        """Make sure that the running process knows a state; whether it does."""
+        """Replay a state that the running process does not have and return whether that succeeded."""
         if self._nodes[handle].generation == self._proof.generation:
             return True
         path = self._path(handle)
@@ -226,7 +226,7 @@ class LeanSession(SearchSession):
 
 
 def _lean_state(handle: int, goals: Goals) -> LeanState:
-    # Read as recorded states are, so that a policy is asked about what it was trained on.
-    # Lean may print a goal as nothing: it is there all the same.
+    # Parsed as recorded states are, so that a policy sees the same format as in training.
+    # Lean may print a goal as an empty text; it still counts as a goal.
     first, *others = parse_goals("\n\n".join(goals.goals)) or (Goal((), ""),)
     return LeanState(handle, first, tuple(map(str, others)))

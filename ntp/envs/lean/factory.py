@@ -1,4 +1,4 @@
-"""Lean environments from plain values, as a config gives them."""
+"""Creates Lean environments from the plain values of a config."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from ntp.sandbox.limits import Limits
 
 @dataclass(frozen=True)
 class LeanReplFactory:
-    """Starts REPLs for one project: `factory()` is a new environment.
+    """Starts REPLs for one project: `factory()` returns a new environment.
 
     Attributes:
         project: Directory of a Lake project that has been built; None for a command that needs none.
-        command: Starts the REPL, in the project.
-        imports: Modules read before theorems that bring no context and stand in no file.
+        command: The command that starts the REPL in the project.
+        imports: Modules imported before theorems that have neither a context nor a place in a file.
         header: Lean text after these imports.
-        axioms: What a proof may rest on.
+        axioms: Axioms that a proof may use.
         tactic_timeout_s: Seconds for one tactic; four times that for a statement.
-        header_timeout_s: Seconds to load a header, imports included.
+        header_timeout_s: Seconds to load a header, including its imports.
         max_memory_mb: Memory of one prover in MiB, and address space of each of its processes. Lean maps its
             libraries: Mathlib alone takes 6 GiB of it.
-        max_processes: Most processes of one prover.
+        max_processes: Maximum number of processes of one prover.
         scratch_mb: Size of a prover's temporary directory in MiB.
         isolation: How provers are isolated, see `ntp.sandbox.isolation`.
-        max_commands: A process is replaced after so many requests, between two theorems.
-        pickle_directory: Where loaded headers are kept between processes; None not to.
-        num_workers: Processes to run at the same time.
+        max_commands: A process is replaced, between two theorems, after this many requests.
+        pickle_directory: Directory in which loaded headers are cached between processes; None for no cache.
+        num_workers: Number of processes that run at the same time.
     """
 
     prover: ClassVar[str] = "lean"
@@ -64,7 +64,7 @@ class LeanReplFactory:
 
     @property
     def limits(self) -> Limits:
-        """Of each prover."""
+        """Resource limits of each prover."""
         return Limits(
             memory_mb=self.max_memory_mb,
             # A pickled header of Mathlib's larger files is tens of megabytes.
@@ -75,7 +75,7 @@ class LeanReplFactory:
         )
 
     def __call__(self) -> LeanEnv:
-        """A new environment; its process starts when first needed."""
+        """Return a new environment; its process starts when first needed."""
         header = "\n".join([*(f"import {name}" for name in self.imports), self.header]).strip()
         project = LeanProject(
             command=tuple(self.command),
@@ -99,19 +99,19 @@ class LeanReplFactory:
 
 @dataclass(frozen=True)
 class LeanDojoFactory:
-    """Starts Dojos for one repository: `factory()` is a new environment.
+    """Starts Dojos for one repository: `factory()` returns a new environment.
 
-    Workers are under limits only: the network and the user's files are open to them.
+    Workers run under resource limits only: they can use the network and the user's files.
 
     Attributes:
-        url: Repository that the theorems stand in.
+        url: Repository that contains the theorems.
         commit: Its commit.
-        command: Starts the worker; None for `ntp.envs.lean.dojo_worker`.
-        axioms: What a proof may rest on.
+        command: The command that starts the worker; None for `ntp.envs.lean.dojo_worker`.
+        axioms: Axioms that a proof may use.
         tactic_timeout_s: Seconds for one tactic.
         open_timeout_s: Seconds to open a theorem; the first one traces the repository.
         max_memory_mb: Address space of one worker, and of its Lean, in MiB.
-        num_workers: Workers to run at the same time.
+        num_workers: Number of workers that run at the same time.
     """
 
     prover: ClassVar[str] = "lean"
@@ -127,7 +127,7 @@ class LeanDojoFactory:
 
     @property
     def limits(self) -> Limits:
-        """Of each worker. lean-dojo traces in it: it needs the network and fills a cache."""
+        """Resource limits of each worker. lean-dojo traces in it: it needs the network and fills a cache."""
         return Limits(
             memory_mb=self.max_memory_mb,
             file_mb=1 << 14,
@@ -137,7 +137,7 @@ class LeanDojoFactory:
         )
 
     def __call__(self) -> LeanEnv:
-        """A new environment; its worker starts when first needed."""
+        """Return a new environment; its worker starts when first needed."""
         return LeanEnv(
             DojoBackend(
                 self.url,

@@ -1,4 +1,4 @@
-"""Lean's printed proof states as goals."""
+"""Parses Lean's printed proof states into goals."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ NO_GOALS = "no goals"
 
 _TURNSTILE = "⊢ "
 _CONV = "| "
-# A hypothesis goes on where the next line is indented or blank.
+# A hypothesis continues if the next line is indented or blank.
 _HYPOTHESIS_END = re.compile(r"\n(?![ \n]|\Z)")
 
 
 def parse_goals(state: str) -> tuple[Goal, ...]:
     """The goals of a state as Lean prints it; none for `no goals`.
 
-    A header (`case inl`) counts as the first hypothesis, and a hypothesis may span lines: those that are
-    indented or blank. So the goals, printed with a blank line between them, are the text again. The one
-    exception is a goal of `conv`, which has a bar in place of the turnstile: the bar is kept in its
-    conclusion, behind the turnstile that all goals have.
+    A header (`case inl`) counts as the first hypothesis, and a hypothesis continues over indented or blank
+    lines. So printing the goals with a blank line between them gives the same text. The one exception is a
+    goal of `conv`, which has a bar instead of the turnstile: the bar is kept in its conclusion, after the
+    turnstile that every goal gets.
     """
     if state.strip() in (NO_GOALS, ""):
         return ()
     goals: list[Goal] = []
     block: str | None = None
     for part in state.split("\n\n"):
-        # A blank line may also follow a header, or stand in a string: a goal ends only after its conclusion.
+        # A blank line may also follow a header or be part of a string: a goal ends after its conclusion.
         block = part if block is None else f"{block}\n\n{part}"
         if _find(block, _TURNSTILE) is not None:
             goals.append(_parse_goal(block, _TURNSTILE))
@@ -41,7 +41,7 @@ def parse_goals(state: str) -> tuple[Goal, ...]:
 
 
 def _find(text: str, mark: str) -> int | None:
-    """Where a line begins with the mark for the first time."""
+    """Offset of the first line that begins with the mark."""
     if text.startswith(mark):
         return 0
     found = text.find(f"\n{mark}")

@@ -1,18 +1,17 @@
-"""The guard between a policy and Lean: lets one tactic pass that can only act on the goals.
+"""The guard between a policy and Lean: it accepts one tactic that can do nothing but act on the goals.
 
-What Lean lets a tactic do, and what is refused here:
+What Lean allows a tactic to do, and what is refused here:
 
-- Leaving the proof. A command keyword ends a `by` block wherever it stands. So brackets must balance, strings
-  must be plain, and comments are taken out: then a tactic set in parentheses (`assemble`) cannot end the
-  declaration it stands in. Commands (`theorem`, `axiom`, `namespace`, `end`, `macro`, `notation`, `#eval`,
-  ...) are refused by name too.
-- Running code while elaborating: `run_tac`, `by_elab`, `eval%`, `native_decide`, `decide +native`, and
-  `(config := term)`, whose term is compiled and run. So nothing that is `unsafe`, nothing in `IO` and nothing
-  of Lean's own implementation (`Lean`, `Lake`, what reads and writes modules) may be named. A list of names
-  is no sandbox: run strangers' models where it does no harm.
-- Starting other programs: `polyrith` asks a server, `bv_decide` runs a solver.
+- Leaving the proof. A command keyword ends a `by` block at any place. So brackets must balance, strings must
+  be plain, and comments are removed: then a tactic in parentheses (`assemble`) cannot end its declaration.
+  Commands (`theorem`, `axiom`, `namespace`, `end`, `macro`, `notation`, `#eval`, ...) are refused by name.
+- Running code during elaboration: `run_tac`, `by_elab`, `eval%`, `native_decide`, `decide +native`, and
+  `(config := term)`, whose term is compiled and run. So no name may be used that is `unsafe`, in `IO`, or
+  part of Lean's own implementation (`Lean`, `Lake`, functions that read and write modules). A list of names
+  is not a sandbox: run untrusted models on a machine where they can do no harm.
+- Starting other programs: `polyrith` calls a server, `bv_decide` runs a solver.
 - Switching off the kernel, `set_option debug.skipKernelTC true in`: only limits may be set.
-- Leaving the goal to trust: `sorry`, `admit`, `stop`, `sorryAx`. Whatever passes meets `#print axioms`.
+- Assuming the goal: `sorry`, `admit`, `stop`, `sorryAx`. `#print axioms` checks what the guard accepts.
 - Reading files: `include_str`.
 """
 
@@ -55,7 +54,7 @@ _QUOTES_AND_BRACKETS = frozenset("\"'()[]{}⟨⟩-/\\«»")
 
 
 def guard(text: str) -> str | Rejected:
-    """What to send to Lean for a tactic that a model wrote, or why nothing is sent."""
+    """From a tactic that a model wrote, the text to send to Lean, or the reason why it is refused."""
     if len(text) > MAX_CHARACTERS:
         return Rejected(f"longer than {MAX_CHARACTERS} characters")
     if _UNPRINTABLE.search(text):
@@ -68,7 +67,7 @@ def guard(text: str) -> str | Rejected:
     except LeanSyntaxError as error:
         return Rejected(f"not one tactic: {error}")
     if any(token.kind == "comment" for token in found):
-        # What is left is read again: nothing is sent that was only taken for a comment.
+        # The rest is guarded again, in case that something was only mistaken for a comment.
         return guard(_without_comments(text, found))
     if not found:
         return Rejected("not one tactic: empty")
@@ -77,22 +76,22 @@ def guard(text: str) -> str | Rejected:
 
 
 def held(tactic: str) -> str:
-    """A guarded tactic in parentheses: so it is one tactic, tried as it will stand in the proof."""
+    """A guarded tactic in parentheses, which makes it one tactic, in the form used in the whole proof."""
     body = tactic.replace("\n", "\n ")
-    # The closing parenthesis on a line of its own: no tactic can take it for its own argument's.
+    # The closing parenthesis is on its own line, so that it cannot close an argument of the tactic.
     return f"({body}\n)"
 
 
 def assemble(statement: str, tactics: Sequence[str]) -> str:
-    """A declaration whose proof is these guarded tactics."""
-    # `skip` keeps the block from being empty.
+    """The declaration of a statement with these guarded tactics as its proof."""
+    # `skip`, because a block must not be empty.
     lines = [f"{statement} := by", "  skip"]
     lines += [f"  {line}" for tactic in tactics for line in held(tactic).split("\n")]
     return "\n".join(lines)
 
 
 def _without_comments(text: str, found: Sequence[Token]) -> str:
-    """A text with a blank for each comment, and without the lines that held nothing else."""
+    """The text with every comment replaced by a blank, without lines that are then empty."""
     for token in reversed(found):
         if token.kind == "comment":
             text = f"{text[: token.begin]} {text[token.end :]}"
@@ -100,7 +99,7 @@ def _without_comments(text: str, found: Sequence[Token]) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether nothing in a text needs a closer look: most have none, and reading tokens takes time."""
+    """Whether a text is accepted without tokenizing it, which is slow; true of most tactics."""
     if not text or _SPECIAL.search(text) or not _REFUSED.isdisjoint(_ASCII_WORD.findall(text)):
         return False
     if not _BRACKET.search(text):
@@ -120,7 +119,7 @@ def _reason(text: str, found: Sequence[Token]) -> str:
             case "string":
                 reason = _string(token, text)
             case "char":
-                # A prime may also end an operator, and then what follows is not a character.
+                # A prime may also end an operator, and then no character literal follows.
                 reason = "a bracket or quote as a character" if token.text[1] in _QUOTES_AND_BRACKETS else ""
             case "symbol":
                 reason = _symbol(token, following)
@@ -139,7 +138,7 @@ def _word(token: Token, following: Token | None) -> str:
         return "" if allowed else "set_option may set limits only"
     if token.text in _REFUSED:
         return f"{token.text} is not allowed"
-    # Not all letters are letters to Lean: `xᵒᵖsorry` is three tokens.
+    # Some letters are not identifier characters in Lean: `xᵒᵖsorry` is three tokens.
     for part in _PARTS.split(token.text):
         if part in _REFUSED_PARTS or "unsafe" in part.lower():
             return f"{part} is not allowed"
@@ -150,7 +149,7 @@ def _word(token: Token, following: Token | None) -> str:
 
 def _string(token: Token, text: str) -> str:
     before = text[token.begin - 1] if token.begin else " "
-    # s!"{x}" holds terms, and r"\" ends elsewhere: such strings are cut otherwise than plain ones.
+    # s!"{x}" contains terms, and r"\" ends at another quote: Lean reads such strings differently.
     if "{" in token.text or "\\" in token.text or not (before.isspace() or before in "([{⟨,"):
         return "only plain strings are allowed"
     return ""

@@ -1,7 +1,7 @@
-"""Places in Lean sources as single numbers, for tools that count lines and columns and give no source.
+"""Positions in Lean sources as single numbers, for data that gives lines and columns but no sources.
 
-`Span` holds offsets into a file. LeanDojo says line and column and comes without the files, so the spans of
-Lean's records hold packed positions: they compare as places in a file do, and say where to look.
+`Span` holds offsets into a file. LeanDojo gives line and column without the files, so the spans of Lean
+records hold packed positions instead: they are ordered like places in the file and can be unpacked again.
 """
 
 from __future__ import annotations

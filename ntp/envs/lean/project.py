@@ -1,4 +1,4 @@
-"""Where Lean theorems stand, and how the REPL is started there."""
+"""A Lean project: how the REPL is started in it, and the header and statement of a theorem."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class LeanProject:
     """A Lake project.
 
     Attributes:
-        command: Starts the REPL: `lake exe repl` where the project has it, else
+        command: The command that starts the REPL: `lake exe repl` if the project has it, else
             `lake env /path/to/repl/.lake/build/bin/repl`.
-        directory: The project, where the command runs; None for a command that needs none.
-        header: Read before theorems that bring no context and stand in no file.
-        pickle_directory: Where loaded headers are kept between processes; None not to.
+        directory: The project, in which the command runs; None for a command that needs none.
+        header: Header of theorems that have neither a context nor a place in a file.
+        pickle_directory: Directory in which loaded headers are cached between processes; None for no cache.
     """
 
     command: tuple[str, ...]
@@ -35,13 +35,13 @@ class LeanProject:
     pickle_directory: Path | None = None
 
     def locate(self, theorem: Theorem) -> tuple[str, Statement]:
-        """What Lean reads before a theorem, and its statement.
+        """The header of a theorem, which Lean reads before it, and its statement.
 
-        A theorem with a context, or without a place in a file, brings its own statement. For any other,
-        both are cut out of its file: data sets of positions hold no sources.
+        A theorem with a context, or without a place in a file, contains its own statement. For any other,
+        both are read from its file: data sets that give positions contain no sources.
 
         Raises:
-            InitError: There is no such file or place, or no theorem there.
+            InitError: The file or place does not exist, or there is no theorem at it.
         """
         header, text = theorem.context or self.header, theorem.statement
         if not theorem.context and (theorem.declaration.end or theorem.proof.end):
@@ -49,17 +49,15 @@ class LeanProject:
         try:
             return header, parse_statement(text)
         except LeanSyntaxError as error:
-            raise InitError(
-                f"{theorem.file}: {theorem.id} is no theorem that can be stated: {error}"
-            ) from None
+            raise InitError(f"{theorem.file}: {theorem.id} cannot be stated as a theorem: {error}") from None
 
     def _cut(self, theorem: Theorem) -> tuple[str, str]:
         where = f"{theorem.file}: {theorem.id}"
         if self.directory is None:
-            raise InitError(f"{where} stands in a file: give its project, env.project=/path/to/project")
+            raise InitError(f"{where} is in a file: give its project, env.project=/path/to/project")
         path = self.directory / theorem.file
         if not path.resolve().is_relative_to(self.directory.resolve()):
-            raise InitError(f"{where}: {path} lies outside the project")
+            raise InitError(f"{where}: {path} is outside the project")
         try:
             lines = _lines(path)
         except (OSError, UnicodeDecodeError) as error:
@@ -67,7 +65,7 @@ class LeanProject:
                 f"{where}: {path} cannot be read ({error}): check out the data set's commit in env.project"
             ) from None
         begin = _offset(lines, theorem.declaration.begin)
-        # The end is cut at the proof, which comes long before: its column need not be exact.
+        # The text is later cut where the proof begins, so it may reach to the end of the last line.
         last_line, _ = unpack_position(max(theorem.declaration.end, theorem.proof.end))
         end = _offset(lines, pack_position(last_line + 1, 1)) or len("\n".join(lines))
         if begin is None or begin >= end:

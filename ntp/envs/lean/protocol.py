@@ -1,8 +1,8 @@
 """Answers of leanprover-community/repl, from bytes to typed values.
 
-Two shapes answer a request: `{"message": ...}` when it could not be run at all, else an object with an id
-and, only where there are any, messages, sorries, goals and the proof's status. A tactic that fails comes in
-either shape: Lean recovers from some errors by closing the goal with a `sorry`, and the answer then has an
+An answer has one of two shapes: `{"message": ...}` if the request could not be run at all, else an object
+with an id and, if there are any, messages, sorries, goals and the proof's status. A failed tactic is answered
+in either shape: Lean recovers from some errors by closing the goal with a `sorry`, and the answer then has an
 error among its messages and no goals.
 """
 
@@ -16,9 +16,9 @@ from msgspec import Struct
 
 END = b"\n\n"
 
-# The quoting of the warning changed with Lean 4.18 or so; both are about.
+# The quotes in the warning changed around Lean 4.18.
 _USES_SORRY = re.compile(r"declaration uses [`']sorry[`']")
-# Heartbeats are Lean's own deadline, the same on every machine.
+# Heartbeats are Lean's own limit, which does not depend on the machine's speed.
 _OUT_OF_TIME = re.compile(r"\(deterministic\) timeout|maximum number of heartbeats")
 _AXIOMS = re.compile(
     r"'(?P<name>.+)' (?:depends on axioms: \[(?P<axioms>[^]]*)\]|does not depend on any axioms)"
@@ -27,11 +27,11 @@ _BEGINS_OBJECT = re.compile(rb"(?:\A|\n)\{")
 
 
 class UnreadableReplyError(ValueError):
-    """The bytes are no answer of the REPL."""
+    """The bytes are not an answer of the REPL."""
 
 
 class Message(Struct, frozen=True):
-    """What Lean says about a command or tactic; `severity` is trace, info, warning or error."""
+    """A message of Lean about a command or tactic; `severity` is trace, info, warning or error."""
 
     severity: str
     data: str
@@ -43,23 +43,23 @@ class Message(Struct, frozen=True):
 
 
 class Sorry(Struct, frozen=True, rename="camel"):
-    """A `sorry` left open: its goal, and the state in which tactics can be run on it."""
+    """A `sorry`: its goal, and the state in which tactics can be run on it."""
 
     goal: str
     proof_state: int | None = None
 
 
 class Reply(Struct, frozen=True, rename="camel"):
-    """Any answer; what it has no word on is empty or None.
+    """Any answer; fields that it does not contain are empty or None.
 
     Attributes:
-        message: Why the request could not be run; empty when it was.
+        message: Why the request could not be run; empty if it was run.
         env: Id of the environment after a command.
         proof_state: Id of the state after a tactic.
         goals: All goals of that state, as Lean prints them.
-        messages: What Lean says.
-        sorries: Where a `sorry` stands.
-        proof_status: `Completed`, or why the proof is not; empty from older REPLs.
+        messages: Lean's messages.
+        sorries: Every `sorry` in the command.
+        proof_status: `Completed`, or why the proof is incomplete; empty in answers of older REPLs.
     """
 
     message: str = ""
@@ -72,14 +72,14 @@ class Reply(Struct, frozen=True, rename="camel"):
 
     @property
     def error(self) -> str:
-        """The first error in either shape; empty when there is none."""
+        """The first error in either shape; empty if there is none."""
         if self.message:
             return self.message.removeprefix("Lean error:\n")
         return next((message.data for message in self.messages if message.severity == "error"), "")
 
     @property
     def uses_sorry(self) -> bool:
-        """Whether anything in the answer tells of a `sorry`."""
+        """Whether anything in the answer indicates a `sorry`."""
         return (
             bool(self.sorries)
             or "contains sorry" in self.proof_status
@@ -91,10 +91,10 @@ _DECODER = msgspec.json.Decoder(Reply)
 
 
 def parse_reply(answer: bytes) -> Reply | None:
-    """The answer that some output ends with; None when it holds no answer yet, but other text.
+    """The answer at the end of some output; None if the output is other text, without an answer so far.
 
     Raises:
-        UnreadableReplyError: There is an object that is no answer.
+        UnreadableReplyError: The output contains a JSON object that is not an answer.
     """
     try:
         reply = _DECODER.decode(answer)
@@ -106,7 +106,7 @@ def parse_reply(answer: bytes) -> Reply | None:
 
 
 def parse_axioms(message: str, name: str) -> tuple[str, ...] | None:
-    """The axioms that `#print axioms` names for a declaration; None when the message is of something else."""
+    """The axioms in an answer to `#print axioms`; None if the message is not one about that declaration."""
     found = _AXIOMS.fullmatch(message.strip())
     if found is None or found["name"].rpartition(".")[2] != name:
         return None
@@ -119,13 +119,13 @@ def is_out_of_time(error: str) -> bool:
 
 
 def _after_noise(answer: bytes) -> Reply | None:
-    # Lake and plugins print lines of their own before an answer, which begins a line.
+    # Lake and plugins may print lines before the answer, which begins at the start of a line.
     begins = [match.end() - 1 for match in _BEGINS_OBJECT.finditer(answer)]
     for begin in begins:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return _DECODER.decode(answer[begin:])
     if begins:
-        raise UnreadableReplyError(f"no answer of the REPL: {_excerpt(answer[begins[0] :])}")
+        raise UnreadableReplyError(f"not an answer of the REPL: {_excerpt(answer[begins[0] :])}")
     return None
 
 

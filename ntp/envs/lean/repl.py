@@ -1,8 +1,8 @@
 """Lean 4 over leanprover-community/repl: tactics in its tactic mode, proofs checked in its command mode.
 
-Tactic mode accepts some proofs that are none. So when no goal is left, the whole theorem is elaborated as a
-command in the clean environment of its header, under a name that cannot be guessed: without an error or a
-`sorry`, with the type that the statement alone has, and with no axiom but those allowed.
+Tactic mode accepts some invalid proofs. So when no goal is left, the whole theorem is elaborated as a command
+in the clean environment of its header, under a name that cannot be guessed. It counts as proved if there is
+no error and no `sorry`, if its type is that of the bare statement, and if all of its axioms are allowed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ntp.sandbox.limits import Limits
 from ntp.sandbox.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
 
-# Lean's own three; not `sorryAx`, nor `Lean.ofReduceBool` and `Lean.trustCompiler`, which trust compiled
-# code.
+# Lean's three standard axioms; not `sorryAx`, nor `Lean.ofReduceBool` and `Lean.trustCompiler`, which trust
+# compiled code.
 STANDARD_AXIOMS = ("propext", "Classical.choice", "Quot.sound")
 
 _CHECK_FACTOR = 4
@@ -35,8 +35,8 @@ class ReplBackend:
         tactic_timeout_s: Seconds for one tactic.
         header_timeout_s: Seconds to load a header.
         limits: Resource limits of the process.
-        max_requests: The process is replaced after so many, between two theorems.
-        axioms: What a proof may rest on.
+        max_requests: The process is replaced, between two theorems, after this many requests.
+        axioms: Axioms that a proof may use.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class ReplProof:
         self.theorem = theorem
         self._server, self._timeout_s, self._allowed = server, timeout_s, axioms
         self._header, statement = project.locate(theorem)
-        # Chosen anew for every opening: a tactic can neither use the theorem nor declare another in its
-        # place.
+        # A new random name for every session: a tactic can neither use the theorem nor declare another one
+        # with its name.
         self._name = f"ntp_{secrets.token_hex(8)}"
         self._full_name = statement.namespace + self._name
         self._statement = statement.named(self._name)
@@ -119,7 +119,7 @@ class ReplProof:
         if reply.uses_sorry:
             return Rejected("leaves a sorry")
         if reply.proof_state is None:
-            raise ProcessDiedError("a tactic was answered with no state")
+            raise ProcessDiedError("the REPL's answer to a tactic has no state")
         return Goals(reply.proof_state, reply.goals)
 
     def conclude(self, tactics: Sequence[str]) -> tuple[str, ...] | Timeout | Rejected:
@@ -133,25 +133,25 @@ class ReplProof:
             reason = _refusal(declared)
             if reason:
                 return Timeout(reason) if is_out_of_time(reason) else Rejected(f"on re-check: {reason}")
-            asked = self._ask(declared.env, f"#print axioms {self._full_name}\n")
+            answers = self._query(declared.env, f"#print axioms {self._full_name}\n")
         except DeadlineExceededError:
             return Timeout("re-check")
-        return self._judge(asked)
+        return self._check_answers(answers)
 
     def stop(self) -> None:
         """See `LeanProof.stop`."""
         self._server.stop()
 
     def _state(self) -> Reply:
-        """State the theorem with a `sorry` for its proof, and learn its type."""
+        """State the theorem with a `sorry` as its proof, and store its type."""
         env = self._server.header(self._header)
         try:
             reply = self._server.command(f"{self._statement} := by sorry", env, self._server_timeout_s)
             if reply.error or len(reply.sorries) != 1 or reply.sorries[0].proof_state is None:
-                reason = " ".join(reply.error.split()) or f"{len(reply.sorries)} sorries in it, not one"
+                reason = " ".join(reply.error.split()) or f"it has {len(reply.sorries)} sorries, not one"
                 raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {reason}")
             if self._type is None:
-                self._type = self._ask(reply.env, "")[-1].data
+                self._type = self._query(reply.env, "")[-1].data
         except DeadlineExceededError as error:
             raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {error}") from None
         return reply
@@ -160,28 +160,29 @@ class ReplProof:
     def _server_timeout_s(self) -> float:
         return _CHECK_FACTOR * self._timeout_s
 
-    def _ask(self, env: int | None, questions: str) -> tuple[Message, ...]:
-        """Lean's words on questions about the theorem, the last one on its type."""
-        reply = self._server.command(f"{questions}#check @{self._full_name}", env, self._server_timeout_s)
-        said = tuple(message for message in reply.messages if message.severity in ("info", "error"))
-        if reply.error or len(said) != 1 + bool(questions):
-            raise ProcessDiedError(f"no answer about the theorem: {reply.error or said}")
-        return said
+    def _query(self, env: int | None, query: str) -> tuple[Message, ...]:
+        """Lean's answers to a query (empty for none) and, last, to `#check` of the theorem: its type."""
+        reply = self._server.command(f"{query}#check @{self._full_name}", env, self._server_timeout_s)
+        answers = tuple(message for message in reply.messages if message.severity in ("info", "error"))
+        if reply.error or len(answers) != 1 + bool(query):
+            raise ProcessDiedError(f"no answer about the theorem: {reply.error or answers}")
+        return answers
 
-    def _judge(self, said: tuple[Message, ...]) -> tuple[str, ...] | Rejected:
-        axioms = parse_axioms(said[0].data, self._name)
+    def _check_answers(self, answers: tuple[Message, ...]) -> tuple[str, ...] | Rejected:
+        """The axioms of the declared proof if they are allowed and its type is that of the statement."""
+        axioms = parse_axioms(answers[0].data, self._name)
         if axioms is None:
-            return Rejected(f"#print axioms gave {said[0].data!r}")
+            return Rejected(f"#print axioms gave {answers[0].data!r}")
         extra = sorted(set(axioms) - self._allowed)
         if extra:
             return Rejected(f"rests on {', '.join(extra)}")
-        if said[1].data != self._type:
+        if answers[1].data != self._type:
             return Rejected("the proof changed the theorem's type")
         return axioms
 
 
 def _refusal(declared: Reply) -> str:
-    """Why a declaration does not stand; empty when it does."""
+    """Why Lean does not accept a declaration; empty if it does."""
     if declared.error:
         return declared.error
     return "declaration uses sorry" if declared.uses_sorry else ""

@@ -1,7 +1,7 @@
-"""As much of Lean's surface syntax as is needed to cut texts safely: tokens, statements, headers.
+"""The part of Lean's surface syntax that is needed to cut texts safely: tokens, statements, headers.
 
-Lean's grammar can be extended by any file, so it cannot be parsed without Lean. What cannot be extended is
-where strings, comments and brackets begin and end, and that is all that is asked here.
+Any file can extend Lean's grammar, so it cannot be parsed without Lean. But no file can change where strings,
+comments and brackets begin and end, and this module relies on nothing else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _IMPORT = re.compile(r"(?:public\s+|meta\s+|private\s+)*import\s+(?:all\s+|runti
 
 
 class LeanSyntaxError(ValueError):
-    """A text that does not end inside its own strings, comments and brackets."""
+    """A text whose strings, comments or brackets do not match, or that declares no theorem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Token:
 
     Attributes:
         kind: comment, string, char, word (identifiers and keywords, with their dots), number or symbol.
-        text: As written.
+        text: Text of the token as written.
         begin: Offset of its first character.
-        depth: Brackets open around it.
+        depth: Number of open brackets around it.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Token:
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The tokens of a text in order, blanks left out.
+    """The tokens of a text in order, without blanks.
 
     Raises:
         LeanSyntaxError: A string, comment or bracket is not closed, or closed without being open.
@@ -91,9 +91,9 @@ class Statement:
     """The statement of a theorem, cut at its name.
 
     Attributes:
-        prefix: Commands that it stands under, as `open Nat in`; not its attributes and modifiers, which may
-            ask something of the name and say nothing about the statement.
-        namespace: What stands before the last dot of the name, dot included.
+        prefix: Commands that apply to it, as `open Nat in`; not its attributes and modifiers, which may
+            depend on the name and do not change the statement.
+        namespace: The part of the name up to and including the last dot.
         signature: Universes, binders and type, without `:=`.
     """
 
@@ -102,7 +102,7 @@ class Statement:
     signature: str
 
     def named(self, name: str) -> str:
-        """The statement under another last name."""
+        """The statement with another name after the namespace."""
         return f"{self.prefix}theorem {self.namespace}{name}{self.signature}"
 
 
@@ -110,7 +110,7 @@ def parse_statement(text: str) -> Statement:
     """Cut a theorem's statement, or a whole declaration, at its name and before its proof.
 
     Raises:
-        LeanSyntaxError: It declares no theorem.
+        LeanSyntaxError: The text declares no theorem.
     """
     found = [token for token in tokens(text) if token.kind != "comment"]
     index = next((i for i, t in enumerate(found) if t.depth == 0 and t.text in _DECLARATION), None)
@@ -129,9 +129,9 @@ def parse_statement(text: str) -> Statement:
 
 
 def split_imports(header: str) -> tuple[str, str]:
-    """A header's imports, a line each, and the rest of it.
+    """The imports of a header, one per line, and the rest of it.
 
-    A header that begins in another way than with imports (`prelude`, `module`) is not split.
+    A header that does not begin with imports (but with `prelude` or `module`, say) is not split.
     """
     position, imports = 0, []
     while match := _IMPORT.match(header, position := _skip_blanks(header, position)):
@@ -141,7 +141,7 @@ def split_imports(header: str) -> tuple[str, str]:
 
 
 def split_prefix(header: str) -> tuple[str, str]:
-    """What stands before a declaration, and the commands at its end that the declaration stands under."""
+    """A header without the commands at its end that apply to the next declaration, and these commands."""
     match = _PREFIX.search(header)
     return (header[: match.start()], match[0].strip()) if match else (header, "")
 
@@ -169,7 +169,7 @@ def _comment_end(text: str, begin: int) -> int:
 
 
 def _statement_end(text: str, found: list[Token]) -> int:
-    """Where the proof begins: at a `:=` that no `let` claims, at `where`, or at a line that `|` begins."""
+    """Where the proof begins: at a `:=` of no `let`, at `where`, or at a line that begins with `|`."""
     num_lets, in_type = 0, False
     for token in found:
         if token.depth:

@@ -278,7 +278,7 @@ def test_a_theorem_is_cut_out_of_its_file(make, project):
         (in_file("gone", (1, 1), (1, 5), "Gone.lean"), r"Gone\.lean cannot be read .* commit"),
         (in_file("far", (99, 1), (99, 5)), "no line 99"),
         (in_file("wide", (6, 300), (7, 1)), "no line 6, column 300"),
-        (in_file("axiom", (3, 1), (3, 19)), "no theorem that can be stated"),
+        (in_file("axiom", (3, 1), (3, 19)), "cannot be stated as a theorem"),
         (in_file("escape", (1, 1), (1, 5), "../../etc/passwd"), "outside the project"),
     ],
 )
@@ -313,7 +313,7 @@ NO_PROJECT = "error: no such file or directory (error code: 2)\n  file: lakefile
         (OTHER_TOOLCHAIN, "different Lean toolchains.*lake build"),
         ("error: toolchain 'leanprover/lean4:v4.9.0' is not installed", "different Lean toolchains"),
         ("error: unknown executable repl", "make lean"),
-        (NO_PROJECT, "no Lake project that builds"),
+        (NO_PROJECT, "not a Lake project that builds"),
         ("terminating due to uncaught exception of type std::bad_alloc", r"env\.max_memory_mb"),
         ("segmentation fault", "by hand"),
     ],
@@ -337,7 +337,7 @@ def test_a_program_that_is_no_repl(make):
 
 
 def test_a_project_that_is_no_directory(make):
-    with pytest.raises(EnvError, match=r"env\.project=/nowhere is no directory"):
+    with pytest.raises(EnvError, match=r"env\.project=/nowhere is not a directory"):
         make(project="/nowhere").open(SWAP)
 
 
