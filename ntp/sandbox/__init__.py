@@ -1,1 +1,1 @@
-"""Child processes: isolation, limits, and ending them. Knows no proof assistant."""
+"""Child processes: isolation, resource limits, and termination. Independent of any proof assistant."""

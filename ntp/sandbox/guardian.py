@@ -1,8 +1,9 @@
-"""Ends the provers of a process that was killed, where no namespace does that.
+"""Ends the child processes of a process that was killed, if no namespace does so.
 
-The guardian is a small process next to each process that has such provers. It reads from a pipe which groups
-begin and end. When its parent ends, however it does, so does the pipe: the guardian kills the groups that
-have not ended, and ends too. It is nobody's child: who counts children, or waits for them, never meets it.
+The guardian is a small process, one for each process that has such children. It reads from a pipe which
+process groups begin and end. The pipe closes when its owner ends, in whatever way: the guardian then kills
+the groups that have not ended, and exits. It is reparented to init, so code that counts or waits for children
+does not see it.
 """
 
 from __future__ import annotations
@@ -17,35 +18,35 @@ from pathlib import Path
 
 from ntp.sandbox.termination import end_group
 
-# A cluster sends these to all processes of a job that is to end: the guardian has to outlive its parent.
+# A cluster sends these to all processes of a job that has to end; the guardian must outlive its owner.
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Guardian:
-    """The parent's side. The process starts with the first group; where it cannot, all works without it."""
+    """The owner's end of the pipe. The guardian starts with the first group; if it cannot, there is none."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pipe: int | None = None
-        # A fork that kept the pipe would keep the guardian from seeing its parent's end.
+        # If a forked process kept the pipe open, the guardian would not notice the end of its owner.
         os.register_at_fork(
-            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._begin_anew
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._reset
         )
 
     def begin(self, leader: int, mark: str) -> None:
-        """Take a group into care; see `end_group`."""
+        """Register a group that the guardian has to end; see `end_group`."""
         with self._lock, contextlib.suppress(OSError):
             if self._pipe is None:
                 self._pipe = _start()
             os.write(self._pipe, os.fsencode(f"{leader} {mark}\n"))
 
     def end(self, leader: int) -> None:
-        """Forget a group that has ended."""
+        """Unregister a group that has ended."""
         with self._lock, contextlib.suppress(OSError):
             if self._pipe is not None:
                 os.write(self._pipe, b"%d\n" % leader)
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
@@ -53,7 +54,7 @@ class Guardian:
 
 
 def _start() -> int:
-    """Start the process, and return where to write."""
+    """Start the guardian and return the writable end of its pipe."""
     reading, writing = os.pipe()
     try:
         subprocess.run(
@@ -75,7 +76,7 @@ def _start() -> int:
 
 
 def main() -> None:
-    """Read what begins and ends until the parent has ended, then end what is left."""
+    """Read which groups begin and end until the pipe closes, then end the groups that are left."""
     if os.fork():
         os._exit(0)
     for number in _IGNORED:

@@ -1,8 +1,8 @@
-"""Isolation of a prover from the machine: model-written text can make it do anything.
+"""Isolation of a prover from the machine, since model-written text can make a prover do anything.
 
-Three ways, the best first. Which of them work is found by trying them, once per process: version numbers do
-not tell whether an administrator allows namespaces. In every way there are limits on memory, files, answers
-and the number of processes.
+There are three sandboxes, the best first. Which of them work is found out by trying them, once per process,
+because version numbers do not tell whether an administrator allows namespaces. All of them limit memory,
+files, answers and the number of processes.
 """
 
 from __future__ import annotations
@@ -24,35 +24,36 @@ from ntp.sandbox.proc import descendants, num_threads_of, proportional_mb, resid
 
 AUTO = "auto"
 INSTALL_COMMAND = "apt-get install bubblewrap"
-# Where a prover in bubblewrap works.
+# The working directory of a prover in bubblewrap.
 SCRATCH = Path("/tmp")
-# Emptied: what others leave in /tmp, and the sockets of the machine's services.
+# Empty inside bubblewrap: files of others in /tmp, and the sockets of the machine's services.
 _HIDDEN = (SCRATCH, Path("/run"))
 _TRIAL_TIMEOUT_S = 10.0
-# The kernel's limit counts threads, and is there in case that the watch is late.
+# The kernel's limit counts threads; it is a second line of defence if the watch is late.
 _THREADS_PER_PROCESS = 8
 _UNPRIVILEGED = ("--unshare-user", "--cap-drop", "ALL")
-# Ids that no system gives to anybody.
+# User ids that no system assigns.
 _FIRST_FREE_UID, _NUM_FREE_UIDS = 1 << 30, 1 << 29
-# The first process of a namespace is deaf to signals from inside, and has to reap: no prover knows of that.
+# The first process of a namespace gets no signals from inside and must reap orphans, which a shell does and a
+# prover does not.
 _FIRST_PROCESS = ("sh", "-c", '"$@"; exit $?', "sh")
-# The end of the kernel's scale.
-_MOST_KILLABLE = 1000
+# The largest adjustment of the kernel's score by which it chooses what to kill when out of memory.
+_MAX_OOM_SCORE_ADJ = 1000
 _announcing = threading.Lock()
 _announced: set[Limits] = set()
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """One way to keep a process apart.
+    """One way to isolate a process.
 
     Attributes:
         name: As in the config.
-        keeps: What it keeps from a prover, in words.
-        num_wrappers: Processes between the one that is started and the prover. The first below the one that
-            is started is the first of a namespace: when it is killed, so are all others in it.
+        keeps: What it denies the prover, as text.
+        num_wrappers: Number of processes between the one that is started and the prover. The child of the one
+            that is started is the first of a namespace: if it is killed, all others in it are killed too.
         wrap: Command line in front of the prover's, from the limits, the paths that must stay readable (the
-            first one is the directory to work in) and those that must be writable.
+            first one is the working directory) and those that must be writable.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Sandbox:
 
     @property
     def has_own_scratch(self) -> bool:
-        """Whether a prover works in `SCRATCH`, a memory file system of its own."""
+        """Whether a prover has its own memory file system at `SCRATCH`."""
         return self.name == "bubblewrap"
 
     def command(
@@ -72,16 +73,16 @@ class Sandbox:
         directory: Path | None = None,
         writable: Sequence[Path] = (),
     ) -> list[str]:
-        """The command line that runs a program in the sandbox; out of memory, the kernel kills it first.
+        """The command line that runs a program in the sandbox; if memory runs out, the kernel kills it first.
 
         Args:
-            argv: Program and arguments. What these name stays readable, wherever it lies.
+            argv: Program and arguments. Absolute paths among them stay readable.
             limits: Resource limits.
-            directory: Where it works; None for its scratch directory.
-            writable: Existing directories in which it may write, besides its scratch.
+            directory: Working directory; None for its scratch directory.
+            writable: Existing directories that it may write to, in addition to its scratch.
         """
-        # Outermost, where the kernel's settings can be written.
-        return [*_first_to_be_killed(), *self.bare_command(argv, limits, directory, writable)]
+        # Outermost, because the kernel's settings are not writable in the sandbox.
+        return [*_killed_first(), *self.bare_command(argv, limits, directory, writable)]
 
     def bare_command(
         self,
@@ -90,7 +91,7 @@ class Sandbox:
         directory: Path | None = None,
         writable: Sequence[Path] = (),
     ) -> list[str]:
-        """As `command`, without the order in which the kernel kills."""
+        """As `command`, without asking the kernel to kill it first."""
         program = shutil.which(argv[0]) or argv[0]
         named = [Path(word) for word in (program, *argv) if word.startswith("/")]
         num_threads = limits.processes * _THREADS_PER_PROCESS
@@ -124,7 +125,7 @@ def _in_bubblewrap(limits: Limits, readable: Sequence[Path], writable: Sequence[
 
 
 def _hidden_entries(paths: Sequence[Path]) -> list[Path]:
-    """What of the emptied directories is put back: whole entries, for a program needs what is next to it."""
+    """Entries of the hidden directories that contain these paths; a program needs the files next to it."""
     entries: dict[Path, None] = {}
     for path in (*paths, *(path.resolve() for path in paths)):
         for hidden in _HIDDEN:
@@ -140,13 +141,13 @@ def _in_unshare(limits: Limits, readable: Sequence[Path], writable: Sequence[Pat
     return [*command, *_FIRST_PROCESS, *_own_user()]
 
 
-def _in_the_open(limits: Limits, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:  # noqa: ARG001
-    # In this order: a change of user forgets who has to die with whom.
+def _with_limits_only(limits: Limits, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:  # noqa: ARG001
+    # In this order, because changing the user clears the parent-death signal.
     return [*_own_user(), *_die_with_parent()]
 
 
 def _own_user() -> list[str]:
-    """For root, whom no limit on processes binds: an id of its own, which may read and write all the same."""
+    """For root, to whom no limit on processes applies: run as an unused id that may still read and write."""
     return _as_user(_FIRST_FREE_UID + secrets.randbelow(_NUM_FREE_UIDS)) if _can_change_user() else []
 
 
@@ -158,14 +159,14 @@ def _as_user(uid: int) -> list[str]:
 
 @functools.cache
 def _can_change_user() -> bool:
-    """Whether this is root, with the capabilities that containers may take from it."""
+    """Whether this is root with the capability to change the user, which containers may lack."""
     return os.geteuid() == 0 and not _trouble([*_as_user(_FIRST_FREE_UID), "true"])
 
 
 @functools.cache
-def _first_to_be_killed() -> list[str]:
-    """Else the kernel would choose the largest process, which is the trainer; nothing where that fails."""
-    choom = ["choom", "-n", str(_MOST_KILLABLE), "--"]
+def _killed_first() -> list[str]:
+    """Prefix by which the kernel kills a program before the largest one, the trainer; empty if it fails."""
+    choom = ["choom", "-n", str(_MAX_OOM_SCORE_ADJ), "--"]
     return [] if _trouble([*choom, "true"]) else choom
 
 
@@ -179,14 +180,14 @@ SANDBOXES = {
     for sandbox in (
         Sandbox("bubblewrap", "no network, read-only files, {scratch_mb} MB scratch", 2, _in_bubblewrap),
         Sandbox("unshare", "no network, a process namespace; files are open to it", 2, _in_unshare),
-        Sandbox("limits", "network and files are open to it", 0, _in_the_open),
+        Sandbox("limits", "network and files are open to it", 0, _with_limits_only),
     )
 }
 
 
 @functools.cache
 def find_sandbox(asked: str) -> Sandbox:
-    """The sandbox of a name, tried out, or the best one that works here for "auto".
+    """The sandbox with a name, or for "auto" the best one that works on this machine.
 
     Raises:
         ConfigError: There is no such sandbox.
@@ -205,12 +206,12 @@ def find_sandbox(asked: str) -> Sandbox:
 
 @functools.cache
 def trouble_of(name: str) -> str:
-    """Why a sandbox does not work on this machine, in one line; empty when it does."""
+    """Why a sandbox does not work on this machine, in one line; empty if it works."""
     return "" if name == "limits" else _trouble(SANDBOXES[name].bare_command(["true"], Limits()))
 
 
 def _trouble(command: Sequence[str]) -> str:
-    """Why a command that does nothing fails, in one line; empty when it does not."""
+    """Why a trial command fails, in one line; empty if it does not."""
     try:
         done = subprocess.run(
             command,
@@ -229,7 +230,7 @@ def _trouble(command: Sequence[str]) -> str:
 
 
 def description(limits: Limits) -> str:
-    """What isolation is active under some limits, in one line."""
+    """The isolation and limits that are in force, in one line."""
     sandbox = find_sandbox(limits.isolation)
     keeps = sandbox.keeps.format(scratch_mb=limits.scratch_mb)
     better = ""
@@ -239,7 +240,7 @@ def description(limits: Limits) -> str:
 
 
 def announce(limits: Limits) -> None:
-    """Say on stderr, once per process for the same limits, what isolation is active."""
+    """Print to stderr, once per process for the same limits, which isolation is in force."""
     with _announcing:
         if limits not in _announced:
             _announced.add(limits)
@@ -247,17 +248,17 @@ def announce(limits: Limits) -> None:
 
 
 def broken_limit(limits: Limits, program: int, cwd: Path | None) -> tuple[str, str] | None:
-    """The limit that a program and all that it has started break together, and how.
+    """The limit that a program and all processes it started exceed together, and a message; None if none.
 
     Args:
-        limits: What they may use.
-        program: Id of its process.
-        cwd: Its temporary directory; None for one that the sandbox gave it.
+        limits: The limits.
+        program: Id of the program's process.
+        cwd: Its temporary directory; None if the sandbox has its own one.
     """
     group = descendants(program)
     if len(group) > limits.processes:
         return "processes", f"more than {limits.processes} processes"
-    # What forked processes share is counted often: only when that is too much is it looked at closely.
+    # The resident size counts shared memory several times; the slow, exact size is read only if needed.
     if resident_mb(group) > limits.memory_mb < proportional_mb(group):
         return "memory", f"more than {limits.memory_mb} MiB of memory"
     if _is_full(program) if cwd is None else used_mb(cwd) > limits.scratch_mb:

@@ -1,4 +1,4 @@
-"""Limits on what one prover process may use, and its isolation."""
+"""Resource limits and isolation of one child process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ntp.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one child, together with everything it starts, may use.
+    """Limits of one child together with all processes that it starts.
 
     Attributes:
         memory_mb: Address space of each process (RLIMIT_AS), and memory of all of them together, in MiB.
         file_mb: Largest file that may be written (RLIMIT_FSIZE) in MiB.
-        answer_mb: Largest answer that is read in MiB; a longer one kills the child.
-        processes: Most processes at a time.
-        scratch_mb: Size of its own temporary directory in MiB.
+        answer_mb: Largest answer that is read in MiB; the child is killed if an answer is longer.
+        processes: Maximum number of processes at a time.
+        scratch_mb: Size of its temporary directory in MiB.
         isolation: A name in `ntp.sandbox.isolation.SANDBOXES`, or "auto" for the best that works here.
 
     Raises:
@@ -33,4 +33,4 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("memory_mb", "file_mb", "answer_mb", "processes", "scratch_mb"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"limits of a prover: {name}={getattr(self, name)} must be at least 1")
+                raise ConfigError(f"limits of a prover: {name}={getattr(self, name)}: must be at least 1")

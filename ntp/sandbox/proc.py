@@ -1,4 +1,4 @@
-"""A process and what it has started, as /proc shows them."""
+"""Process trees and their memory, read from /proc."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAGE_BYTES = resource.getpagesize()
 
 
 def children(pid: int) -> list[int]:
-    """Processes that a process has started and that have not been reaped; none when it has ended."""
+    """Children of a process that have not been reaped; none if it has ended."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -22,7 +22,7 @@ def children(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """A process and all below it. Complete where orphans come back to it: in a namespace of processes."""
+    """A process and its descendants. Complete only in a process namespace, in which it adopts orphans."""
     found = [pid]
     for process in found:
         found += children(process)
@@ -30,7 +30,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def marked(mark: str) -> list[int]:
-    """Processes, wherever they hang, that were started with a variable NAME=VALUE; only those of the user."""
+    """Processes started with an environment variable NAME=VALUE, of those that this user may inspect."""
     found: list[int] = []
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
@@ -41,7 +41,7 @@ def marked(mark: str) -> list[int]:
 
 
 def num_threads_of(uid: int) -> int:
-    """Threads that a user has at the moment."""
+    """Number of threads that a user has at the moment."""
     num_threads = 0
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ def num_threads_of(uid: int) -> int:
 
 
 def resident_mb(pids: Iterable[int]) -> float:
-    """Sum of their resident memory in MiB; what they share is counted for each of them."""
+    """Sum of their resident memory in MiB; shared memory is counted for each process."""
     num_pages = 0
     for pid in pids:
         with contextlib.suppress(OSError, IndexError):
@@ -60,7 +60,7 @@ def resident_mb(pids: Iterable[int]) -> float:
 
 
 def proportional_mb(pids: Iterable[int]) -> float:
-    """Sum of their memory in MiB, what they share counted once; slow, for the kernel walks all pages."""
+    """Sum of their memory in MiB with shared memory counted once; slow, since the kernel walks all pages."""
     num_kb = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -70,7 +70,7 @@ def proportional_mb(pids: Iterable[int]) -> float:
 
 
 def used_mb(directory: Path) -> float:
-    """What the files below a directory take, in MiB."""
+    """Disk space of the files below a directory in MiB."""
     num_blocks = 0
     for place, _, names in os.walk(directory):
         for name in names:

@@ -1,6 +1,6 @@
-"""One child process over pipes: deadlines, bounded answers, a sandbox, nothing left behind.
+"""One child process over pipes: deadlines, bounded answers, a sandbox, and complete cleanup.
 
-Nothing here knows which prover runs. A request is bytes, an answer ends with a known terminator.
+A request is bytes, and an answer ends with a known terminator.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from ntp.sandbox.sandboxed import SandboxedProcess
 from ntp.sandbox.scratch import Scratch
 from ntp.sandbox.watchdog import WATCH
 
-# A larger buffer is mapped anew for every read, which costs more than the few reads it saves.
+# A larger buffer is newly mapped for every read, which costs more than the few reads that it saves.
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
-# By this variable, which it hands down, all that a prover has started is known.
+# Environment variable, inherited by all processes that a child starts, by which they are found.
 _MARK = "NTP_PROVER"
-# Between the end of its answers and its own: a large program takes a while to go. Counted, not timed: a
-# machine that stands still meanwhile does not use it up.
-_NUM_GOING_POLLS, _GOING_POLL_S = 2000, 0.001
-# Last words of a process whose memory was refused.
+# How long to wait for a child to exit after it closed its output: a large program needs some time. Polls are
+# counted instead of measuring time, so that a suspended machine does not use the wait up.
+_NUM_EXIT_POLLS, _EXIT_POLL_S = 2000, 0.001
+# Error messages of a process whose allocation was refused.
 _OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|MemoryError", re.IGNORECASE)
-# Of `unshare` that wants to end by the signal which ended the first process of its namespace: SIGKILL.
-_COULD_NOT_FOLLOW = "unshare: sigprocmask unblock failed"
+# Printed by `unshare` when SIGKILL ended the first process of its namespace: it tries to end by that signal.
+_UNSHARE_WAS_KILLED = "unshare: sigprocmask unblock failed"
 
 
 class ProcessDiedError(Exception):
     """The child has ended, or was ended because the exchange could not be completed.
 
     Attributes:
-        killed: Whether somebody else killed it (SIGKILL), so that another child may well fare better.
-        limit: Which limit it broke: "processes", "memory", "scratch", "file" or "answer"; empty for none.
+        killed: Whether it was killed from outside (SIGKILL), so that a new child may succeed.
+        limit: Which limit it exceeded: "processes", "memory", "scratch", "file" or "answer"; empty for none.
     """
 
     def __init__(self, message: str, killed: bool = False, limit: str = "") -> None:
@@ -58,23 +58,23 @@ class AnswerTooLongError(ProcessDiedError):
 
 
 class DeadlineExceededError(Exception):
-    """No complete answer yet. The child still runs: interrupt it and `resume`, or kill it."""
+    """No complete answer yet. The child still runs: interrupt it and call `resume`, or kill it."""
 
 
 @dataclass(slots=True)
 class RetryBudget:
-    """How often one piece of work is tried again after its process died.
+    """How often a piece of work is retried after its process died.
 
     Attributes:
-        killed: Deaths by a kill from outside still tolerated; they say nothing about the work.
-        died: Deaths of its own still tolerated.
+        killed: Retries left after a kill from outside, which says nothing about the work.
+        died: Retries left after any other death.
     """
 
     killed: int = 20
     died: int = 1
 
     def allows(self, death: ProcessDiedError) -> bool:
-        """Count a death; whether to try again."""
+        """Count a death and return whether to retry."""
         if death.killed:
             self.killed -= 1
         else:
@@ -83,21 +83,21 @@ class RetryBudget:
 
 
 class ChildProcess:
-    """A child in a sandbox, in its own process group and its own temporary working directory.
+    """A child in a sandbox, with its own process group and its own temporary directory.
 
-    On Linux the child also dies with the thread that started it, and what it has started dies with a killed
-    parent (see `ntp.sandbox.guardian`).
+    On Linux the child also dies with the thread that started it, and the processes that it started die if
+    this process is killed (see `ntp.sandbox.guardian`).
 
     Args:
         argv: Program and arguments.
-        limits: What it may use, and the sandbox.
-        env: Variables added to the parent's environment.
-        directory: Where it works, for programs that read their project there; None for its own temporary one.
+        limits: Resource limits and isolation.
+        env: Variables added to the environment of this process.
+        directory: Working directory, for programs that read their project there; None for the temporary one.
         writable: Existing directories that it may write to, in every sandbox.
 
     Attributes:
-        cwd: Its own temporary directory on this machine; gone after `close`. A sandbox may give the child
-            another one in its place.
+        cwd: Its temporary directory on this machine; removed by `close`. In a sandbox the child may see a
+            different one.
 
     Raises:
         OSError: The program cannot be started.
@@ -154,7 +154,7 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Id of the program's process, below those that make its sandbox."""
+        """Id of the program's process, which is a descendant of the processes that set up its sandbox."""
         return self._sandboxed.program
 
     @property
@@ -164,12 +164,12 @@ class ChildProcess:
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory of the child and of what it has started, in MiB; 0 when it has ended."""
+        """Resident memory of the child and the processes it started, in MiB; 0 if it has ended."""
         return resident_mb(descendants(self.pid))
 
     @property
     def stderr(self) -> str:
-        """The end of what the child wrote to stderr."""
+        """The last 4096 characters that the child wrote to stderr, stripped."""
         try:
             return (self.cwd / _STDERR_NAME).read_text(errors="replace")[-4096:].strip()
         except OSError:
@@ -179,8 +179,8 @@ class ChildProcess:
         """Send a request and return everything up to the `count`-th terminator.
 
         Raises:
-            DeadlineExceededError: `timeout_s` seconds passed; `resume` goes on waiting for the same answer.
-            AnswerTooLongError: The answer passed the limit.
+            DeadlineExceededError: `timeout_s` seconds passed; `resume` continues to wait for the same answer.
+            AnswerTooLongError: The answer is longer than the limit.
             ProcessDiedError: The child ended first.
         """
         self._unsent = memoryview(request)
@@ -189,7 +189,7 @@ class ChildProcess:
         return self.resume(terminator, count, timeout_s)
 
     def resume(self, terminator: bytes, count: int, timeout_s: float) -> bytes:
-        """Wait on for the answer of the last `exchange`. Raises as `exchange` does."""
+        """Continue to wait for the answer to the last `exchange`. Raises the same errors as `exchange`."""
         deadline = time.monotonic() + timeout_s
         try:
             while True:
@@ -212,7 +212,7 @@ class ChildProcess:
             raise self._death()
         answer = self._answer
         answer += chunk
-        # A terminator may straddle two chunks, so the search steps back by its length.
+        # A terminator may span two chunks, so the search steps back by its length.
         begin = max(self._searched - len(terminator) + 1, 0)
         self._found += answer.count(terminator, begin)
         self._searched = len(answer)
@@ -224,22 +224,22 @@ class ChildProcess:
         return False
 
     def interrupt(self) -> None:
-        """Send SIGINT to the program and to all that it has started."""
+        """Send SIGINT to the program and all processes that it started."""
         for pid in descendants(self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
 
     def inspect(self) -> None:
-        """End a child that uses more than it may, and what an ended one has left; the watch calls this."""
+        """End a child that exceeds a limit, or what an ended child has left; called by the watch."""
         if self._broken is None:
             self._sandboxed.kill_if(self._breaks_limit)
 
     def kill(self) -> None:
-        """End the child and all that it has started, at once. Safe to call twice."""
+        """Kill the child and all processes that it started. Safe to call twice."""
         self._sandboxed.kill()
 
     def close(self) -> None:
-        """Kill the group, close the pipes and remove the working directory. Safe to call twice."""
+        """Kill the child, close the pipes and remove the temporary directory. Safe to call twice."""
         WATCH.remove(self)
         self.kill()
         for pipe in (self._child.stdin, self._child.stdout):
@@ -259,22 +259,23 @@ class ChildProcess:
         return self._broken is not None
 
     def _death(self) -> ProcessDiedError:
-        # Killed while it ends by itself, it would look like one that was killed from outside.
-        for _ in range(_NUM_GOING_POLLS):
+        # If it were killed while it exits by itself, it would look like a kill from outside.
+        for _ in range(_NUM_EXIT_POLLS):
             if not self.alive:
                 break
-            time.sleep(_GOING_POLL_S)
+            time.sleep(_EXIT_POLL_S)
         code = self._sandboxed.kill()
-        # What starts the prover (a sandbox, lake, a shell) says by its status which signal ended it.
-        said = self.stderr
-        number = signal.SIGKILL if _COULD_NOT_FOLLOW in said else -code if code < 0 else code - 128
+        # Programs that start the prover (a sandbox, lake, a shell) report by their exit status, 128 + N, that
+        # signal N ended it.
+        stderr = self.stderr
+        number = signal.SIGKILL if _UNSHARE_WAS_KILLED in stderr else -code if code < 0 else code - 128
         if self._broken is not None:
             limit, how = self._broken
         else:
             known = number in set(signal.Signals)
             how = f"signal {signal.Signals(number).name}" if known else f"exit status {code}"
-            limit = "file" if number == signal.SIGXFSZ else "memory" if _OUT_OF_MEMORY.search(said) else ""
-        message = ": ".join([f"the process ended ({how})", *said.splitlines()[-1:]])
+            limit = "file" if number == signal.SIGXFSZ else "memory" if _OUT_OF_MEMORY.search(stderr) else ""
+        message = ": ".join([f"the process ended ({how})", *stderr.splitlines()[-1:]])
         killed = number == signal.SIGKILL and not limit
         return ProcessDiedError(message, killed, limit)
 

@@ -1,4 +1,4 @@
-"""A started process and its sandbox as one thing: whether it runs, and its end."""
+"""A started process together with its sandbox: whether it runs, and ending it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _END_TIMEOUT_S = 30.0
 
 
 class SandboxedProcess:
-    """What `subprocess` started, down to the program in the sandbox.
+    """A child of `subprocess`, from the process that was started down to the program in the sandbox.
 
     Args:
-        child: Leads a session of its own. Only this object waits for it.
+        child: Leader of its own session. Only this object waits for it.
         num_wrappers: See `Sandbox`.
-        mark: A variable of its environment that no other process has.
+        mark: An environment variable NAME=VALUE that only it and its descendants have.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], num_wrappers: int, mark: str) -> None:
@@ -30,12 +30,12 @@ class SandboxedProcess:
         self._is_swept = False
         if not num_wrappers:
             GUARDIAN.begin(child.pid, mark)
-        # Held while the child may be reaped: before that its id cannot be a stranger's.
+        # Held while the child may be reaped; until then its id cannot belong to another process.
         self._lock = threading.Lock()
 
     @property
     def program(self) -> int:
-        """Id of the program's process, below those that make its sandbox."""
+        """Id of the program's process, which is a descendant of the processes that set up its sandbox."""
         pid = self._child.pid
         for _ in range(self._num_wrappers):
             pid = next(iter(children(pid)), pid)
@@ -43,13 +43,13 @@ class SandboxedProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the child still runs."""
         with self._lock:
             return self._child.returncode is None and not self._has_ended()
 
     def kill_if(self, is_to_end: Callable[[], bool]) -> None:
-        """Kill it if it is to end, or what is left of it if it has ended, without waiting for that."""
-        # Another thread that holds it is already ending the child.
+        """Kill the child if `is_to_end`, or what is left of it if it has ended. Does not wait for that."""
+        # If another thread holds the lock, it is already ending the child.
         if self._lock.acquire(blocking=False):
             try:
                 if self._child.returncode is None and (is_to_end() or self._has_left_something()):
@@ -58,7 +58,7 @@ class SandboxedProcess:
                 self._lock.release()
 
     def kill(self) -> int:
-        """End it with all that it has started, at once, and return its status. Safe to call twice."""
+        """Kill the child and all processes it started and return its exit status. Safe to call twice."""
         with self._lock:
             if self._child.returncode is None:
                 self._send_kill()
@@ -71,12 +71,13 @@ class SandboxedProcess:
             return self._child.wait()
 
     def _has_ended(self) -> bool:
-        # Not reaped by this, so that its group remains known.
+        # WNOWAIT: the child is not reaped, so its group keeps its id.
         return os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _has_left_something(self) -> bool:
-        # Killed while it makes the sandbox, it leaves a process that waits for it for ever. Without one, all
-        # that it can leave is there when it ends, and looking for that takes milliseconds.
+        # A child that is killed while it sets up the sandbox leaves a process that waits for it forever.
+        # Without a sandbox, all that it can leave exists when it ends, so one sweep (some milliseconds)
+        # suffices.
         return self._has_ended() and not self._is_swept
 
     def _send_kill(self) -> None:
@@ -87,8 +88,8 @@ class SandboxedProcess:
         first = children(self._child.pid)
         with contextlib.suppress(ProcessLookupError):
             if first:
-                # It takes its namespace along, and what made that then ends by itself, unless it is stopped,
-                # and leaves no orphan.
+                # This ends the whole namespace. Its creator then exits by itself, unless it is stopped, and
+                # leaves no orphan.
                 os.kill(first[0], signal.SIGKILL)
                 os.kill(self._child.pid, signal.SIGCONT)
             else:

@@ -1,7 +1,7 @@
-"""Temporary directories of provers, and those that killed processes have left.
+"""Temporary directories of child processes, and removal of those that killed processes have left.
 
-Each holds a file that its process keeps locked. The lock ends with the process, however that ends, so a free
-lock in an old directory says that nobody will remove it.
+Each contains a file that its owner keeps locked. The lock is released when the owner ends, in whatever way,
+so an unlocked file in an old directory means that no process will remove that directory.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ import time
 from pathlib import Path
 
 _PREFIX = "ntp-"
-# Says that the directory is ours, and on this machine: of another's locks, a shared file system may not know.
+# Marks the directory as ours, and as used on this machine: locks of other machines may be invisible here.
 _LOCK_NAME = f".ntp-prover-{os.uname().nodename}.lock"
-# Older than one that is being made and not yet locked.
+# A younger directory may be one that is being created and is not locked yet.
 _MIN_AGE_S = 60.0
 
 
 class Scratch:
-    """A temporary directory. The first one of a process removes those that were left.
+    """A temporary directory. The first one of a process removes the stale ones of other processes.
 
     Attributes:
-        path: Where it is, until `close`.
+        path: The directory; removed by `close`.
     """
 
     def __init__(self) -> None:
-        _remove_left()
+        _remove_stale()
         self._directory = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         self.path = Path(self._directory.name)
         try:
             self._lock = (self.path / _LOCK_NAME).open("wb")
-            # Not everywhere can files be locked; there, nothing that was left is removed.
+            # Some file systems have no locks; stale directories are then not removed.
             with contextlib.suppress(OSError):
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:
@@ -44,20 +44,20 @@ class Scratch:
             raise
 
     def close(self) -> None:
-        """Remove it. Safe to call twice."""
+        """Remove the directory. Safe to call twice."""
         self._directory.cleanup()
         self._lock.close()
 
 
 @functools.cache
-def _remove_left() -> None:
+def _remove_stale() -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            _remove_if_left(path)
+            _remove_if_stale(path)
 
 
-def _remove_if_left(path: Path) -> None:
-    # Others can write where it lies: nothing is followed that leads elsewhere.
+def _remove_if_stale(path: Path) -> None:
+    # Other users can write to the parent directory, so symbolic links are not followed.
     lock = os.open(path / _LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         directory, file = path.lstat(), os.fstat(lock)

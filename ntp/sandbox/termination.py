@@ -1,4 +1,4 @@
-"""Ending a group of processes that no namespace holds together, and what has left the group."""
+"""Ends a process group that has no namespace, including processes that have left the group."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import signal
 
 from ntp.sandbox.proc import descendants, marked
 
-# One round finds what the one before was too early for; a chain of forks cannot keep this busy for ever.
+# Every round finds processes started during the previous one; the limit is for endless chains of forks.
 _MAX_ROUNDS = 20
-_NUM_IN_VAIN = 2
+_NUM_EMPTY_ROUNDS = 2
 
 
 def end_group(leader: int, mark: str) -> None:
-    """Kill a group, all that hangs below its leader, and all that carry a mark.
+    """Kill a group, all descendants of its leader, and all processes with a mark.
 
-    They are stopped before any is killed: who runs on starts others meanwhile, and nobody knows the children
-    of the dead.
+    All are stopped before any is killed: a running process could start others meanwhile, and the children of
+    a dead process cannot be found through it.
 
     Args:
-        leader: Its id is the group's.
+        leader: Id of the process that leads the group.
         mark: See `marked`.
     """
     stopped: set[int] = set()
-    num_in_vain = 0
+    num_empty = 0
     _signal_group(leader, signal.SIGSTOP)
     for _ in range(_MAX_ROUNDS):
         found = {*descendants(leader)[1:], *marked(mark)} - stopped
-        # Between two programs a process carries no mark for a moment: one look in vain is not enough.
-        num_in_vain = 0 if found else num_in_vain + 1
-        if num_in_vain == _NUM_IN_VAIN:
+        # While a process executes a new program it has no mark for a moment: one empty round is not enough.
+        num_empty = 0 if found else num_empty + 1
+        if num_empty == _NUM_EMPTY_ROUNDS:
             break
         _signal(found, signal.SIGSTOP)
         stopped |= found

@@ -1,7 +1,7 @@
-"""One thread that looks at all children now and then.
+"""A thread that periodically inspects all child processes.
 
-The kernel has no limit on the memory of several processes together that needs no privilege; and its limit on
-their number does not end them, it lets them go on to use the machine.
+Without privileges, the kernel cannot limit the memory of several processes together. And its limit on the
+number of processes does not end them: they continue to use the machine.
 """
 
 from __future__ import annotations
@@ -11,43 +11,42 @@ import threading
 import time
 from typing import Protocol
 
-# A fork bomb makes some hundred processes in this time; a look at a quiet prover takes a tenth of a
-# millisecond.
+# A fork bomb starts some hundred processes in this time; inspecting an idle prover takes 0.1 ms.
 _PERIOD_S = 0.1
 
 
 class Watched(Protocol):
-    """Something that is looked at every now and then."""
+    """An object that is inspected periodically."""
 
     def inspect(self) -> None:
-        """Look, and act. Called in the thread of the watch; raises nothing."""
+        """Inspect and act. Called in the thread of the watch; must not raise."""
         ...
 
 
 class Watch:
-    """Inspects what was added until it is removed; the thread lives while there is something to inspect."""
+    """Inspects objects from `add` until `remove`. The thread runs while there is any."""
 
     def __init__(self) -> None:
-        self._begin_anew()
-        # A fork has no thread, and what its parent has started is its parent's.
-        os.register_at_fork(after_in_child=self._begin_anew)
+        self._reset()
+        # A forked process does not have the thread, and its parent's children are not its own.
+        os.register_at_fork(after_in_child=self._reset)
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._watched: set[Watched] = set()
         self._thread: threading.Thread | None = None
 
     def add(self, watched: Watched) -> None:
-        """Begin to inspect something."""
+        """Start to inspect an object."""
         with self._lock:
             self._watched.add(watched)
-            # One that an error has ended begins again.
+            # A thread that ended with an error is replaced.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="ntp-watch", daemon=True)
                 self._thread.start()
 
     def remove(self, watched: Watched) -> None:
-        """Inspect something no longer. Safe to call twice."""
+        """Stop to inspect an object. Safe to call twice."""
         with self._lock:
             self._watched.discard(watched)
 
