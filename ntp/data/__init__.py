@@ -1,1 +1,1 @@
-"""Records, extraction, splits and DataModules."""
+"""Records, extraction, splits, examples and attempts. Never imports torch."""

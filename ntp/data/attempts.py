@@ -1,16 +1,16 @@
-"""Tactics that were tried on theorems, labelled by the kernel.
+"""Attempts: tactics that were tried in states of theorems, labelled by the kernel.
 
-What is known of one attempt depends on all others of its theorem: a tactic is correct when some way on from
-where it leads was proved. The labels are
+The label of an attempt depends on all other attempts at its theorem: a tactic is correct if some proof was
+found from the state that it leads to. The labels are
 
-    proved       on the way to a proof; `distance` counts the tactics of the shortest from here, this included
-    dead_end     accepted, but enough was tried from where it leads, and nothing came to a proof
+    proved       part of a proof; `distance` is the number of tactics of the shortest one, this included
+    dead_end     accepted, but enough tactics were tried in the state it leads to and none led to a proof
     no_progress  accepted, but it leads back to the state it was tried in
     error        refused by the prover or by the guard
-    timeout      ran past its time limit, or past another limit on what a prover may use
-    open         accepted, and too little was tried from there to say
+    timeout      exceeded its time limit or another limit of the prover
+    open         accepted, but too few tactics were tried in the state it leads to
 
-`proved` is correct; the others are incorrect, but for `open`, of which nothing is known.
+`proved` is correct. The others are incorrect, except `open`, which is undecided.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class AttemptRecord:
     """One tactic tried in one state of one theorem.
 
     Attributes:
-        theorem_id: Of the theorem.
-        file: Its file.
+        theorem_id: Id of the theorem.
+        file: File of the theorem.
         state: First goal, as the policy reads it.
-        num_other_goals: Other goals.
-        depth: Tactics from the theorem's root to the state, on the shortest way found.
-        tactic: Its text.
+        num_other_goals: Number of other goals.
+        depth: Number of tactics on the shortest known path from the initial state to the state.
+        tactic: Text of the tactic.
         label: One of `LABELS`.
-        distance: Tactics to the end of the proof, this one included; None unless proved.
-        num_tried: How often it was drawn.
+        distance: Number of tactics to the end of the proof, this one included; None unless proved.
+        num_tried: How often it was sampled.
     """
 
     theorem_id: str
@@ -61,12 +61,12 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class MinedTheorem:
-    """What mining made of one theorem.
+    """The result of mining one theorem.
 
     Attributes:
-        theorem: Its id.
-        attempts: What was tried on it; nothing if it could not be opened.
-        wall_s: Seconds of the searches that are due to it.
+        theorem: Id of the theorem.
+        attempts: All attempts at it; empty if it could not be opened.
+        wall_s: Its share of the time of the searches, in seconds.
     """
 
     theorem: str
@@ -77,23 +77,23 @@ class MinedTheorem:
 def label_attempts(
     theorem: Theorem, root: ProofState, transitions: Iterable[Transition], min_tries: int
 ) -> list[AttemptRecord]:
-    """Label everything that searches tried on a theorem.
+    """Label all attempts of searches at a theorem.
 
     Args:
         theorem: The theorem.
         root: Its initial state.
-        transitions: Every step tried, of any number of searches.
-        min_tries: Distinct tactics that must have been tried in a state before it counts as a dead end.
+        transitions: All transitions of any number of searches.
+        min_tries: Number of distinct tactics that must have been tried in a state to call it a dead end.
 
     Returns:
-        One record per distinct (state, tactic), in the order first tried, without those that crashed.
+        One record per distinct (state, tactic), in the order first tried, without crashes.
     """
     steps = [step for step in transitions if not isinstance(step.outcome, Crashed)]
     first: dict[tuple[str, str], Transition] = {}
     num_tried: Counter[tuple[str, str]] = Counter()
     for step in steps:
         edge = (step.state.key, step.tactic.text)
-        # A tactic near its time limit runs past it in one search and not in another.
+        # A tactic near its time limit may exceed it in one search and not in another.
         if edge not in first or isinstance(first[edge].outcome, Timeout | Exceeded):
             first[edge] = step
         num_tried[edge] += 1
@@ -138,7 +138,7 @@ def _label(
 
 
 def _distances(steps: Iterable[Transition]) -> dict[str, int]:
-    """Tactics from each state to the end of its shortest proof, for states that have one."""
+    """Number of tactics of the shortest proof from each state that has one."""
     before: defaultdict[str, set[str]] = defaultdict(set)
     frontier: set[str] = set()
     for step in steps:
@@ -156,7 +156,7 @@ def _distances(steps: Iterable[Transition]) -> dict[str, int]:
 
 
 def _depths(root: ProofState, steps: Iterable[Transition]) -> dict[str, int]:
-    """Tactics from the root to each state, on the shortest way."""
+    """Number of tactics on the shortest path from the root to each state."""
     after: defaultdict[str, set[str]] = defaultdict(set)
     for step in steps:
         if isinstance(step.outcome, Reached):
@@ -172,10 +172,10 @@ def _depths(root: ProofState, steps: Iterable[Transition]) -> dict[str, int]:
 
 
 def attempts_file(directory: Path, split: str) -> Path:
-    """The file of the attempts on a part of the split, in the directory of a mining run."""
+    """The file with the attempts at the theorems of a split, in the directory of a mining run."""
     return directory / f"attempts-{split}.jsonl"
 
 
 def mined_files(directory: Path, split: str) -> list[Path]:
-    """The files of all that was mined on a part of the split, in order: of a mining run or a shard of one."""
+    """The files with the mined theorems of a split, in order, of a mining run or of a shard of one."""
     return sorted((directory / "parts").glob(f"mined-{split}-*.jsonl"))

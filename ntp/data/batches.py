@@ -1,4 +1,4 @@
-"""Which examples make up the batch of a step: a pure function of the step, so training resumes exactly."""
+"""The batch of every training step as a pure function of the step, so that training resumes exactly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Schedule(Protocol[T_co]):
-    """Knows the batch of every optimizer step."""
+    """Gives the batch of every optimizer step."""
 
     def batch(self, step: int) -> Sequence[T_co]:
         """The batch of step `step`, counted from 0."""
@@ -22,17 +22,19 @@ class Schedule(Protocol[T_co]):
 
 
 class BatchSchedule(Generic[T]):
-    """Endless shuffled batches, of examples of similar length where that costs no randomness that matters.
+    """Endless shuffled batches of examples with similar lengths.
 
-    Every epoch is shuffled anew, cut into pools of `pool_batches` batches, sorted by length within a pool and
-    the batches shuffled again. All batches have `batch_size` examples; the remainder of an epoch is dropped.
+    Every epoch the examples are shuffled, cut into pools of `pool_batches` batches and sorted by length
+    within each pool; then the batches are shuffled. All batches have `batch_size` examples; the remainder of
+    an epoch is dropped.
 
     Args:
-        examples: What to draw from.
-        lengths: A cost per example (characters, say), to batch like with like.
-        batch_size: Examples in a batch; a data set smaller than that is one batch.
-        seed: Of the shuffles.
-        pool_batches: More sorts better, fewer shuffles better.
+        examples: The examples.
+        lengths: Length of each example, in any unit, by which similar examples are put in one batch.
+        batch_size: Number of examples in a batch; fewer only if there are fewer examples.
+        seed: Seed of the shuffles.
+        pool_batches: Batches in a pool. A larger pool gives more similar lengths, a smaller one more
+            randomness.
 
     Raises:
         DataError: There are no examples.
@@ -57,7 +59,7 @@ class BatchSchedule(Generic[T]):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches in one pass over the examples."""
+        """Number of batches in one epoch."""
         return len(self._examples) // self._batch_size
 
     def batch(self, step: int) -> list[T]:

@@ -1,4 +1,4 @@
-"""A data set on disk."""
+"""A data set: a directory of theorem, premise and file records."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ METADATA = "metadata.json"
 
 @dataclass(frozen=True)
 class Dataset:
-    """Theorems, premises and files of one project, read when first asked for.
+    """Theorems, premises and files of one project, read on first use.
 
     Attributes:
-        directory: Where it lies.
-        metadata: What it holds.
+        directory: Directory of the data set.
+        metadata: Its prover, counts and content hash.
     """
 
     directory: Path
@@ -36,7 +36,7 @@ class Dataset:
         """Open a data set.
 
         Raises:
-            DataError: The directory holds none, or one of another schema version.
+            DataError: The directory contains none, or one of another schema version.
         """
         if not (directory / METADATA).is_file():
             raise DataError(f"{directory}: no data set here ({METADATA} is missing); extract it first")
@@ -71,7 +71,7 @@ class Dataset:
         return tuple(record.theorem for record in self.records.values())
 
     def select(self, ids: Iterable[str]) -> tuple[TheoremRecord, ...]:
-        """Theorem records by id, in the order asked for.
+        """The theorem records with these ids, in the order of the ids.
 
         Raises:
             DataError: An id is unknown.

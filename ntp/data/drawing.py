@@ -1,4 +1,4 @@
-"""Draws whole files, until they hold about as many theorems as a split of a split should."""
+"""Draws whole files for a split until they contain about the wanted number of theorems."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-# Of the theorems of an evaluation split that may come from one file.
+# Maximum share of the wanted theorems of a split that may come from one file.
 _MAX_SHARE = 1 / 2
 
 
@@ -18,14 +18,14 @@ def draw_parts(
     verifier_fraction: float,
     test_files: Sequence[str],
 ) -> tuple[set[str], set[str], set[str]]:
-    """Files of the test, the validation and the verifier split, drawn in this order.
+    """Draw the files of the test, the val and the verifier split, in this order.
 
     Args:
-        sizes: Theorems in each file.
-        seed: Of the order.
-        val_fraction: Wanted share of the theorems.
-        test_fraction: The same; not used when `test_files` is given.
-        verifier_fraction: The same.
+        sizes: Number of theorems in each file.
+        seed: Seed of the order in which files are considered.
+        val_fraction: Wanted share of all theorems.
+        test_fraction: Wanted share of all theorems; not used if `test_files` is given.
+        verifier_fraction: Wanted share of all theorems.
         test_files: Globs of the files of the test split; empty to draw them.
     """
     order = sorted(sizes)
@@ -43,11 +43,11 @@ def draw_parts(
 
 
 def draw_files(sizes: dict[str, int], seed: int, target: float) -> set[str]:
-    """Files that hold about `target` theorems, in a random order; one at least stays behind.
+    """Draw files with about `target` theorems, but not all files.
 
     Args:
-        sizes: Theorems in each file.
-        seed: Of the order.
+        sizes: Number of theorems in each file.
+        seed: Seed of the order in which files are considered.
         target: Wanted number of theorems.
     """
     order = sorted(sizes)
@@ -56,10 +56,10 @@ def draw_files(sizes: dict[str, int], seed: int, target: float) -> set[str]:
 
 
 def _draw(order: Sequence[str], sizes: dict[str, int], target: float, num_kept: int) -> set[str]:
-    """Files in order, each if it takes the split nearer to the target; at least one if there is a target.
+    """Take files in order, each if it brings the size nearer to the target; at least one if target > 0.
 
-    A file of more than `_MAX_SHARE` of the target is passed over, since a split made of one big file would be
-    a sample of size one. `num_kept` files stay for the other splits.
+    A file with more than `_MAX_SHARE` of the target is skipped, since a split of one big file would be a
+    sample of size one. `num_kept` files are left for the other splits.
     """
     drawn: set[str] = set()
     size = 0

@@ -13,14 +13,14 @@ from ntp.seeding import derive_seed
 
 @dataclass(frozen=True, slots=True)
 class TacticPair:
-    """A proof state as the policy reads it and the tactic a human used there."""
+    """A proof state, as the policy reads it, and the tactic that the recorded proof uses in it."""
 
     state: str
     tactic: str
 
 
 def unique_pairs(pairs: Iterable[TacticPair]) -> list[TacticPair]:
-    """Drop repeated pairs, keeping first occurrences in order."""
+    """Distinct pairs in order of first occurrence."""
     return list(dict.fromkeys(pairs))
 
 
@@ -29,11 +29,11 @@ class LabelledState:
     """A proof state of a theorem with tactics that the kernel labelled.
 
     Attributes:
-        theorem_id: Of the theorem.
+        theorem_id: Id of the theorem.
         state: First goal, as the policy reads it.
-        correct: Tactics on the way to a proof, distinct.
-        incorrect: Tactics that are not, distinct.
-        num_tried: How often each of them was drawn, in the order of `tactics`.
+        correct: Distinct correct tactics.
+        incorrect: Distinct incorrect tactics.
+        num_tried: How often each tactic was sampled, in the order of `tactics`.
     """
 
     theorem_id: str
@@ -44,7 +44,7 @@ class LabelledState:
 
     @property
     def tactics(self) -> tuple[str, ...]:
-        """All of them, the correct ones first."""
+        """All tactics, the correct ones first."""
         return self.correct + self.incorrect
 
     @property
@@ -55,16 +55,16 @@ class LabelledState:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRecord:
-    """A pair in the format of the field, with where it comes from.
+    """A preference pair in the usual format (prompt, chosen, rejected), with its origin.
 
     Attributes:
-        prompt: The state, as the policy reads it, and a newline, since trainers put `chosen` right behind it.
+        prompt: The state, as the policy reads it, and a newline, since trainers append `chosen` directly.
         chosen: A correct tactic.
         rejected: An incorrect tactic.
-        theorem_id: Of the theorem.
-        file: Its file.
-        rejected_label: Why it is incorrect, a label of `ntp.data.attempts`.
-        distance: Tactics to the end of the shortest proof by `chosen`, itself included.
+        theorem_id: Id of the theorem.
+        file: File of the theorem.
+        rejected_label: Label of the incorrect tactic, one of `ntp.data.attempts.INCORRECT`.
+        distance: Number of tactics of the shortest proof that begins with `chosen`.
     """
 
     prompt: str
@@ -77,10 +77,9 @@ class PreferenceRecord:
 
 
 def labelled_states(attempts: Iterable[AttemptRecord]) -> list[LabelledState]:
-    """Group attempts by theorem and state, and keep the states in which anything is known of a tactic.
+    """Group attempts by theorem and state, and keep the states that have a correct or an incorrect tactic.
 
-    A tactic that is correct where other goals remain and incorrect elsewhere in the same first goal is
-    correct.
+    States are compared by their first goal: a tactic is correct if it is so with any of the other goals.
     """
     groups: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
     for attempt in attempts:
@@ -99,16 +98,16 @@ def labelled_states(attempts: Iterable[AttemptRecord]) -> list[LabelledState]:
 
 
 def decided_states(states: Iterable[LabelledState]) -> list[LabelledState]:
-    """Those that have tactics of both kinds."""
+    """The states that have both correct and incorrect tactics."""
     return [state for state in states if state.correct and state.incorrect]
 
 
 def preference_pairs(
     attempts: Sequence[AttemptRecord], max_pairs: int, seed: int
 ) -> Iterator[PreferenceRecord]:
-    """All correct x incorrect pairs of each theorem, state by state, up to `max_pairs` a theorem.
+    """All correct x incorrect pairs in the states of each theorem, at most `max_pairs` per theorem.
 
-    Which pairs of a theorem are left out is a function of the seed.
+    If a theorem has more pairs, the seed determines which are kept.
     """
     by_theorem: dict[str, dict[str, tuple[list[AttemptRecord], list[AttemptRecord]]]] = {}
     for attempt in attempts:

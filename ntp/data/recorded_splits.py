@@ -1,6 +1,6 @@
-"""Splits that a data set brings along: those of a benchmark, on which others have reported their numbers.
+"""Splits that come with a data set, as those of a benchmark on which published results are reported.
 
-They are taken as they are: nothing is drawn, and repeated statements are not removed.
+They are used unchanged: nothing is drawn, and repeated statements are not removed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _FOLDER = Path("splits", "recorded")
 def save_recorded_split(
     directory: Path, kind: str, parts: Mapping[str, Sequence[str]], dataset_hash: str
 ) -> None:
-    """Write a split that came with the data.
+    """Write splits that came with the data.
 
     Args:
-        directory: Of the data set.
-        kind: Its name, for `data.split.kind`.
-        parts: Ids of the splits train, val and test, in the order of the data set.
+        directory: Directory of the data set.
+        kind: Their name, for `data.split.kind`.
+        parts: Ids of the train, val and test split, in the order of the data set.
         dataset_hash: Content hash of the data set.
 
     Raises:
@@ -52,7 +52,7 @@ def save_recorded_split(
 
 
 def recorded_kinds(dataset: Dataset) -> tuple[str, ...]:
-    """The splits that a data set brings along; none for one whose splits are made."""
+    """Names of the splits that came with a data set; none if its splits have to be made."""
     return tuple(sorted(path.stem for path in (dataset.directory / _FOLDER).glob("*.json")))
 
 
@@ -62,28 +62,29 @@ def load_recorded_split(
     seed: int = SplitOptions.seed,
     verifier_fraction: float = SplitOptions.verifier_fraction,
 ) -> Split:
-    """A split that a data set brings along.
+    """Load splits that came with a data set.
 
     Args:
         dataset: The data set.
         kind: One of `recorded_kinds`.
-        seed: Of the order in which files are drawn for verifiers.
-        verifier_fraction: Share of all theorems to take from the training split for verifiers, as near as
+        seed: Seed of the order in which files are drawn for the verifier split.
+        verifier_fraction: Share of all theorems to move from the train to the verifier split, as nearly as
             whole files allow.
 
     Raises:
-        DataError: There is no such split, it belongs to other records, or the fraction leaves nothing to
-            train on.
+        DataError: There are no such splits, they belong to other records, or the fraction leaves the train
+            split empty.
     """
     kinds = recorded_kinds(dataset)
     if kind not in kinds:
         raise DataError(
-            f"the data comes split and has no split {kind!r}: data.split.kind is one of {', '.join(kinds)}"
+            f"the data set has its own splits, but none called {kind!r}: set data.split.kind to one of "
+            f"{', '.join(kinds)}"
         )
     path = dataset.directory / _FOLDER / f"{kind}.json"
     split = load_split(path)
     if split.source_hash != dataset.metadata.content_hash:
-        raise DataError(f"{path}: made from other theorems; extract the data set again (force=true)")
+        raise DataError(f"{path}: made from other theorems: extract the data set again (force=true)")
     return _with_verifier_part(dataset, split, seed, verifier_fraction) if verifier_fraction else split
 
 
@@ -96,5 +97,5 @@ def _with_verifier_part(dataset: Dataset, split: Split, seed: int, fraction: flo
     train = tuple(i for i in split.train if file_of[i] not in drawn)
     verifier = tuple(i for i in split.train if file_of[i] in drawn)
     if not train or not verifier:
-        raise DataError(f"verifier_fraction={fraction} leaves nothing to train on, or nothing for verifiers")
+        raise DataError(f"verifier_fraction={fraction} leaves the train or the verifier split empty")
     return sealed(replace(split, seed=seed, verifier_fraction=fraction, train=train, verifier=verifier))

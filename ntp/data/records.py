@@ -7,34 +7,22 @@ A data set is a directory (`ntp.data.dataset`) of
     files.jsonl      FileRecord: the sources with their import graph, sorted by path
     metadata.json    Metadata
 
-All offsets are spans of characters (code points) of the source, so 'the source up to here' is a slice of the
-file and is not stored. Files are paths relative to the project's root, with `/`. Lean's data comes without
-sources: its spans hold packed lines and columns (`ntp.envs.lean.positions`).
+Spans count characters (code points) of the source, so the source up to a place is a slice of the file and is
+not stored. Files are paths relative to the project's root, with `/`. Lean's data comes without sources: its
+spans hold packed lines and columns (`ntp.envs.lean.positions`).
 
-What a step is. Only tactics are steps. Structure (bullets, braces, `Proof`, `Proof using`, `Proof with`) and
-commands inside a proof (`Show`, `Set`, `Opaque`, ...) are replayed and not recorded, and goals are given as
-they stand without the focus that structure imposes: `before` is the first goal the tactic acts on, `after`
-the first goal of the whole proof once the tactic has run. A theorem whose proof is a term, or which was
-admitted or aborted, is not recorded.
+Only tactics are recorded as steps. Structure (bullets, braces, `Proof`, `Proof using`, `Proof with`) and
+commands inside a proof (`Show`, `Set`, `Opaque`, ...) are replayed but not recorded, and goals are recorded
+without the focus that structure imposes: `before` is the first goal that the tactic acts on, `after` is the
+first goal of the whole proof after the tactic. A theorem is not recorded if its proof is a term, or if it was
+admitted or aborted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.types import Goal, Span, Theorem
-
-__all__ = [
-    "FileRecord",
-    "Metadata",
-    "PremiseRecord",
-    "PremiseUse",
-    "StepRecord",
-    "TheoremRecord",
-    "read_jsonl",
-    "write_jsonl",
-]
 
 DERIVED = "derived"
 EXTERNAL = "external"
@@ -46,7 +34,7 @@ class PremiseUse:
 
     Attributes:
         full_name: Fully qualified name.
-        file: Where it is defined; for a library outside the project its logical name as a path.
+        file: File that defines it; for a library outside the project, its logical name as a path.
     """
 
     full_name: str
@@ -58,14 +46,14 @@ class StepRecord:
     """One tactic of a recorded proof.
 
     Attributes:
-        tactic: Its text without comments, blanks collapsed, terminator included.
-        span: Where it stands in the source.
+        tactic: Its text without comments, with blanks collapsed and with its terminator.
+        span: Its place in the source.
         before: The first goal before it.
-        num_other_goals: Goals that remain in addition to `before`, unfocused ones included, shelved ones not.
-        after: The first goal of the whole proof after it; None when no goal is left.
-        num_goals_after: All goals after it, counted as for `num_other_goals`.
-        premises: Names written in the tactic, in order of first occurrence, each once.
-        other_goals: The other goals, printed, where a policy reads them too: Lean's. Empty for Coq.
+        num_other_goals: Number of goals in addition to `before`, with unfocused but without shelved ones.
+        after: The first goal of the whole proof after it; None if no goal is left.
+        num_goals_after: Number of goals after it, counted as for `num_other_goals`.
+        premises: Premises named in the tactic, in order of first occurrence, each once.
+        other_goals: The other goals as printed, for provers whose policy reads them (Lean); empty for Coq.
     """
 
     tactic: str
@@ -79,7 +67,7 @@ class StepRecord:
 
     @property
     def state(self) -> str:
-        """The state before the tactic as a policy reads it."""
+        """The state before the tactic, as a policy reads it."""
         return "\n\n".join((str(self.before), *self.other_goals))
 
 
@@ -88,12 +76,12 @@ class TheoremRecord:
     """A theorem and its recorded proof.
 
     Attributes:
-        theorem: Identity, statement and place.
+        theorem: Id, statement and place.
         prover: `coq`, `lean` or `lean3`.
         module: Logical name of the file's module.
         kind: The declaring keyword, as `Lemma` or `Instance`.
-        closing: How the proof ends, as `Qed` or `Defined`; empty for Lean.
-        steps: At least one for Coq. Lean's data also has theorems whose proof is a term, or is not given.
+        closing: The command that ends the proof, as `Qed` or `Defined`; empty for Lean.
+        steps: At least one for Coq. Lean's data also has theorems whose proof is a term or is missing.
     """
 
     theorem: Theorem
@@ -105,7 +93,7 @@ class TheoremRecord:
 
     @property
     def closes(self) -> bool:
-        """Whether there are steps and the last leaves no goal."""
+        """Whether there are steps and the last one leaves no goal."""
         return bool(self.steps) and self.steps[-1].after is None
 
 
@@ -115,12 +103,12 @@ class PremiseRecord:
 
     Attributes:
         full_name: Fully qualified name; unique within its file.
-        kind: The declaring keyword, `Constructor` or `Field`; `derived` for what a declaration makes besides
-            itself (induction principles, the contents of an applied functor or an `Include`); `external` for
-            what lies outside the project.
-        statement: Source text over `span`; the printed type when the source has none.
+        kind: The declaring keyword, `Constructor` or `Field`; `derived` for what a declaration generates
+            (induction principles, the contents of an applied functor or an `Include`); `external` for
+            premises outside the project.
+        statement: Source text in `span`; the printed type if no source declares it.
         file: As in `PremiseUse`.
-        span: Where the declaration stands; None when the source has none.
+        span: Place of the declaration; None if no source declares it.
     """
 
     full_name: str
@@ -137,14 +125,14 @@ class FileRecord:
     Attributes:
         path: Relative to the project's root.
         module: Logical name.
-        imports: Files of this project that it requires directly, in order; logical names for others.
-        sha256: Of its content.
-        num_sentences: Sentences replayed.
-        num_theorems: Theorems recorded.
-        error: Why it did not replay, as `line:column: message`; empty when it did. Nothing else of such a
-            file is recorded.
-        url: Repository it comes from, empty when unknown.
-        commit: Commit of that repository, empty when unknown.
+        imports: What it imports directly, in order: files of this project, logical names of other libraries.
+        sha256: SHA-256 of its content.
+        num_sentences: Number of sentences replayed.
+        num_theorems: Number of theorems recorded.
+        error: Why it did not replay, as `line:column: message`; empty if it did. Nothing else of a file with
+            an error is recorded.
+        url: Repository it comes from; empty if unknown.
+        commit: Commit of that repository; empty if unknown.
     """
 
     path: str
@@ -160,20 +148,20 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a data set is and holds.
+    """Prover and contents of a data set.
 
     Attributes:
         prover: `coq`, `lean` or `lean3`.
-        prover_version: As the prover says; empty when unknown.
-        num_files: Files, failed ones included.
-        num_failed_files: Files that did not replay.
-        num_sentences: Sentences replayed.
-        num_theorems: Theorem records.
-        num_steps: Step records in them.
-        num_premises: Premise records.
-        num_premises_used: Distinct premises named in steps.
-        num_premises_declared: How many of those stand in a source of the project; the others are derived or
-            external.
+        prover_version: As reported by the prover; empty if unknown.
+        num_files: Number of files, including failed ones.
+        num_failed_files: Number of files that did not replay.
+        num_sentences: Number of sentences replayed.
+        num_theorems: Number of theorem records.
+        num_steps: Number of step records in them.
+        num_premises: Number of premise records.
+        num_premises_used: Number of distinct premises named in steps.
+        num_premises_declared: Number of those that a source of the project declares; the others are derived
+            or external.
         content_hash: SHA-256 over the three JSONL files.
     """
 

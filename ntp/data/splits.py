@@ -1,19 +1,19 @@
-"""Theorems to train on, to validate on and to test on.
+"""Divides the theorems of a data set into the splits train, val, test and, if wanted, verifier.
 
-A fourth split can be set apart for verifiers. Attempts at theorems whose proofs a policy was trained on say
-little about its mistakes on others, so verifiers may be trained on theorems that no policy saw.
+Attempts at theorems whose proofs a policy was trained on say little about its mistakes on other theorems. So
+verifiers may get their own split, of theorems on which no policy is trained.
 
-Both kinds give whole files to one split, since neighbouring theorems share proofs, and then clean the
-evaluation splits. The result is a pure function of the records and the options.
+Both kinds assign whole files to one split, since neighbouring theorems have similar proofs, and then clean
+the evaluation splits val and test. The result is a pure function of the records and the options.
 
     random          Files are drawn at random.
     novel_premises  As in LeanDojo (Yang et al. 2023, section 4), every theorem of an evaluation split uses at
-                    least one premise that no training proof uses. Files are drawn as for `random`, then the
-                    theorems without a novel premise are removed from the evaluation splits; they do not join
-                    the training split. The fractions are those before the removal.
+                    least one premise that no training proof uses. Files are drawn as for `random`, then
+                    theorems without a novel premise are removed from the evaluation splits; they are not
+                    added to the train split. The fractions are those before the removal.
 
-Statements that repeat one of the training split are removed from the evaluation splits, and repetitions
-within these too.
+Theorems that repeat a statement of the train or verifier split, or of an evaluation split, are removed from
+the evaluation splits.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ KINDS = ("random", "novel_premises")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Theorem ids of the three splits, each in the order of the data set, and how they came about.
+    """The theorem ids of every split, in the order of the data set, and the options that led to them.
 
     Attributes:
-        kind: One of `KINDS`.
-        seed: Of the order in which files are drawn.
-        val_fraction: Wanted share of theorems on the validation split, before cleaning.
-        test_fraction: The same for the test split; not used when `test_files` is given.
+        kind: One of `KINDS`, or the name of recorded splits.
+        seed: Seed of the order in which files are drawn.
+        val_fraction: Wanted share of theorems in the val split, before cleaning.
+        test_fraction: Wanted share of theorems in the test split; not used if `test_files` is given.
         test_files: Globs of the files of the test split; empty to draw them.
-        verifier_fraction: Wanted share of theorems that train verifiers only.
-        train: Ids.
-        val: Ids.
-        test: Ids.
-        verifier: Ids; empty if verifiers are trained on the theorems of `train`.
-        num_duplicates: Theorems removed from the evaluation splits because their statement is repeated.
-        num_without_novel_premise: Theorems removed from them for `novel_premises`.
-        source_hash: SHA-256 of everything in the records that the split depends on.
+        verifier_fraction: Wanted share of theorems in the verifier split.
+        train: Ids of the train split.
+        val: Ids of the val split.
+        test: Ids of the test split.
+        verifier: Ids of the verifier split; empty if verifiers are trained on the train split.
+        num_duplicates: Number of theorems removed from the evaluation splits for a repeated statement.
+        num_without_novel_premise: Number of theorems removed from them for lack of a novel premise.
+        source_hash: SHA-256 of everything in the records that the splits depend on.
         content_hash: SHA-256 of all the fields above; checked on loading.
     """
 
@@ -73,16 +73,17 @@ class Split:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """How theorems are split into train, verifier, val and test.
+    """How theorems are divided into the splits train, verifier, val and test.
 
     Attributes:
-        kind: `random` by file or `novel_premises`; a benchmark has its own of these names, statements have
-            `given`.
-        seed: Seed of the split.
-        val_fraction: Share of theorems for validation.
-        test_fraction: Share of theorems for the test.
-        test_files: Files of the test part, in place of a share.
-        verifier_fraction: Share of theorems that only verifiers are trained on, taken from the training part.
+        kind: `random` by file or `novel_premises`; a benchmark has its own splits with these names, a list of
+            statements has `given`.
+        seed: Seed of the order in which files are drawn.
+        val_fraction: Share of theorems in the val split.
+        test_fraction: Share of theorems in the test split.
+        test_files: Globs of the files of the test split, instead of a share.
+        verifier_fraction: Share of theorems in the verifier split, on which only verifiers are trained; taken
+            from the train split.
     """
 
     kind: str = "random"
@@ -102,19 +103,19 @@ def make_split(
     test_files: Sequence[str] = (),
     verifier_fraction: float = SplitOptions.verifier_fraction,
 ) -> Split:
-    """Split theorem records.
+    """Divide theorem records into splits.
 
     Args:
-        records: In the order of the data set.
+        records: The records, in the order of the data set.
         kind: `random` or `novel_premises`.
-        seed: Of the order in which files are drawn.
-        val_fraction: Share of all theorems to put on the validation split, as near as whole files allow.
-        test_fraction: The same for the test split.
-        test_files: Globs of the files that make the test split, in place of `test_fraction`.
-        verifier_fraction: Share of all theorems to take from the training split for verifiers.
+        seed: Seed of the order in which files are drawn.
+        val_fraction: Share of all theorems to put in the val split, as nearly as whole files allow.
+        test_fraction: Share of all theorems to put in the test split.
+        test_files: Globs of the files of the test split, instead of `test_fraction`.
+        verifier_fraction: Share of all theorems to put in the verifier split.
 
     Raises:
-        DataError: The kind is unknown, the fractions leave nothing to train on, or a wanted split is empty.
+        DataError: The kind is unknown, the fractions leave the train split empty, or a wanted split is empty.
     """
     records = list(records)
     _check_options(kind, val_fraction, test_fraction, verifier_fraction)
@@ -154,12 +155,12 @@ def make_split(
 
 
 def sealed(split: Split) -> Split:
-    """The split with the hash of its content."""
+    """A copy with the content hash."""
     return replace(split, content_hash=_content_hash(split))
 
 
 def save_split(split: Split, path: Path) -> None:
-    """Write a split.
+    """Write splits to a file.
 
     Raises:
         DataError: The directory cannot be written.
@@ -169,14 +170,14 @@ def save_split(split: Split, path: Path) -> None:
 
 
 def load_split(path: Path) -> Split:
-    """Read a split.
+    """Read splits from a file.
 
     Raises:
-        DataError: The file is missing, corrupt, or was changed by hand.
+        DataError: The file is missing, corrupt, or was edited.
     """
     split = load_record(path, Split)
     if split.content_hash != _content_hash(split):
-        raise DataError(f"{path}: its content does not match its hash; delete it to make the split again")
+        raise DataError(f"{path}: its content does not match its hash: delete it to make the split again")
     return split
 
 
@@ -189,10 +190,10 @@ def load_or_make_split(
     test_files: Sequence[str] = (),
     verifier_fraction: float = SplitOptions.verifier_fraction,
 ) -> Split:
-    """The split of a data set, kept in its directory under a name made of the options.
+    """The splits of a data set, stored in its directory in a file for each combination of options.
 
     Raises:
-        DataError: As for `make_split` and `load_split`, or the stored split is of other records.
+        DataError: As for `make_split` and `load_split`, or the stored splits belong to other records.
     """
     options = json.dumps([kind, seed, val_fraction, test_fraction, list(test_files), verifier_fraction])
     name = hashlib.sha256(options.encode()).hexdigest()[:8]
@@ -204,14 +205,14 @@ def load_or_make_split(
         return split
     split = load_split(path)
     if split.source_hash != _source_hash(records):
-        raise DataError(f"{path}: made from other theorems; delete it to make the split again")
+        raise DataError(f"{path}: made from other theorems: delete it to make the split again")
     return split
 
 
 def statement_key(record: TheoremRecord) -> str:
-    """The statement without keyword, name and spacing: equal for repeated statements.
+    """The statement without keyword, name and spacing, which is equal for repeated statements.
 
-    A statement whose text is not its own (`Next Obligation.`) is taken as its first goal.
+    For a command that does not contain the statement (`Next Obligation.`) it is the first goal.
     """
     statement = record.theorem.statement
     name = record.theorem.id.partition("#")[0].rpartition(".")[2]
@@ -228,7 +229,7 @@ def _check_options(kind: str, *fractions: float) -> None:
     if min(fractions) < 0 or sum(fractions) >= 1:
         names = ("val_fraction", "test_fraction", "verifier_fraction")
         given = ", ".join(f"{name}={value}" for name, value in zip(names, fractions, strict=True))
-        raise DataError(f"{given} leave nothing to train on")
+        raise DataError(f"{given}: must be at least 0 and leave something to train on (a sum below 1)")
 
 
 def _premises(record: TheoremRecord) -> set[str]:
@@ -260,7 +261,7 @@ def _check_parts(split: Split, num_records: int) -> None:
     for part, is_wanted in wanted.items():
         if is_wanted and not getattr(split, part):
             raise DataError(
-                f"the {part} part of the {split.kind} split of {num_records} theorems is empty: "
+                f"the {part} split of {num_records} theorems ({split.kind}) is empty: "
                 "extract more files or change the fractions"
             )
 

@@ -1,4 +1,4 @@
-"""What a data set holds: the numbers that one asks for before training on it."""
+"""Statistics of a data set: sizes, lengths and irregularities to know before training on it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ntp.data.splits import Split, statement_key
 
 SPLITS = ("train", "verifier", "val", "test")
 
-# The first word of a tactic, behind what it is applied to (`·`, `2:`, `all:`).
+# The first word of a tactic, after a bullet or goal selector (`·`, `2:`, `all:`).
 _HEAD = re.compile(r"(?:[·.]\s*|(?:\d+|all|any_goals)\s*:\s*)*(@?[^\W\d][\w'.!?]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class SplitStatistics:
-    """Counts of one split of the split. Lengths are in characters.
+    """Statistics of the theorems of one split.
 
     Attributes:
-        counts: By name; of theorems, proofs, tactics and premises.
-        lengths: By name (`state`, `tactic`, `tactics_per_proof`), what is summarised by quantiles.
-        heads: How often tactics begin with a word.
+        counts: Numbers of theorems, proofs, tactics and premises, by name.
+        lengths: Lengths in characters (`state`, `tactic`) and in tactics (`tactics_per_proof`), by name.
+        heads: How many tactics begin with each word.
     """
 
     counts: dict[str, int]
@@ -34,7 +34,7 @@ class SplitStatistics:
     heads: Counter[str]
 
     def metrics(self) -> dict[str, float]:
-        """Numbers by name: counts, `median_X` and `p90_X` of lengths, shares."""
+        """Metrics by name: counts, `median_X` and `p90_X` of lengths, shares."""
         quantiles: dict[str, float] = {}
         for name, values in self.lengths.items():
             if values:
@@ -46,11 +46,11 @@ class SplitStatistics:
 
 
 def split_statistics(records: Sequence[TheoremRecord], known: frozenset[PremiseUse]) -> SplitStatistics:
-    """Statistics of theorems.
+    """Statistics of some theorems.
 
     Args:
         records: The theorems of a split.
-        known: Premises that the data set has a record of.
+        known: Premises of which the data set has a record.
     """
     steps = [step for record in records for step in record.steps]
     used = {use for step in steps for use in step.premises}
@@ -76,10 +76,10 @@ def split_statistics(records: Sequence[TheoremRecord], known: frozenset[PremiseU
 
 
 def has_jumps(record: TheoremRecord) -> bool:
-    """Whether a tactic begins elsewhere than the one before has ended.
+    """Whether a step begins in a state other than the one in which the previous step ended.
 
-    Proofs with structure have tactics inside tactics, and goals that are worked on one at a time: such
-    tactics, one after the other, need not prove the theorem.
+    Structured proofs have tactics inside tactics, and work on one goal at a time: their recorded tactics, run
+    one after the other, need not prove the theorem.
     """
     return any(
         (step.before, step.num_other_goals + 1) != (last.after, last.num_goals_after)
@@ -88,7 +88,7 @@ def has_jumps(record: TheoremRecord) -> bool:
 
 
 def tactic_head(tactic: str) -> str:
-    """The name of a tactic; the whole of its first word where that is no name."""
+    """The name at the beginning of a tactic; if it does not begin with a name, its first word."""
     found = _HEAD.match(tactic)
     if found:
         return found.group(1).rstrip(".")
@@ -96,7 +96,7 @@ def tactic_head(tactic: str) -> str:
 
 
 def dataset_statistics(dataset: Dataset, split: Split) -> dict[str, SplitStatistics]:
-    """Statistics of every split that has theorems, and of all theorems (`all`), on a split or not."""
+    """Statistics of every split that has theorems, and of all theorems of the data set (`all`)."""
     known = frozenset(PremiseUse(premise.full_name, premise.file) for premise in dataset.premises)
     found = {"all": split_statistics(tuple(dataset.records.values()), known)}
     for part in SPLITS:
@@ -106,7 +106,7 @@ def dataset_statistics(dataset: Dataset, split: Split) -> dict[str, SplitStatist
 
 
 def repeated_statements(dataset: Dataset, split: Split) -> dict[str, int]:
-    """By split: its theorems whose statement is also on the training split."""
+    """For each other split, the number of its theorems whose statement also occurs in the train split."""
     keys = {part: _statements(dataset.select(getattr(split, part))) for part in SPLITS}
     train = set(keys["train"])
     return {part: sum(key in train for key in keys[part]) for part in SPLITS[1:] if keys[part]}
@@ -117,5 +117,5 @@ def _statements(records: Iterable[TheoremRecord]) -> list[str]:
 
 
 def flat(parts: Mapping[str, SplitStatistics]) -> dict[str, float]:
-    """Numbers by split and name, as `val/num_tactics`."""
+    """Metrics by split and name, as `val/num_tactics`."""
     return {f"{part}/{name}": value for part, s in parts.items() for name, value in s.metrics().items()}

@@ -21,13 +21,13 @@ def test_verifiers_get_whole_files_of_the_training_side(dataset):
     assert len(parted.train) == len(parted.verifier) == 1
     assert (parted.val, parted.test) == (whole.val, whole.test)
     assert parted.content_hash != whole.content_hash
-    with pytest.raises(DataError, match="leaves nothing to train on, or nothing for verifiers"):
+    with pytest.raises(DataError, match="leaves the train or the verifier split empty"):
         load_recorded_split(dataset, "random", verifier_fraction=0.5)
 
 
 def test_a_split_that_did_not_come_along(dataset):
     with pytest.raises(
-        DataError, match=r"no split 'given': data\.split\.kind is one of novel_premises, random"
+        DataError, match=r"none called 'given': set data\.split\.kind to one of novel_premises, random"
     ):
         load_recorded_split(dataset, "given")
 

@@ -43,7 +43,7 @@ def library(num_files=20, per_file=10):
     kind=st.sampled_from(KINDS),
     data=st.data(),
 )
-def test_files_are_whole_and_the_sides_disjoint(sizes, seed, kind, data):
+def test_files_are_whole_and_the_splits_disjoint(sizes, seed, kind, data):
     records = [make_record(f"{f}_{i}", f, (f"of{f}",)) for f, n in enumerate(sizes) for i in range(n)]
     split = make_split(records, kind, seed, 0.1, 0.1)
     file_of = {r.theorem.id: r.theorem.file for r in records}
@@ -77,7 +77,7 @@ def test_no_big_file_is_a_side_by_itself(seed):
     assert len({i.partition(".")[0] for i in split.val}) > 1
 
 
-def test_the_seed_decides_and_order_within_sides_is_that_of_the_data():
+def test_the_seed_decides_and_order_within_splits_is_that_of_the_data():
     records = library()
     splits = [make_split(records, "random", seed) for seed in range(4)]
     assert len({split.test for split in splits}) == 4
@@ -98,7 +98,7 @@ def test_novel_premises_are_not_used_in_training():
     assert split.train == make_split(records, "random", 1, 0.1, 0.1).train
 
 
-def test_repeated_statements_leave_the_evaluation_sides():
+def test_repeated_statements_leave_the_evaluation_splits():
     statements = [
         ("a", 0, "Lemma a :\n  x = y."),
         ("b", 1, "Theorem b : x   = y."),
@@ -133,11 +133,14 @@ def test_files_can_be_named():
     ("options", "message"),
     [
         ({"kind": "other"}, "unknown split 'other'"),
-        ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
-        ({"val_fraction": 0.3, "test_fraction": 0.3, "verifier_fraction": 0.4}, "leave nothing to train on"),
-        ({"val_fraction": -0.1}, "leave nothing to train on"),
-        ({"test_files": ["nothing.v"]}, "the test part of the random split of 200 theorems is empty"),
-        ({"test_files": ["*"]}, "the train part"),
+        ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave something to train on"),
+        (
+            {"val_fraction": 0.3, "test_fraction": 0.3, "verifier_fraction": 0.4},
+            "leave something to train on",
+        ),
+        ({"val_fraction": -0.1}, "leave something to train on"),
+        ({"test_files": ["nothing.v"]}, r"the test split of 200 theorems \(random\) is empty"),
+        ({"test_files": ["*"]}, "the train split"),
     ],
 )
 def test_bad_options(options, message):
@@ -145,13 +148,13 @@ def test_bad_options(options, message):
         make_split(library(), **options)
 
 
-def test_an_empty_side_is_an_error():
+def test_an_empty_split_is_an_error():
     with pytest.raises(DataError, match="is empty: extract more files"):
         make_split([])
     with pytest.raises(DataError, match="is empty"):
         make_split([make_record(0, 0), make_record(1, 0)])
     shared = [make_record(i, i, ("all",)) for i in range(9)]
-    with pytest.raises(DataError, match="part of the novel_premises split of 9 theorems is empty"):
+    with pytest.raises(DataError, match=r"split of 9 theorems \(novel_premises\) is empty"):
         make_split(shared, "novel_premises")
 
 

@@ -1,1 +1,1 @@
-"""Theorems, steps and premises out of Lean benchmarks."""
+"""Reads theorems, steps and premises from Lean benchmarks."""

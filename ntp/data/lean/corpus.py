@@ -22,14 +22,14 @@ from ntp.errors import DataError
 
 
 class Corpus:
-    """Premises by file, and the declaration that a position lies in.
+    """The files and premises of a corpus, and the premise at a position.
 
     Args:
-        files: In any order.
-        source: Of error messages.
+        files: The files, in any order.
+        source: Beginning of error messages.
 
     Raises:
-        DataError: A file is given twice, imports one that is not there, or imports itself in a circle.
+        DataError: A file occurs twice, imports a missing one, or imports itself indirectly.
     """
 
     def __init__(self, files: list[CorpusFile], source: str = CORPUS) -> None:
@@ -38,7 +38,7 @@ class Corpus:
         if len(self.files) < len(files):
             seen: set[str] = set()
             twice = next(f.path for f in files if f.path in seen or seen.add(f.path))
-            raise DataError(f"{source}: {twice} is there twice")
+            raise DataError(f"{source}: {twice} occurs twice")
         _check_imports(files, source)
         self._named = {file.path: _by_name(file) for file in files}
         self._located: dict[tuple[str, str], PremiseUse | None] = {}
@@ -48,7 +48,7 @@ class Corpus:
         """Read `corpus.jsonl`.
 
         Raises:
-            DataError: A line is damaged, or as above.
+            DataError: A line is damaged, or the files are inconsistent (see the class).
         """
         decoder = msgspec.json.Decoder(CorpusFile)
         lines = read_bytes(path).splitlines()
@@ -56,7 +56,7 @@ class Corpus:
         return Corpus(files, str(path))
 
     def premises(self) -> Iterator[PremiseRecord]:
-        """Records by file and place. Premises without a name cannot be referred to and are left out.
+        """Premise records in order of file and position. Premises without a name are left out.
 
         Raises:
             DataError: A position is outside its file.
@@ -68,15 +68,15 @@ class Corpus:
                 yield PremiseRecord(name, premise.kind, premise.code, path, span)
 
     def statement(self, path: str, full_name: str) -> str:
-        """The code of a premise, for a theorem its statement; empty where the corpus has none."""
+        """The code of a premise, which is the statement of a theorem; empty if the corpus has none."""
         premise = self._named.get(path, {}).get(full_name)
         return "" if premise is None else premise.code
 
     def locate(self, use: Provenance) -> PremiseUse | None:
-        """The premise that a tactic's annotation refers to; None where the corpus has none.
+        """The premise that a tactic's annotation refers to; None if the corpus has none.
 
-        Constructors, fields and generated names are not premises by themselves: they stand for the
-        declaration that they lie in, as in ReProver.
+        As in ReProver, constructors, fields and generated names are not premises of their own: they refer to
+        the declaration that contains them.
         """
         key = (use.def_path, use.full_name)
         if key not in self._located:
@@ -110,5 +110,5 @@ def _check_imports(files: list[CorpusFile], source: str) -> None:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        circle = " -> ".join(reversed(error.args[1]))
-        raise DataError(f"{source}: files import one another in a circle: {circle}") from None
+        cycle = " -> ".join(reversed(error.args[1]))
+        raise DataError(f"{source}: the imports form a cycle: {cycle}") from None

@@ -1,10 +1,10 @@
-"""The files of a LeanDojo Benchmark (Yang et al. 2023, LeanDojo) as they are, versions 3 and 4 alike.
+"""The file format of a LeanDojo Benchmark (Yang et al. 2023, LeanDojo), for Lean 3 and Lean 4.
 
-    corpus.jsonl                                      a CorpusFile a line: the premises of every file
-    {random,novel_premises}/{train,val,test}.json     an array of TracedTheorem: the splits of two splits
-    metadata.json                                     where it comes from; optional
+    corpus.jsonl                                      one CorpusFile per line: the premises of every file
+    {random,novel_premises}/{train,val,test}.json     an array of TracedTheorem for each split, in two kinds
+    metadata.json                                     origin of the data; optional
 
-Keys that are not needed here are skipped. Positions are lines and columns, counted from 1.
+Keys that are not needed here are ignored. Positions are lines and columns, counted from 1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Provenance(msgspec.Struct, frozen=True, gc=False):
-    """A premise named in a tactic, and where it is defined."""
+    """A premise named in a tactic, and the place of its definition."""
 
     full_name: str
     def_path: str
@@ -43,7 +43,7 @@ class TracedTactic(msgspec.Struct, frozen=True, gc=False):
 
 
 class TheoremPlace(msgspec.Struct, frozen=True, gc=False):
-    """What tells one theorem from another: all that is read of a theorem until it is needed."""
+    """The identity of a theorem. The rest of a theorem is read only when it is needed."""
 
     file_path: str
     full_name: str
@@ -54,7 +54,7 @@ class TheoremPlace(msgspec.Struct, frozen=True, gc=False):
 
 
 class TracedTheorem(TheoremPlace, frozen=True, gc=False):
-    """A theorem with the tactics of its proof, which may be none and need not add up to it."""
+    """A theorem with the tactics of its proof. There may be none, and they need not form a complete proof."""
 
     traced_tactics: tuple[TracedTactic, ...] = ()
 
@@ -87,33 +87,35 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read ({error.strerror}); data.path is the folder of a LeanDojo Benchmark"
+            f"{path}: cannot be read ({error.strerror}): set data.path to the folder of a LeanDojo Benchmark"
         ) from None
 
 
 def decode(content: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], where: str) -> T:
-    """What JSON holds.
+    """The decoded value of some JSON.
 
     Raises:
-        DataError: It is not JSON, was cut off, or lacks something; the message begins with `where`.
+        DataError: It is not JSON, is truncated, or lacks a field; the message begins with `where`.
     """
     try:
         return decoder.decode(content)
     except msgspec.ValidationError as error:
-        raise DataError(f"{where}: not as in a LeanDojo Benchmark: {error}") from None
+        raise DataError(f"{where}: does not have the format of a LeanDojo Benchmark: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{where}: not valid JSON ({error}); the file is damaged, fetch it again") from None
+        raise DataError(f"{where}: not valid JSON ({error}): the file is damaged, fetch it again") from None
 
 
 def packed_span(start: Position, end: Position, where: str) -> Span:
     """A span of packed positions.
 
     Raises:
-        DataError: There is no such place in a file; the message begins with `where`.
+        DataError: A position is invalid, or `end` is before `start`; the message begins with `where`.
     """
     for line, column in (start, end):
         if line < 1 or not 1 <= column <= MAX_COLUMN:
-            raise DataError(f"{where}: position {line}:{column} is outside its file; both count from 1")
+            raise DataError(
+                f"{where}: position {line}:{column} is outside its file; line and column count from 1"
+            )
     if tuple(end) < tuple(start):
         raise DataError(f"{where}: ends at {end[0]}:{end[1]}, before its start at {start[0]}:{start[1]}")
     return Span(pack_position(*start), pack_position(*end))

@@ -1,4 +1,4 @@
-"""Turns Lean benchmarks into data sets of our own, so that everything after reads one format."""
+"""Converts Lean benchmarks to data sets (`ntp.data.records`), so that everything else reads one format."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def import_leandojo(directory: Path, output_dir: Path) -> dict[str, float]:
 
     Args:
         directory: The benchmark's folder.
-        output_dir: Where the data set goes.
+        output_dir: Directory of the new data set.
 
     Returns:
-        What was written, and what does not add up in the benchmark: theorems without tactics, proofs that do
-        not close, premises that the corpus does not have, tactics without a goal.
+        Numbers of the records written and of irregularities of the benchmark: theorems without tactics,
+        proofs that leave goals, premises that the corpus does not have, tactics without a goal.
 
     Raises:
         DataError: The benchmark is damaged, or the directory cannot be written.
@@ -35,7 +35,7 @@ def import_leandojo(directory: Path, output_dir: Path) -> dict[str, float]:
     started = time.monotonic()
     benchmark = LeanDojoBenchmark.read(directory)
     counts = _Counts()
-    theorems = counts.counted(_shown(benchmark.theorems(), len(benchmark)))
+    theorems = counts.counted(_with_progress(benchmark.theorems(), len(benchmark)))
     metadata = _write(output_dir, theorems, benchmark.premises(), benchmark.files(), benchmark.prover, counts)
     for kind, parts in benchmark.parts.items():
         save_recorded_split(output_dir, kind, parts, metadata.content_hash)
@@ -50,15 +50,15 @@ def import_leandojo(directory: Path, output_dir: Path) -> dict[str, float]:
 
 
 def import_statements(path: Path, output_dir: Path, header: str) -> dict[str, float]:
-    """Write the data set of a list of statements, with the split that the list gives.
+    """Write the data set of a list of statements, with the splits that the list gives.
 
     Args:
         path: The list (`ntp.data.lean.statements`).
-        output_dir: Where the data set goes.
-        header: What stands before statements that bring no header.
+        output_dir: Directory of the new data set.
+        header: Header of statements that have none.
 
     Raises:
-        DataError: A line is no statement, or the directory cannot be written.
+        DataError: A line is not a statement, or the directory cannot be written.
     """
     statements = read_statements(path, header)
     counts = _Counts()
@@ -73,7 +73,7 @@ def import_statements(path: Path, output_dir: Path, header: str) -> dict[str, fl
 
 @dataclass(slots=True)
 class _Counts:
-    """What is known once the theorems have gone by."""
+    """Counts of theorem records, complete when all records have been written."""
 
     num_theorems: int = 0
     num_steps: int = 0
@@ -91,7 +91,7 @@ class _Counts:
             yield record
 
 
-def _shown(records: Iterable[TheoremRecord], total: int) -> Iterable[TheoremRecord]:
+def _with_progress(records: Iterable[TheoremRecord], total: int) -> Iterable[TheoremRecord]:
     return track(records, "import", total, console=Console(stderr=True))
 
 
@@ -103,8 +103,8 @@ def _write(
     prover: str,
     counts: _Counts,
 ) -> Metadata:
-    """Write all but the metadata, without which the directory is no data set yet."""
-    # Before the theorems, since it is short and finds a bad position early.
+    """Write all files but the metadata, without which the directory is not yet a data set."""
+    # Before the theorems, since this takes little time and finds invalid positions early.
     declared = list(premises)
     num_premises = write_jsonl(output_dir / PREMISES, declared)
     known = {PremiseUse(premise.full_name, premise.file) for premise in declared}

@@ -1,4 +1,4 @@
-"""A LeanDojo Benchmark as records of our own (`ntp.data.records`), one theorem at a time."""
+"""Reads a LeanDojo Benchmark as records (`ntp.data.records`), one theorem at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS = ("random", "novel_premises")
 SPLITS = ("train", "val", "test")
 NOWHERE = Span(0, 0)
 
-# Where leanproject puts the dependencies of a Lean 3 project, the core library among them.
+# leanproject stores the dependencies of a Lean 3 project, including the core library, in this folder.
 _LEAN3_PATH = b'"_target/'
 
 Repository = tuple[str, str]
@@ -39,7 +39,7 @@ _Key = tuple[str, tuple[int, int], str]
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A theorem that was found and not yet read."""
+    """A theorem that has been found but not decoded."""
 
     id: str
     key: _Key
@@ -49,19 +49,20 @@ class _Stored:
 
 @dataclass
 class LeanDojoBenchmark:
-    """What a benchmark holds. Theorems are kept as JSON and decoded one after the other.
+    """A benchmark. Theorems are stored as JSON and decoded one after the other.
 
-    A theorem's statement is its code in the corpus, empty without one. Its declaration spans the proof too,
-    since the benchmark does not say where a statement ends; its proof is the empty span behind it.
+    A theorem's statement is its code in the corpus; it is empty without a corpus. Its declaration includes
+    the proof, since the benchmark does not record where a statement ends; its proof is the empty span after
+    that.
 
     Attributes:
         corpus: Premises and imports; None without `corpus.jsonl`.
-        prover: `lean`, or `lean3`, which no environment of ours runs.
+        prover: `lean`, or `lean3`, for which there is no environment.
         repositories: URL and commit of the repository of each file that has theorems.
-        splits: For each kind of split, the ids on each split, in the order of the data set.
-        num_repeated_theorems: Times that a theorem is repeated on its own split of a split.
-        num_steps_without_goal: Tactics recorded where no goal was left, which are dropped; known after
-            `theorems` has ended.
+        parts: For each kind of splits, the ids in each split, in the order of the data set.
+        num_repeated_theorems: How often a theorem occurs again in the same split.
+        num_steps_without_goal: Number of tactics recorded in a state without goals, which are dropped; known
+            when `theorems` has ended.
     """
 
     corpus: Corpus | None
@@ -123,7 +124,7 @@ class LeanDojoBenchmark:
         return iter(()) if self.corpus is None else self.corpus.premises()
 
     def files(self) -> Iterator[FileRecord]:
-        """File records, sorted by path; without a corpus those of the theorems, whose imports are unknown."""
+        """File records, sorted by path. Without a corpus: only files with theorems, with unknown imports."""
         num_theorems = Counter(stored.key[0] for stored in self._theorems)
         known = {} if self.corpus is None else self.corpus.files
         ((main, _),) = Counter(self.repositories.values()).most_common(1) or [(("", ""), 0)]
@@ -146,7 +147,7 @@ class LeanDojoBenchmark:
     def _step(
         self, traced: TracedTactic, parsed: dict[str, tuple[Goal, ...]], where: str
     ) -> StepRecord | None:
-        # A state is mostly the one that the tactic before has left: parsed, and kept in memory, once.
+        # Most states are equal to the state after the previous tactic, so each is parsed and stored once.
         for state in (traced.state_before, traced.state_after):
             if state not in parsed:
                 parsed[state] = parse_goals(state)
@@ -174,7 +175,7 @@ class LeanDojoBenchmark:
 
 
 def module_name(path: str) -> str:
-    """Lean's name of the module in a file of a project or of one of its packages.
+    """The name of the module in a file of a Lean project or of one of its packages.
 
     `.lake/packages/batteries/Batteries/Logic.lean` is `Batteries.Logic`, and `src/data/nat.lean` is
     `data.nat`.
@@ -206,7 +207,7 @@ class _Found:
         """Add one file.
 
         Raises:
-            DataError: It is missing or damaged, or has a theorem of another split of this kind.
+            DataError: The file is missing or damaged, or contains a theorem that is also in another split.
         """
         content = read_bytes(path)
         self.is_lean3 = self.is_lean3 or _LEAN3_PATH in content
@@ -216,17 +217,17 @@ class _Found:
             place = decode(raw, self._places, where)
             key = (place.file_path, place.start, place.full_name)
             if parts.get(key, part) != part:
-                raise DataError(f"{where}: {place.full_name} of {key[0]} is in {parts[key]} too")
+                raise DataError(f"{where}: {place.full_name} of {key[0]} is also in {parts[key]}")
             self.num_repeated += key in parts
             parts[key] = part
             repository = (place.url, place.commit)
             if self.repositories.setdefault(place.file_path, repository) != repository:
-                raise DataError(f"{where}: {place.file_path} is there in two versions of a repository")
-            # Both kinds of split hold the same theorems: what is known of them is not kept twice.
+                raise DataError(f"{where}: {place.file_path} comes from two versions of a repository")
+            # Both kinds of splits contain the same theorems, which are stored once.
             self._contents.setdefault(key, (raw, where))
 
     def stored(self) -> list[_Stored]:
-        """All theorems in order of file and position; a name that is there before gets a number."""
+        """All theorems in order of file and position; the ids of repeated names end in a number."""
         num_named: Counter[str] = Counter()
         stored = []
         for key in sorted(self._contents):

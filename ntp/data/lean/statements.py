@@ -1,9 +1,9 @@
-"""Lists of Lean statements without proofs: miniF2F, ProofNet, or one's own.
+"""Reads lists of Lean statements without proofs: miniF2F, ProofNet, or your own.
 
-A file whose name ends in `.jsonl` has an object a line. Read are `name`, `formal_statement`, `header` and
-`split` (`valid` or `test`) as in the Lean 4 versions of miniF2F and ProofNet, or `id`, `formal_statement`
-and `src_header` as in ProofNet for Lean 3. Any other file has a statement a line: a declaration, or a
-proposition, which gets a name. Blank lines and lines that begin with `--` are skipped there.
+A file whose name ends in `.jsonl` has one object per line. Its fields are `name`, `formal_statement`,
+`header` and `split` (`valid` or `test`) as in the Lean 4 versions of miniF2F and ProofNet, or `id`,
+`formal_statement` and `src_header` as in ProofNet for Lean 3. Any other file has one statement per line: a
+declaration, or a proposition, which gets a name. Blank lines and lines that begin with `--` are ignored.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class Statements:
     """Theorems without proofs, in the order of their file.
 
     Attributes:
-        records: They stand in no file of a project: their spans are empty and their context is the header.
-        splits: Ids on the splits train, val and test.
+        records: Theorem records. They are in no file of a project, so their spans are empty and their context
+            is the header.
+        parts: Ids in the train, val and test split.
     """
 
     records: tuple[TheoremRecord, ...]
@@ -55,15 +56,15 @@ def read_statements(path: Path, header: str) -> Statements:
 
     Args:
         path: `NAME.jsonl`, or any other text file.
-        header: What stands before statements that bring no header: imports, `open`, options.
+        header: Header (imports, `open`, options) of statements that have none.
 
     Raises:
-        DataError: The file is missing or empty, or a line is no statement.
+        DataError: The file is missing or empty, or a line is not a statement.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); data.path is a file") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}): set data.path to a file") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8") from None
     parse = _json_entries() if path.suffix == ".jsonl" else _plain_entry
@@ -77,7 +78,7 @@ def read_statements(path: Path, header: str) -> Statements:
         records.append(record)
         parts[SPLITS[entry.split]].append(record.theorem.id)
     if not records:
-        raise DataError(f"{path}: holds no statement")
+        raise DataError(f"{path}: contains no statement")
     return Statements(tuple(records), {part: tuple(ids) for part, ids in parts.items()})
 
 
@@ -90,10 +91,10 @@ def _json_entries() -> Callable[[str, str], _Entry | None]:
         try:
             entry = decoder.decode(line)
         except msgspec.DecodeError as error:
-            raise DataError(f"{where}: no statement: {error}") from None
+            raise DataError(f"{where}: not a statement: {error}") from None
         if entry.split not in SPLITS:
             raise DataError(
-                f"{where}: unknown split {entry.split!r}: one of {', '.join(filter(None, SPLITS))}"
+                f"{where}: unknown split {entry.split!r}: use one of {', '.join(filter(None, SPLITS))}"
             )
         return entry
 
@@ -122,11 +123,11 @@ def _record(entry: _Entry, file: str, header: str, num_named: Counter[str], wher
     kind, own_name = declared.groups()
     name = entry.name or entry.id or own_name
     if not name:
-        raise DataError(f"{where}: a statement without a name: give it one, as in `theorem NAME : ...`")
+        raise DataError(f"{where}: the statement has no name: give it one, as in `theorem NAME : ...`")
     num_named[name] += 1
     theorem_id = name if num_named[name] == 1 else f"{name}#{num_named[name]}"
     context = entry.header or entry.src_header or header
     theorem = Theorem(theorem_id, file, statement, NOWHERE, NOWHERE, context)
-    # ProofNet for Lean 3 alone calls its header so.
+    # Only ProofNet for Lean 3 has a field with this name.
     prover = "lean3" if entry.src_header else "lean"
     return TheoremRecord(theorem, prover, "", kind, "", ())

@@ -33,7 +33,7 @@ def test_theorems_come_in_order_with_ids_of_their_own(write_benchmark, parts, tm
     assert all(t.proof == Span(t.declaration.end, t.declaration.end) for t in theorems)
 
 
-def test_the_sides_are_those_of_the_folders(write_benchmark, parts, tmp_path):
+def test_the_splits_are_those_of_the_folders(write_benchmark, parts, tmp_path):
     benchmark = LeanDojoBenchmark.read(write_benchmark(tmp_path, parts))
     assert benchmark.parts == {
         "random": {
@@ -149,16 +149,16 @@ def on_two_parts(parts):
 MISTAKES = {
     "a key lacks": (
         lambda parts: parts["random/val.json"][0].pop("file_path"),
-        r"random/val\.json: theorem 1: not as in a LeanDojo Benchmark: .*file_path",
+        r"random/val\.json: theorem 1: does not have the format of a LeanDojo Benchmark: .*file_path",
     ),
     "a tactic is none": (
         lambda parts: change(parts, "random/train.json", [1, "traced_tactics", 0, "tactic"], 5),
-        r"random/train\.json: theorem 2: not as in .*traced_tactics\[0\]\.tactic",
+        r"random/train\.json: theorem 2: does not have the format .*traced_tactics\[0\]\.tactic",
     ),
-    "a theorem in two splits": (on_two_parts, r"val\.json: theorem 2: Main\.twice .* is in train too"),
+    "a theorem in two splits": (on_two_parts, r"val\.json: theorem 2: Main\.twice .* is also in train"),
     "a circle": (
         lambda parts: change(parts, "corpus.jsonl", [0, "imports"], [MAIN]),
-        r"corpus\.jsonl: files import one another in a circle: .*Main\.lean -> .*",
+        r"corpus\.jsonl: the imports form a cycle: .*Main\.lean -> .*",
     ),
     "a file imported that is not there": (
         lambda parts: change(parts, "corpus.jsonl", [0, "imports"], ["Nowhere.lean"]),
@@ -166,7 +166,7 @@ MISTAKES = {
     ),
     "a file twice": (
         lambda parts: parts["corpus.jsonl"].append(parts["corpus.jsonl"][0]),
-        r"corpus\.jsonl: \.lake/.*Core\.lean is there twice",
+        r"corpus\.jsonl: \.lake/.*Core\.lean occurs twice",
     ),
     "a line 0": (set_position("theorem", [0, 1]), r"Main\.twice\): position 0:1 is outside its file"),
     "a premise before its file": (
@@ -179,7 +179,7 @@ MISTAKES = {
     ),
     "a file of two commits": (
         lambda parts: change(parts, "random/val.json", [0, "commit"], "other"),
-        r"val\.json: theorem 1: Small/Main\.lean is there in two versions",
+        r"val\.json: theorem 1: Small/Main\.lean comes from two versions",
     ),
 }
 
@@ -196,10 +196,10 @@ def test_mistakes_in_a_benchmark_are_named(write_benchmark, parts, tmp_path, nam
 
 
 @pytest.mark.parametrize("file", ["random/train.json", "novel_premises/test.json"])
-def test_a_truncated_side_is_named(write_benchmark, parts, tmp_path, file):
+def test_a_truncated_split_is_named(write_benchmark, parts, tmp_path, file):
     path = write_benchmark(tmp_path, parts) / file
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(DataError, match=rf"{file}: not valid JSON \(.*truncated\); the file is damaged"):
+    with pytest.raises(DataError, match=rf"{file}: not valid JSON \(.*truncated\): the file is damaged"):
         LeanDojoBenchmark.read(tmp_path)
 
 
@@ -211,7 +211,7 @@ def test_a_damaged_corpus_line_is_named(write_benchmark, parts, tmp_path):
         LeanDojoBenchmark.read(tmp_path)
 
 
-def test_a_missing_side_and_a_wrong_folder(write_benchmark, parts, tmp_path):
+def test_a_missing_split_and_a_wrong_folder(write_benchmark, parts, tmp_path):
     (write_benchmark(tmp_path, parts) / "random/val.json").unlink()
     with pytest.raises(DataError, match=r"random/val\.json: cannot be read"):
         LeanDojoBenchmark.read(tmp_path)

@@ -32,7 +32,7 @@ def test_statements_end_before_the_proof(tmp_path, ending):
     assert theorem.declaration == theorem.proof == Span(0, 0)
 
 
-def test_sides_are_those_of_the_file_and_names_are_made_unique(tmp_path):
+def test_splits_are_those_of_the_file_and_names_are_made_unique(tmp_path):
     path = write(
         tmp_path / "list.jsonl",
         entry("a", "theorem a : A := by", split="valid"),
@@ -67,12 +67,12 @@ def test_a_plain_list_is_a_test_side(tmp_path):
 @pytest.mark.parametrize(
     ("name", "lines", "message"),
     [
-        ("l.jsonl", ["{}"], r"l\.jsonl:1: no statement: .*formal_statement"),
-        ("l.jsonl", [entry("a", "theorem a : A"), '{"name": "b"'], r"l\.jsonl:2: no statement"),
+        ("l.jsonl", ["{}"], r"l\.jsonl:1: not a statement: .*formal_statement"),
+        ("l.jsonl", [entry("a", "theorem a : A"), '{"name": "b"'], r"l\.jsonl:2: not a statement"),
         ("l.jsonl", [entry("a", "theorem a : A", split="dev")], "unknown split 'dev'"),
         ("l.jsonl", [entry("a", "1 = 1")], "'1 = 1' declares no theorem"),
-        ("l.txt", ["example : 1 = 1"], "a statement without a name"),
-        ("l.txt", ["-- nothing"], "holds no statement"),
+        ("l.txt", ["example : 1 = 1"], "the statement has no name"),
+        ("l.txt", ["-- nothing"], "contains no statement"),
     ],
 )
 def test_mistakes_are_named(tmp_path, name, lines, message):
@@ -82,7 +82,7 @@ def test_mistakes_are_named(tmp_path, name, lines, message):
 
 def test_files_that_cannot_be_read(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere.txt"):
-        with pytest.raises(DataError, match=r"cannot be read .*data\.path is a file"):
+        with pytest.raises(DataError, match=r"cannot be read .*set data\.path to a file"):
             read_statements(path, HEADER)
     (tmp_path / "latin").write_bytes(b"\xe9")
     with pytest.raises(DataError, match="not UTF-8"):
