@@ -106,7 +106,7 @@ def test_a_file_goes_to_the_worker_that_has_it(envs):
 def test_more_theorems_than_free_workers(envs):
     with EnvPool(CountingEnv, 2) as pool:
         (first,) = pool.open_many([theorem("3")])
-        with pytest.raises(ValueError, match="2 theorems for 1 free"):
+        with pytest.raises(ValueError, match="2 theorems with 1 free"):
             pool.open_many([theorem("4"), theorem("5")])
         with pytest.raises(ValueError, match="every session closed"):
             pool.check_proofs([])
