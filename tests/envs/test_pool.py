@@ -108,7 +108,7 @@ def test_more_theorems_than_free_workers(envs):
         (first,) = pool.open_many([theorem("3")])
         with pytest.raises(ValueError, match="2 theorems with 1 free"):
             pool.open_many([theorem("4"), theorem("5")])
-        with pytest.raises(ValueError, match="every session closed"):
+        with pytest.raises(ValueError, match="close all sessions first"):
             pool.check_proofs([])
         first.close()
         first.close()
