@@ -22,7 +22,7 @@ class CheckpointError(NtpError):
 
 
 class EnvError(NtpError):
-    """Broken proof-assistant infrastructure: missing, of another version, or not able to start."""
+    """Broken proof-assistant infrastructure: missing, of an unsupported version, or unable to start."""
 
 
 class InitError(EnvError):
@@ -30,10 +30,10 @@ class InitError(EnvError):
 
 
 class PreemptedError(Exception):
-    """The system asked the run to end, and it did, after a checkpoint: which is no error.
+    """The system asked the run to end, and it did so after a checkpoint. Not an error.
 
     Attributes:
-        signum: Number of the signal that asked.
+        signum: Number of the signal that was received.
     """
 
     def __init__(self, signum: int, message: str) -> None:

@@ -9,14 +9,14 @@ from types import ModuleType
 
 
 def import_to_stay(name: str) -> ModuleType:
-    """Import a module with all it needs; the garbage collector looks at none of that, neither now nor later.
+    """Import a module, and exclude everything that it loads from garbage collection.
 
-    Torch, Lightning and MLflow are made of a million objects. Looking at them again and again while they
-    come, and once more when the process ends, takes almost as long as making them.
+    Torch, Lightning and MLflow create a million objects. Scanning them repeatedly during the import, and once
+    more when the process ends, takes almost as long as creating them.
     """
     if name in sys.modules:
         return sys.modules[name]
-    gc.collect()  # what is left of earlier work must not stay with them
+    gc.collect()  # garbage of earlier work must not be excluded with them
     gc.disable()
     try:
         return import_module(name)

@@ -1,7 +1,7 @@
 """JSON Lines files of frozen dataclasses: strict on reading, atomic on writing.
 
-One record a line, an object of the dataclass's fields plus `schema_version`. Nested dataclasses are objects,
-tuples are arrays, None is null. A line that does not fit is an error that names the file and the line.
+Each line is one record: an object of the dataclass's fields plus `schema_version`. Nested dataclasses are
+objects, tuples are arrays, None is null. An invalid line is an error that names the file and the line.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def dump_record(record: Any) -> str:
 
 
 def load_record(path: Path, record_type: type[R]) -> R:
-    """The record that a file holds: one JSON object, on any number of lines.
+    """Read a file that contains one record: a JSON object, on any number of lines.
 
     Raises:
         DataError: The file is missing, or is not a record of this type and schema version.
@@ -83,7 +83,7 @@ def load_record(path: Path, record_type: type[R]) -> R:
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[typing.TextIO]:
-    """A text stream that becomes the file at `path` on a clean exit and vanishes on an exception.
+    """A text stream that becomes the file at `path` on success and is deleted on an exception.
 
     Raises:
         DataError: The directory cannot be written.

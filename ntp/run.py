@@ -8,8 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-# Read when torch is imported: threads that spin for long starve the provers they share the cores with, and
-# threads that never spin wake too late for the small matrices of a small model.
+# Read when torch is imported: threads that spin for long starve the provers on the same cores, and threads
+# that never spin wake up too late for the small matrices of a small model.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
@@ -48,7 +48,7 @@ def run(cfg: DictConfig) -> float | None:
     from hydra.errors import InstantiationException
 
     try:
-        # These import torch: after the config has been composed without an error.
+        # Imported only after the config has been composed without errors, because they import torch.
         from ntp.workflow.runner import run_task
         from ntp.workflow.sweep.jobs import is_job, run_job
 
@@ -59,7 +59,7 @@ def run(cfg: DictConfig) -> float | None:
         _fail(f"error: {error}: {sys.executable} -m pip install -r requirements.lock", 1)
     except NtpError as error:
         _fail(f"error: {error}", 1)
-    except InstantiationException as error:  # Hydra's wrapping of what an object of the config raised
+    except InstantiationException as error:  # Hydra's wrapper of an exception of an instantiated object
         if not isinstance(error.__cause__, NtpError):
             raise
         _fail(f"error: {error.__cause__}", 1)
@@ -69,12 +69,11 @@ def run(cfg: DictConfig) -> float | None:
         if is_main():
             print(f"{stop}; the same command with resume=true continues", file=sys.stderr, flush=True)
         if stop.signum == signal.SIGTERM and "SLURM_JOB_ID" in os.environ:
-            # SLURM puts a preempted job back into the queue, unless the job ends before that: then it has
-            # failed.
+            # SLURM requeues a preempted job, but counts it as failed if it ends before that.
             time.sleep(_SLURM_ENDS_JOBS_WITHIN_S)
         if not is_main():  # the main process reports how the run ended
             sys.exit(0)
-        # submitit, which handles the signal, puts the job back into the queue.
+        # submitit handles the signal and requeues the job.
         signal.raise_signal(stop.signum)
         sys.exit(128 + stop.signum)
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """The vocabulary of the package: theorems, proof states, tactics, outcomes and trajectories.
 
-Everything here is frozen and depends on the standard library alone, so that every floor may speak it.
+Everything here is frozen and depends only on the standard library, so that every package can use it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Theorem:
-    """A statement to be proved, located in its source file.
+    """A statement to prove, located in its source file.
 
     Attributes:
         id: Unique within a data set and stable between extractions: the fully qualified name.
         file: Path of the source file relative to the project's root.
         statement: Source text of the declaration sentence, equal to the file's text over `declaration`.
-        declaration: Where the statement stands in the file.
+        declaration: Position of the statement in the file.
         proof: From the end of the statement to the end of the closing sentence (`Qed.`) in the file.
-        context: What a prover reads before the statement, for theorems that stand in no file of a project
-            (benchmarks such as miniF2F); empty for the others, whose context is their file.
+        context: The text before the statement, for theorems outside the files of a project (benchmarks such
+            as miniF2F); empty for the others, whose context is their file.
     """
 
     id: str
@@ -56,7 +56,7 @@ class ProofState:
     """An open proof.
 
     Attributes:
-        handle: Identifies the state within the session that produced it, and nowhere else.
+        handle: Identifies the state within the session that produced it.
         goal: The first goal, the one that the next tactic acts on.
         other_goals: The remaining goals, in order, printed.
     """
@@ -67,12 +67,12 @@ class ProofState:
 
     @cached_property
     def text(self) -> str:
-        """The state as a policy reads it: the first goal, the only one that a Coq tactic sees."""
+        """The state as a policy reads it: the first goal, which is the one that a Coq tactic acts on."""
         return str(self.goal)
 
     @cached_property
     def key(self) -> str:
-        """All goals printed: two states with one key are merged by a search."""
+        """All goals, printed: searches merge states with equal keys."""
         return "\n\n".join((str(self.goal), *self.other_goals))
 
 
@@ -93,8 +93,8 @@ class Tactic:
         text: What is sent to the prover.
         token_ids: The sampled tokens, without the stop token. Empty for tactics that no model proposed.
         log_prob: log P_F(tactic | state) in nats, untempered, the stop token included.
-        log_correct: Log-probability that it is on the way to a proof, as a verifier believes, in nats; 0
-            where none was asked.
+        log_correct: Log-probability, from a verifier, that it leads to a provable state, in nats; 0 without
+            a verifier.
     """
 
     text: str
@@ -131,18 +131,18 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The prover died, also when tried again (out of memory, say): nothing is known about the tactic."""
+    """The prover died, also in a second try (out of memory, say); nothing is known about the tactic."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """The prover was stopped at this tactic because it used more than it may, also when tried again.
+    """The prover was stopped at this tactic because it exceeded a limit, also in a second try.
 
     Attributes:
-        limit: Which limit: "processes", "memory", "scratch", "file" or "answer".
-        message: How.
+        limit: The limit: "processes", "memory", "scratch", "file" or "answer".
+        message: Details in one line.
     """
 
     limit: str
@@ -151,7 +151,7 @@ class Exceeded:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Refused by us: the guard before the prover saw it, or the kernel check after the last goal."""
+    """Refused by the guard before the prover saw it, or by the kernel check after the last goal."""
 
     reason: str
 
@@ -161,7 +161,7 @@ Outcome = Reached | Proved | TacticError | Timeout | Exceeded | Crashed | Reject
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One step of a trajectory: the tactic tried in a state and what came of it."""
+    """One step of a trajectory: a tactic, the state it was tried in, and its outcome."""
 
     state: ProofState
     tactic: Tactic
@@ -200,14 +200,14 @@ class Trajectory:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The kernel's word on a complete proof, replayed from a clean state.
+    """The kernel's verdict on a complete proof, replayed from a clean state.
 
     Attributes:
-        accepted: The only thing that makes a proof count.
-        reason: Why not, in one line; empty when accepted.
-        unsettled: TIMEOUT, EXCEEDED or CRASHED where the replay came to no end, which says nothing about the
-            proof; None where it did.
-        axioms: Names the accepted proof depends on.
+        accepted: Whether the proof counts.
+        reason: Why it was not accepted, in one line; empty if it was.
+        unsettled: TIMEOUT, EXCEEDED or CRASHED if the replay did not finish, which is no evidence about the
+            proof; None if it did.
+        axioms: Names of the axioms that the accepted proof depends on.
     """
 
     accepted: bool

@@ -31,19 +31,19 @@ class ReplayProof:
 
     @property
     def key(self) -> ProofKey:
-        """Two proofs with one key are the same trajectory."""
+        """Identifies the trajectory: proofs with equal keys are the same."""
         return self.token_ids
 
 
 class ReplayBuffer:
     """Distinct proofs per theorem, a bounded number of each.
 
-    When a theorem has too many, one is evicted from the largest set of proofs that run through the same
-    states (spellings of one idea): the one with the lowest log_ref, of equals the oldest. So coverage of
-    ideas comes first, and among spellings the reward.
+    When a theorem has too many, one is evicted from the largest set of proofs that pass through the same
+    states (spellings of one idea): the one with the lowest log_ref, the oldest if several have it. This keeps
+    different ideas first, and the spellings with the highest reward among them.
 
     Args:
-        capacity: Most proofs kept for a theorem.
+        capacity: Maximum number of proofs of a theorem.
 
     Raises:
         ConfigError: The capacity is below 1.
@@ -80,12 +80,12 @@ class ReplayBuffer:
     def sample(
         self, theorem_id: str, num: int, seed: int, exclude: Collection[ProofKey] = ()
     ) -> list[ReplayProof]:
-        """Up to `num` distinct proofs, uniformly; a pure function of what is kept and of the seed.
+        """Up to `num` distinct proofs, sampled uniformly; a pure function of the buffer and the seed.
 
         Args:
-            theorem_id: Whose proofs.
-            num: Most proofs returned.
-            seed: Of the draw.
+            theorem_id: The theorem whose proofs are sampled.
+            num: Maximum number of proofs returned.
+            seed: Seed of the sample.
             exclude: Keys of proofs not to return.
         """
         candidates = [proof for key, proof in self._proofs.get(theorem_id, {}).items() if key not in exclude]
@@ -99,7 +99,7 @@ class ReplayBuffer:
         }
 
     def load_state_dict(self, state: Mapping[str, list[dict[str, Any]]]) -> None:
-        """Replace the contents by those of `state_dict`."""
+        """Replace the contents with those of a `state_dict`."""
         self._proofs = {}
         for theorem_id, records in state.items():
             proofs = [ReplayProof(**record) for record in records]

@@ -1,4 +1,4 @@
-"""What the doctor looks for: each check is a function of the config that returns findings."""
+"""The doctor's checks: each is a function of the config that returns findings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MALICIOUS = {"lightning": ("2.6.2", "2.6.3")}
 
 
 def python(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
-    """The interpreter, and what it runs on."""
+    """The interpreter and the machine."""
     memory = psutil.virtual_memory()
     return [
         Finding("Python", f"{platform.python_version()} ({sys.executable})"),
@@ -43,7 +43,7 @@ def python(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
 
 
 def libraries(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
-    """The libraries that the package is installed for: the chief ones, and others if something is wrong."""
+    """The package's requirements: the most important ones, and others if something is wrong with them."""
     try:
         wanted = [Requirement(text) for text in metadata.requires("ntp") or ()]
     except metadata.PackageNotFoundError:
@@ -60,7 +60,7 @@ def _library(wanted: Requirement) -> Finding:
     except metadata.PackageNotFoundError:
         return Finding(wanted.name, "", fix, f"{wanted.specifier} is needed", needed=True)
     if version in _MALICIOUS.get(wanted.name, ()):
-        detail = "a malicious upload: take every secret of this machine for stolen"
+        detail = "a malicious release: treat every secret on this machine as stolen"
         return Finding(wanted.name, version, fix, detail, needed=True)
     if not wanted.specifier.contains(version, prereleases=True):
         return Finding(wanted.name, version, fix, f"{wanted.specifier} is needed", needed=True)
@@ -68,7 +68,7 @@ def _library(wanted: Requirement) -> Finding:
 
 
 def devices(cfg: DictConfig) -> list[Finding]:
-    """GPUs that torch can use, as many as the trainer is told of."""
+    """GPUs that torch can use, compared with the number in the trainer's config."""
     asked, devices = cfg.trainer.accelerator in ("gpu", "cuda"), cfg.trainer.devices
     quantised = cfg.model.get("quantization", "none") != "none"
     wanted = max(int(quantised), devices if asked and isinstance(devices, int) else int(asked))
@@ -90,7 +90,7 @@ def _memory(device: int) -> str:
 
 
 def coq(cfg: DictConfig) -> list[Finding]:
-    """Coq's IDE server in a version we speak to, and its library's sources."""
+    """Coq's IDE server in a supported version, and the sources of its library."""
     program = cfg.env.get("coqidetop", "coqidetop.opt")
     server = version_of("Coq", [program, "--version"], INSTALL_COMMAND)
     if server.found:
@@ -117,7 +117,7 @@ def lean(cfg: DictConfig) -> list[Finding]:
 
 
 def isolation(cfg: DictConfig) -> list[Finding]:
-    """How the environment's provers would be kept apart from the machine, and whether all of them fit."""
+    """How provers are isolated on this machine, and whether all of them fit into its memory."""
     try:
         factory = instantiate(cfg.env)
         found = description(factory.limits)
@@ -155,10 +155,10 @@ def slurm(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
 
 
 def tracking(cfg: DictConfig) -> list[Finding]:
-    """Whether runs can be recorded where `tracking.uri` says."""
+    """Whether runs can be recorded at `tracking.uri`."""
     if OmegaConf.is_missing(cfg.tracking, "uri") or not cfg.tracking.uri:
         fix = "export MLFLOW_TRACKING_URI=http://HOST:5000"
-        return [Finding("tracking", "", fix, "tracking.uri says nothing: which server?")]
+        return [Finding("tracking", "", fix, "tracking.uri is empty: give a server")]
     uri = str(cfg.tracking.uri)
     if uri.startswith("sqlite:///"):
         return [_database(uri, Path(uri.removeprefix("sqlite:///")).absolute()), *_one_machine(uri)]
@@ -177,10 +177,10 @@ def submits_to_slurm() -> bool:
 
 
 def _one_machine(uri: str) -> list[Finding]:
-    """What to know of a database where jobs are spread over machines."""
+    """A warning about a database file when jobs run on several machines."""
     if not submits_to_slurm():
         return []
-    detail = "SQLite does not bear jobs that write to it from several machines"
+    detail = "SQLite does not support jobs that write from several machines"
     return [Finding("tracking of SLURM jobs", uri, "tracking=mlflow_server", detail)]
 
 
@@ -193,7 +193,7 @@ def _database(uri: str, path: Path) -> Finding:
         return Finding("tracking", uri, detail="will be created")
     try:
         with closing(sqlite3.connect(path, timeout=ANSWER_TIMEOUT_S / 2)) as database:
-            # Takes the write lock and gives it back.
+            # Takes the write lock and releases it.
             database.execute("BEGIN IMMEDIATE")
             database.rollback()
     except sqlite3.Error as error:
@@ -202,7 +202,7 @@ def _database(uri: str, path: Path) -> Finding:
 
 
 def disk(cfg: DictConfig) -> list[Finding]:
-    """Room for outputs."""
+    """Free space for outputs."""
     there = _nearest(Path(cfg.paths.outputs))
     free_gb = shutil.disk_usage(there).free / 1e9
     fix = "" if free_gb >= _MIN_FREE_GB else f"free some of {there}, or paths.outputs=/elsewhere"

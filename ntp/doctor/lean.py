@@ -1,4 +1,4 @@
-"""What of Lean is on this machine, what is missing, and the command that fixes it."""
+"""Which parts of Lean are installed, which are missing, and the command that fixes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking programs about themselves: what is there, what is missing, and the command that fixes it."""
+"""Asks programs for their versions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ANSWER_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked for.
+    """The result of one check.
 
     Attributes:
-        name: What.
+        name: What was checked.
         found: Its version or place; empty when it is missing.
         fix: The command that fixes it; empty when there is nothing to fix.
-        detail: What else to know, in one line.
+        detail: Further information, in one line.
         needed: Whether nothing works without it.
     """
 
@@ -33,12 +33,12 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether it is there and works."""
+        """Whether it is installed and works."""
         return bool(self.found) and not self.fix
 
 
 def version_of(name: str, command: Sequence[str], fix: str) -> Finding:
-    """The first line that a program says about its version, or why it says none."""
+    """The first line that a program prints about its version, or why it printed none."""
     answer = ask(command)
     if isinstance(answer, str):
         return Finding(name, answer.splitlines()[0])
@@ -53,10 +53,10 @@ class NoAnswer:
 
 
 def ask(command: Sequence[str], timeout_s: float = ANSWER_TIMEOUT_S) -> str | NoAnswer:
-    """What a program says, stripped, and if it says nothing else what it says on its standard error.
+    """A program's standard output, stripped, or its standard error if that is empty.
 
-    A program that does not end in time is killed with its children: one of them that lives on would keep the
-    pipes open, and the caller waiting.
+    A program that does not end in time is killed with its children: a surviving child would keep the pipes
+    open and the caller waiting.
     """
     if shutil.which(command[0]) is None:
         return NoAnswer("not on PATH")

@@ -1,4 +1,4 @@
-"""Says what this machine has of what experiments need, and the command that fixes what is missing."""
+"""Reports what this machine has of what experiments need, and the command that installs what is missing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ntp.doctor import checks
 from ntp.doctor.probe import Finding
 from ntp.errors import EnvError
 
-# Of all checks together, which run side by side: what hangs is reported and left behind.
+# Timeout of all checks together, which run in parallel: one that hangs is reported and abandoned.
 _PATIENCE_S = 9.0
 
-# By the name of a check that does not come back. To look for something more, add a function of the config.
+# The name stands for a check that does not return. To check something else, add a function of the config.
 CHECKS: dict[str, Callable[[DictConfig], list[Finding]]] = {
     "Python": checks.python,
     "libraries": checks.libraries,
@@ -31,7 +31,7 @@ CHECKS: dict[str, Callable[[DictConfig], list[Finding]]] = {
     "disk": checks.disk,
 }
 
-# By the factory of the environment: what it cannot do without.
+# The findings that each environment's factory requires.
 _PROVERS = {
     "CoqEnvFactory": {"Coq", "Coq library"},
     "LeanReplFactory": {"Lean project", "Lean REPL"},
@@ -40,12 +40,12 @@ _PROVERS = {
 
 
 def run(cfg: DictConfig) -> None:
-    """Print what there is and what is missing.
+    """Print what is installed and what is missing.
 
     Raises:
         EnvError: Something that the config needs is missing or broken: a library, the prover of `env`, the
-            tracking store, a directory for outputs, or SLURM where `hydra/launcher` submits to it. What else
-            is missing is only shown.
+            tracking store, the directory for outputs, or SLURM if `hydra/launcher` submits to it. Other
+            missing parts are only shown.
     """
     findings = diagnose(cfg)
     print_findings(findings)
@@ -60,13 +60,13 @@ def diagnose(
     looked_for: Mapping[str, Callable[[DictConfig], list[Finding]]] = CHECKS,
     patience_s: float = _PATIENCE_S,
 ) -> list[Finding]:
-    """Everything that is looked for, in order; a check that fails or hangs is itself a finding."""
+    """All findings, in order; a check that fails or hangs is itself a finding."""
     answers: dict[str, list[Finding]] = {}
 
     def look(name: str, check: Callable[[DictConfig], list[Finding]]) -> None:
         try:
             answers[name] = check(cfg)
-        except Exception as error:  # whatever is wrong with a machine, the doctor goes on
+        except Exception as error:  # one failing check must not hide the others
             answers[name] = [Finding(name, "", detail=" ".join(str(error).split()) or type(error).__name__)]
 
     threads = [Thread(target=look, args=item, daemon=True) for item in looked_for.items()]
@@ -94,7 +94,7 @@ def print_findings(findings: list[Finding], console: Console | None = None) -> N
 
 
 def _needed(cfg: DictConfig) -> set[str]:
-    """Names of findings without which nothing works."""
+    """Names of the findings that the config requires."""
     names = {"libraries", "tracking", "outputs"}
     names |= _PROVERS.get(str(cfg.env._target_).rpartition(".")[2], set())
     if checks.submits_to_slurm():

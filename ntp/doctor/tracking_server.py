@@ -1,4 +1,4 @@
-"""Whether an MLflow server takes runs from here: asked without MLflow, which takes seconds to load."""
+"""Checks an MLflow server without importing MLflow, which takes seconds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ntp.doctor.probe import ANSWER_TIMEOUT_S, Finding
 from ntp.tracking.store import is_refused_host, with_hosts
 
 _SERVER = "mlflow server --host 0.0.0.0 --port 5000 --backend-store-uri sqlite:////a/place/of/yours/mlflow.db"
-# What answers at /health alone may be of use to nobody: that is open to all, under every name.
+# /health is no test: it answers every client, under every host name.
 _ASKED = "/api/2.0/mlflow/experiments/search?max_results=1"
 _CREDENTIALS = "export MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=..."
 
 
 def server_finding(uri: str) -> Finding:
-    """What the server at a tracking URI says to a request as runs make it."""
+    """How the server at a tracking URI answers the kind of request that runs make."""
     start = f"{_SERVER} {with_hosts(uri)}"
     try:
         with urlopen(_request(uri), timeout=ANSWER_TIMEOUT_S) as answer:

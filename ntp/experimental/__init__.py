@@ -1,1 +1,1 @@
-"""Code that has never run on the hardware it is written for; nothing outside may depend on its results."""
+"""Code that has not been run on the hardware it is written for; do not rely on its results."""

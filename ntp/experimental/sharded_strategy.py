@@ -1,4 +1,4 @@
-"""Lightning's strategy of several processes, with the frozen backbone shared out among them."""
+"""Lightning's DDP strategy, with the frozen backbone sharded over the processes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ntp.modules.learner import Learner
 
 
 class ShardedStrategy(DDPStrategy):
-    """Every process keeps a part of a learner's backbones; what is trained is kept and averaged as in DDP.
+    """Every process keeps a shard of a learner's backbones; trainable parameters are handled as in DDP.
 
-    For CPUs (gloo) and GPUs (NCCL). Every process reads the whole model into the machine's memory first. The
-    trainer must validate without `torch.inference_mode`, in which gathered weights would be of no use to
-    training.
+    For CPUs (gloo) and GPUs (NCCL). Every process first reads the whole model into the machine's memory. The
+    trainer must validate without `torch.inference_mode`, because weights gathered in that mode cannot be used
+    in training.
     """
 
     def setup_environment(self) -> None:
         """Join the other processes.
 
         Raises:
-            ConfigError: There is none.
+            ConfigError: There are none.
         """
         if self.num_nodes * self.num_processes < 2:
             raise ConfigError("trainer.strategy=fsdp needs two devices or more: give trainer.devices")
         super().setup_environment()
 
     def model_to_device(self) -> None:
-        """Shard what is whole still, then bring everything else to the device."""
+        """Shard what is not sharded yet, then move everything else to the device."""
         learner = self.lightning_module
         assert isinstance(learner, Learner)
         if learner.lockstep is None:
@@ -40,9 +40,9 @@ class ShardedStrategy(DDPStrategy):
         super().model_to_device()
 
     def teardown(self) -> None:
-        """End, with the module where it is: saving and validating call it, and its shards live here."""
+        """End without moving the module: saving and validating still call it, and its shards are here."""
         learner = self.lightning_module
-        self.model = learner  # out of DDP's wrapper
+        self.model = learner  # without DDP's wrapper
         self._lightning_module = None
         super().teardown()
         self.model = self._lightning_module = learner
@@ -50,7 +50,7 @@ class ShardedStrategy(DDPStrategy):
     def _shard(self, learner: Learner) -> None:
         backbones = learner.backbones()
         require_shardable(backbones)
-        # A group of its own, so that gathering weights and averaging gradients keep out of each other's way.
+        # A separate group, so that gathering weights and averaging gradients do not interfere.
         group = distributed.new_group()
         assert isinstance(group, distributed.ProcessGroup)
         mesh = DeviceMesh.from_group(group, self.root_device.type)

@@ -1,4 +1,4 @@
-"""Frozen backbones whose weights are shared out among processes (PyTorch's FSDP2)."""
+"""Frozen backbones whose weights are sharded over processes (PyTorch's FSDP2)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ntp.experimental.lockstep import Lockstep
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """What is sharded as one.
+    """Models that are sharded together.
 
     Attributes:
-        models: Causal language models that have their frozen weights in common, such as a policy and its
-            reference. Frozen weights of the first are those that are sharded.
-        num_rows: Rows that a batch has at least, as one model with K heads takes K at a time.
+        models: Causal language models that share their frozen weights, such as a policy and its reference.
+            The frozen weights of the first are sharded.
+        num_rows: Minimum number of rows of a batch; a model with K heads needs K.
     """
 
     models: tuple[PreTrainedModel, ...]
@@ -33,11 +33,11 @@ class Backbone:
 
 
 def require_shardable(backbones: Sequence[Backbone]) -> None:
-    """Check that all there is can be sharded.
+    """Check that all models can be sharded.
 
     Raises:
-        ConfigError: A model is quantised, an encoder-decoder, without layers that transformers names, or
-            trained in full, so that nothing in it is frozen; or there is no model at all.
+        ConfigError: A model is quantised, an encoder-decoder, of an architecture whose layers transformers
+            does not name, or trained in full, so that nothing in it is frozen; or there is no model.
     """
     for model in (backbone.models[0] for backbone in backbones):
         kind = model.config.model_type
@@ -59,18 +59,19 @@ def require_shardable(backbones: Sequence[Backbone]) -> None:
 
 
 def shard(backbones: Sequence[Backbone], mesh: DeviceMesh) -> Lockstep:
-    """Keep of all backbones a part of every frozen weight in every process, in place.
+    """Shard every frozen weight of all backbones over the processes, in place.
 
-    Each layer's weights are gathered when it is called, in the backward pass too, and dropped afterwards.
-    What is trained, and the output layer, which is called by itself and may be tied to the embeddings, stays
-    whole everywhere. Weights are brought to the mesh's device layer by layer, so that it never holds all.
+    Each layer's weights are gathered when it is called, also in the backward pass, and dropped afterwards.
+    Trainable weights stay whole in every process, and so does the output layer, which is called separately
+    and may be tied to the embeddings. Weights are moved to the mesh's device layer by layer, so that it never
+    holds all of them.
 
     Args:
-        backbones: As `require_shardable` wants them.
-        mesh: Of one dimension, over all processes.
+        backbones: Backbones that passed `require_shardable`.
+        mesh: A one-dimensional mesh over all processes.
 
     Returns:
-        What has to be met before processes do anything else together; see there.
+        The lockstep of all calls; call its `meet` before any other collective operation.
     """
     lockstep = Lockstep()
     for backbone in backbones:
@@ -84,32 +85,32 @@ def shard(backbones: Sequence[Backbone], mesh: DeviceMesh) -> Lockstep:
 
 
 def resident_numel(model: nn.Module) -> int:
-    """How many numbers this process keeps of a model's parameters between calls."""
+    """Number of elements of a model's parameters that this process stores between calls."""
     return sum(p.to_local().numel() if isinstance(p, DTensor) else p.numel() for p in model.parameters())
 
 
 def _layers(model: PreTrainedModel) -> list[nn.Module]:
-    """The transformer layers, as transformers names what must not be split over devices."""
+    """The transformer layers, by transformers' list of modules that must not be split over devices."""
     names = set(model._no_split_modules or ())
     return [module for module in model.base_model.modules() if type(module).__name__ in names]
 
 
 def _units(model: PreTrainedModel) -> list[nn.Module]:
-    """What is gathered at once: each layer, and then what is left."""
+    """The units that are gathered at once: each layer, and the rest."""
     base = model.base_model
     assert isinstance(base, nn.Module)
     return [*_layers(model), base]
 
 
 def _frozen(unit: nn.Module, model: PreTrainedModel) -> set[nn.Parameter]:
-    """Weights of a part of a model to be sharded."""
+    """The weights of a unit that are sharded."""
     output = model.get_output_embeddings()
     whole = set() if output is None else set(output.parameters())
     return {p for p in unit.parameters() if not p.requires_grad} - whole
 
 
 def _shard_twins(twins: Sequence[nn.Module], model: PreTrainedModel, mesh: DeviceMesh) -> None:
-    """Shard the same unit of all models of a backbone; they go on having the sharded weights in common."""
+    """Shard the same unit of all models of a backbone, which continue to share the sharded weights."""
     frozen = _frozen(twins[0], model)
     for unit in twins:
         whole = set(unit.parameters()) - frozen
@@ -126,7 +127,7 @@ def _least_call(model: PreTrainedModel, num_rows: int) -> Tensor:
 
 
 def _forget_order(base: nn.Module, *_: Any) -> None:
-    """Let FSDP forget a call without gradients; it keeps a record for a backward pass, which never comes."""
-    reset = getattr(base, "reset_iter_state", None)  # of newer PyTorch
+    """Clear FSDP's record of a call without gradients, which it keeps for a backward pass."""
+    reset = getattr(base, "reset_iter_state", None)  # in newer versions of PyTorch
     if reset is not None and not torch.is_grad_enabled():
         reset()

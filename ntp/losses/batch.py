@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class TrajectoryBatch:
-    """What an objective may look at, one entry per trajectory.
+    """The input of an objective, one entry per trajectory.
 
     Attributes:
         log_pf_N: log P_F of the whole trajectory under the policy in training, differentiable.
@@ -36,8 +36,8 @@ class Objective(Protocol):
     """A loss on judged trajectories. To add one, implement this and a config in `conf/loss/`.
 
     Attributes:
-        needs_log_z: Whether log Z(x) is learned and given.
-        learns_from_failures: Whether trajectories without a proof change the loss; if not they are left out.
+        needs_log_z: Whether a learned log Z(x) is needed.
+        learns_from_failures: Whether trajectories without a proof change the loss; if not, they are left out.
     """
 
     needs_log_z: ClassVar[bool]
@@ -74,7 +74,7 @@ class VerifierObjective(Protocol):
     """A loss on pairs: the sum of what each head would have alone.
 
     Attributes:
-        beta: Log-odds of a correct tactic per nat of log-ratio; None where the likelihood is the score.
+        beta: Log-odds of a correct tactic per nat of log-ratio; None if the likelihood is the score.
     """
 
     @property

@@ -24,14 +24,14 @@ class ContrastiveLoss(Protocol):
         Args:
             similarity_BM: Cosine of each query and each document.
             positive_BM: Whether the document is one of the query's own.
-            target_B: For each query the document that was drawn for it, one of its own.
+            target_B: For each query the document that was sampled for it, one of its own.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class InfoNCE:
-    """Cross-entropy of the drawn document among the others (van den Oord et al. 2018, equation 4).
+    """Cross-entropy of the sampled document among the others (van den Oord et al. 2018, equation 4).
 
     The query's other positives are left out of the sum over negatives.
 

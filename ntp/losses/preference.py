@@ -94,7 +94,7 @@ class LabelCrossEntropy:
 
 @dataclass(frozen=True, slots=True)
 class CorrectLikelihood:
-    """Maximum likelihood of the correct tactics: the language-model form, blind to incorrect ones."""
+    """Maximum likelihood of the correct tactics, as in language modelling; incorrect ones are ignored."""
 
     beta: ClassVar[None] = None
 

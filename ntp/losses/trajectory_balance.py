@@ -50,10 +50,10 @@ REGRESSION_LOSSES: Mapping[str, RegressionLoss] = {"square": square, "huber": hu
 
 
 def regression_loss(name: str) -> RegressionLoss:
-    """The regression loss that a config names.
+    """The regression loss with a given name.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: There is no such loss.
     """
     if name not in REGRESSION_LOSSES:
         raise ConfigError(f"loss.regression={name} is unknown: choose one of {', '.join(REGRESSION_LOSSES)}")
@@ -101,10 +101,10 @@ def vargrad_loss(
     """Log-variance loss: the unbiased variance of f = log P_F - log R within a group, averaged over groups.
 
     Richter et al. (2020, VarGrad) and Zhang et al. (2023). The variance of f under any fixed distribution of
-    full support is 0 exactly when P_F is proportional to R; minus the mean of f takes the place of log Z. The
-    gradient is 2 Cov(f, grad f): with the square the mean may be detached or not, because deviations
-    from it sum to 0. Other losses of deviations do not, so the mean is differentiated through: the loss then
-    depends on differences of f alone, and a shift of all f has no gradient.
+    full support is 0 exactly when P_F is proportional to R; minus the mean of f replaces log Z. The gradient
+    is 2 Cov(f, grad f). With the square, detaching the mean makes no difference, because deviations from it
+    sum to 0. With other losses it does, so the mean is differentiated through: the loss then depends only on
+    differences of f, and a shift of all f has no gradient.
 
     A group of one has no variance and does not count; without larger groups the loss is 0.
 
@@ -148,18 +148,18 @@ def pairwise_loss(
     group_N: Tensor,
     regression: RegressionLoss = huber,
 ) -> Tensor:
-    """Balance of every two trajectories of a group whose rewards are known to differ, averaged over groups.
+    """Balance of all pairs of trajectories whose rewards are known to differ, averaged over groups.
 
     Half the mean over pairs i < j of 1[|log R_i - log R_j| >= sigma_ij] regression(f_i - f_j), where
     f = log P_F - log R and sigma_ij^2 = std_i^2 + std_j^2: a pair whose rewards differ by less than the
-    verifiers disagree has no loss. Pairs whose rewards are certain always count, equal rewards included,
-    since they balance modes. The mean is over all pairs, so uncertainty removes weight and moves none
-    elsewhere. With certain rewards and the square this is `vargrad_loss`: trajectory balance without log Z.
+    verifiers' disagreement has no loss. Pairs with certain rewards always count, also if they are equal,
+    since they balance modes. The mean is over all pairs, so excluded pairs do not add weight to the others.
+    With certain rewards and the square this is `vargrad_loss`: trajectory balance without log Z.
 
     Args:
         log_pf_N: log P_F of whole trajectories, (N,).
         log_reward_N: log R, (N,).
-        log_reward_std_N: Standard deviation of log R over verifiers, (N,); 0 where the kernel decided.
+        log_reward_std_N: Standard deviation of log R over verifiers, (N,); 0 if the kernel decided.
         group_N: Integer naming each trajectory's theorem, (N,). Groups of one do not count.
         regression: Loss of a difference.
     """
@@ -209,7 +209,7 @@ class VarGrad:
 
 
 class Pairwise:
-    """Balance of pairs of trajectories, but for those whose rewards differ by less than verifiers disagree.
+    """Balance of pairs of trajectories, except those whose rewards differ by less than their uncertainty.
 
     Args:
         regression: Loss of a difference: `square` or `huber`.
@@ -232,8 +232,8 @@ class Pairwise:
 class LogZ(nn.Module):
     """A linear head on standardised features of the root state.
 
-    Features are scaled to an L1 norm of about 1, so that one step of Adam moves the output by no more than
-    about twice its learning rate, whatever the width: the rate then means what it means for a scalar log Z.
+    Features are scaled to an L1 norm of about 1, so that one step of Adam changes the output by at most about
+    twice its learning rate at any width: the rate has the same meaning as for a scalar log Z.
 
     Args:
         num_features: D.

@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from ntp.errors import CheckpointError, ConfigError
 
-# Their bars for a single small file would tear a run's own progress display.
+# Their progress bars for a single small file would disturb a run's own progress display.
 transformers_logging.disable_progress_bar()
 
 Quantization = Literal["none", "4bit", "8bit"]
@@ -45,19 +45,19 @@ ARCHITECTURE_FIELDS = (
     "d_kv",
 )
 
-# Of T5 and its kin, and of BART and its kin.
+# Names in T5-like and in BART-like models.
 _DROPOUT_FIELDS = ("dropout_rate", "dropout", "attention_dropout", "activation_dropout")
 
 
 def architecture(config: PretrainedConfig) -> dict[str, int | str]:
-    """The sizes that decide whether weights fit a model, as far as its config names them."""
+    """The sizes that must match for weights to fit a model, as far as its config has them."""
     return {name: getattr(config, name) for name in ARCHITECTURE_FIELDS if hasattr(config, name)}
 
 
 def weights_fingerprint(model: PreTrainedModel) -> str:
-    """A hash of a few numbers of every weight: other weights of the same architecture have another one.
+    """A hash of a few numbers of every weight, which distinguishes weights of the same architecture.
 
-    The numbers are rounded to bfloat16, so that it does not depend on the type the weights were loaded in.
+    The numbers are rounded to bfloat16, so that it does not depend on the type of the loaded weights.
     """
     digest = hashlib.sha256()
     for name, weight in sorted(model.state_dict().items()):
@@ -114,8 +114,8 @@ def load_causal_lm(
 
     Args:
         name_or_path: Hub name (`EleutherAI/llemma_7b`) or a directory written by `save_pretrained`.
-        dtype: Of the weights: `auto` keeps the checkpoint's, or `float32`, `bfloat16`, `float16`.
-        attn_implementation: `sdpa` or `eager`: the ones that take a tree-shaped attention mask.
+        dtype: Type of the weights: `auto` (the checkpoint's), `float32`, `bfloat16` or `float16`.
+        attn_implementation: `sdpa` or `eager`, which support a tree-shaped attention mask.
         quantization: `4bit` or `8bit` need bitsandbytes and a GPU.
         gradient_checkpointing: Trade compute for memory in training.
 
@@ -125,7 +125,7 @@ def load_causal_lm(
     """
     if attn_implementation not in ("sdpa", "eager"):
         raise ConfigError(
-            f"attn_implementation={attn_implementation!r} cannot take tree masks: use sdpa or eager"
+            f"attn_implementation={attn_implementation!r} does not support tree masks: use sdpa or eager"
         )
     config = load_config(name_or_path)
     if config.is_encoder_decoder:
@@ -148,8 +148,8 @@ def load_seq2seq_lm(
 
     Args:
         name_or_path: Hub name (`google/byt5-small`) or a directory written by `save_pretrained`.
-        dtype: Of the weights: `float32` or `bfloat16`; activations of T5 overflow in float16.
-        dropout: In training mode, everywhere in place of what the checkpoint says.
+        dtype: Type of the weights: `float32` or `bfloat16`; activations of T5 overflow in float16.
+        dropout: Dropout in training mode; replaces the checkpoint's settings.
         quantization: `4bit` or `8bit` need bitsandbytes and a GPU.
         gradient_checkpointing: Trade compute for memory in training.
 
@@ -158,7 +158,7 @@ def load_seq2seq_lm(
         ConfigError: An option has an unknown value or needs a package that is not installed.
     """
     if dtype not in ("float32", "bfloat16"):
-        raise ConfigError(f"dtype={dtype!r} cannot be used with encoder-decoders: use float32 or bfloat16")
+        raise ConfigError(f"dtype={dtype!r} is not supported for encoder-decoders: use float32 or bfloat16")
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout={dropout} is not in [0, 1)")
     config = load_config(name_or_path)
@@ -191,7 +191,7 @@ def _load(
 def load_text_encoder(name_or_path: str | Path) -> PreTrainedModel:
     """Load a pretrained text encoder (T5's, BERT's, ...) by hub name or local path, in float32.
 
-    Of an encoder-decoder model only the encoder is read.
+    Of an encoder-decoder model only the encoder is loaded.
 
     Raises:
         CheckpointError: The model cannot be found or read, is no encoder, or weights are missing.
@@ -240,7 +240,7 @@ def _load_complete(kind: Any, name_or_path: str | Path, options: dict[str, Any])
 
 
 def _require_source(name_or_path: str | Path, file: str) -> None:
-    """Notice a wrong path here, where it would otherwise be looked up as a name on the hub."""
+    """Refuse a wrong path, which would otherwise be looked up as a name on the hub."""
     path, text = Path(name_or_path).expanduser(), str(name_or_path)
     is_local = path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
     if is_local and not (path / file).is_file():

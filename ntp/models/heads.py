@@ -1,7 +1,7 @@
 """K low-rank heads on one frozen backbone, computed together.
 
-The weights of all heads of a layer are one tensor, and the rows of a batch come head by head: the first rows
-are read by head 0, as many next ones by head 1, and so on. A row's gradient reaches its own head alone.
+The weights of all heads of a layer are one tensor, and the rows of a batch are ordered by head: equal shares
+of the rows belong to head 0, head 1, and so on. The gradient of a row reaches only its own head.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class HeadSettings:
         r: Rank.
         alpha: Numerator of the scale.
         target_modules: Last names of the linear layers to adapt, or "all-linear": all but the output layer.
-        seed: Of the initial A_k, different for every head.
+        seed: Seed of the initial A_k, which differ between heads.
 
     Raises:
         ConfigError: A number is not positive.
@@ -53,22 +53,22 @@ class HeadSettings:
 
     @property
     def scale(self) -> float:
-        """What B_k A_k is multiplied by."""
+        """The factor of B_k A_k."""
         return self.alpha / self.r
 
 
 class HeadSwitch:
-    """Whether the heads of a model take part; one for all its layers."""
+    """Turns the heads of a model on and off; shared by all its layers."""
 
     def __init__(self) -> None:
         self.on = True
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """The bare backbone.
+        """Run the bare backbone.
 
-        On is the state at rest, since gradient checkpointing computes layers again after the forward pass has
-        ended; passes with the heads off are made without gradient.
+        The default is on, since gradient checkpointing recomputes layers after the forward pass has ended;
+        passes with the heads off are made without gradient.
         """
         before, self.on = self.on, False
         try:
@@ -81,9 +81,9 @@ class HeadedLinear(nn.Module):
     """A frozen linear layer with K low-rank heads.
 
     Args:
-        base: The layer, of any kind that has `in_features` and `out_features`.
-        settings: Of the heads.
-        generators: One per head, for A_k.
+        base: The layer; any kind with `in_features` and `out_features`.
+        settings: Settings of the heads.
+        generators: Random generators of A_k, one per head.
         switch: Shared with the other layers.
     """
 
@@ -99,7 +99,7 @@ class HeadedLinear(nn.Module):
         self._scale = settings.scale
         self._switch = switch
         device = base.weight.device
-        # Uniform in +-1/sqrt(D), which is what PEFT starts A from.
+        # Uniform in +-1/sqrt(D), like PEFT's initial A.
         bound = 1 / math.sqrt(base.in_features)
         a_KRD = torch.stack(
             [torch.rand(settings.r, base.in_features, generator=g) * 2 * bound - bound for g in generators]
@@ -110,7 +110,7 @@ class HeadedLinear(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The layer's output on rows that come head by head, (K * M, ..., D)."""
+        """The layer's output on rows ordered by head, (K * M, ..., D)."""
         y = self.base(x)
         if not self._switch.on:
             return y
@@ -122,12 +122,12 @@ class HeadedLinear(nn.Module):
 
 
 class LoraHeads:
-    """The heads of a model: a handle on its adapted layers.
+    """The heads of a model, with its adapted layers.
 
     Attributes:
-        settings: As given.
-        switch: Turns all heads off for a while.
-        layers: By their names in the model.
+        settings: Settings of the heads.
+        switch: Turns all heads off temporarily.
+        layers: The adapted layers by their names in the model.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class LoraHeads:
         self.layers = dict(layers)
 
     def parameters(self) -> list[nn.Parameter]:
-        """All stacked weights; their first dimension is the head."""
+        """All stacked weights, whose first dimension is the head."""
         return [p for layer in self.layers.values() for p in (layer.a_KRD, layer.b_KOR)]
 
     def save(self, directory: Path, base_name: str | None, invocation_ids: Sequence[int]) -> None:
@@ -164,10 +164,10 @@ class LoraHeads:
             save_file(tensors, path / _WEIGHTS_FILE)
 
     def load(self, directory: Path) -> None:
-        """Read what `save` wrote, in place.
+        """Load what `save` wrote, in place.
 
         Raises:
-            CheckpointError: A head cannot be read, or is of other layers or sizes.
+            CheckpointError: A head cannot be read, or has other layers or sizes.
         """
         for k in range(self.settings.num_heads):
             path = directory / f"head_{k}" / _WEIGHTS_FILE
@@ -181,14 +181,14 @@ class LoraHeads:
                 for letter, stacked in (("A", layer.a_KRD), ("B", layer.b_KOR))
             }
             if {n: t.shape for n, t in tensors.items()} != {n: t.shape[1:] for n, t in wanted.items()}:
-                raise CheckpointError(f"{path} holds heads for other layers or of another rank")
+                raise CheckpointError(f"{path} has heads for other layers or of another rank")
             with torch.no_grad():
                 for name, stacked in wanted.items():
                     stacked[k].copy_(tensors[name])
 
 
 def add_heads(model: PreTrainedModel, settings: HeadSettings) -> LoraHeads:
-    """Freeze the model and put K heads on it, in place.
+    """Freeze the model and add K heads to it, in place.
 
     Raises:
         ConfigError: No layer of the model has a name in `target_modules`.
@@ -206,7 +206,7 @@ def add_heads(model: PreTrainedModel, settings: HeadSettings) -> LoraHeads:
     if not names:
         raise ConfigError(f"no linear layer of this {model.config.model_type} model is named in {wanted}")
     switch = HeadSwitch()
-    # One stream per head, so that head k starts the same however many heads there are.
+    # One generator per head, so that the initial head k does not depend on the number of heads.
     generators = [
         torch.Generator().manual_seed(derive_seed(settings.seed, "head", k))
         for k in range(settings.num_heads)

@@ -1,4 +1,4 @@
-"""Low-rank adapters on a frozen backbone, through PEFT."""
+"""Low-rank adapters on a frozen backbone, with PEFT."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LoraSettings:
     Attributes:
         r: Rank.
         alpha: Numerator of the scale.
-        dropout: On the adapters' input, in training mode. Sampling never has dropout, so with dropout above 0
+        dropout: Dropout of the adapters' input in training mode. Sampling has none, so with dropout above 0
             scores in training mode differ from the sampler's.
         target_modules: Names of the linear layers to adapt, or "all-linear".
     """
@@ -32,7 +32,7 @@ class LoraSettings:
 
 
 def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
-    """Freeze the model and put trainable adapters on it, in place.
+    """Freeze the model and add trainable adapters to it, in place.
 
     Raises:
         ConfigError: No layer of the model has a name in `target_modules`, or the rank is not positive.
@@ -52,7 +52,7 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
 
 
 def load_lora(model: PreTrainedModel, directory: Path) -> PeftModel:
-    """Freeze the model and put trainable adapters that `PeftModel.save_pretrained` wrote on it, in place.
+    """Freeze the model and load adapters written by `PeftModel.save_pretrained`, trainable, in place.
 
     Raises:
         CheckpointError: They cannot be read, or are incomplete.

@@ -1,8 +1,8 @@
-"""Cross-attention of many decoded rows to few encoded inputs, whose keys and values are never copied.
+"""Cross-attention of many decoder rows to few encoded inputs, whose keys and values are never copied.
 
-The rows of a decoder come input by input: with S inputs and N rows for each, rows 0 to N - 1 read the first
-input, as many next ones the second, and so on. Cross-attention knows neither order nor positions of its
-queries, so the queries of an input's rows are laid end to end and meet the input's keys in one product.
+The rows of the decoder are ordered by input: with S inputs and N rows for each, rows 0 to N - 1 attend to the
+first input, the next N to the second, and so on. Cross-attention does not depend on the order or positions of
+its queries, so the queries of all rows of an input are concatenated and multiplied with its keys at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = "ntp_shared_encoder"
 
 
 def use_shared_encoder(model: PreTrainedModel) -> None:
-    """Make a model's cross-attention able to read shared inputs; all else is PyTorch's own attention.
+    """Let a model's cross-attention read shared inputs; other attention is PyTorch's own.
 
     Raises:
         CheckpointError: The model's attention cannot be replaced.
@@ -44,16 +44,16 @@ def shared_encoder_attention(
     position_bias: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attention in the form that transformers calls it.
+    """Attention with the signature that transformers expects.
 
     Args:
         module: The attention layer.
         query: (S * N, H, L, D).
         key: (S, H, P, D), or (S * N, H, P, D) for self-attention.
         value: Like `key`.
-        attention_mask: Over the keys, (S, 1, 1, P) where there are fewer keys than queries.
-        position_bias: What T5 adds to the scores, (1, H, L, P). Zero for cross-attention.
-        **kwargs: Handed on.
+        attention_mask: Mask over the keys, (S, 1, 1, P) for shared inputs.
+        position_bias: T5's bias of the scores, (1, H, L, P). Zero for cross-attention.
+        **kwargs: Passed on.
 
     Returns:
         (S * N, L, H, D), and no weights.

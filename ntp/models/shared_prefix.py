@@ -1,8 +1,8 @@
 """Many continuations of few prompts: every prompt is encoded once and its keys and values are read in place.
 
-A batch of branches is laid out head by head, then prompt by prompt, then candidate by candidate. Attention
-over the prompt and over the branch's own tokens are two softmaxes that are merged afterwards by their
-normalisers (Milakov and Gimelshein 2018, section 3.1), so the prompt's keys are never copied per branch.
+A batch of branches is ordered by head, then prompt, then candidate. Attention over the prompt and over the
+branch's own tokens are two softmaxes that are merged by their normalisers (Milakov and Gimelshein 2018,
+section 3.1), so the prompt's keys are never copied per branch.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Prefix:
 
 
 def use_shared_prefix(model: PreTrainedModel) -> None:
-    """Make a model's attention able to read shared prompts; without one it is PyTorch's own.
+    """Let a model's attention read shared prompts; without one it is PyTorch's own.
 
     Raises:
         ConfigError: The model's attention cannot be replaced.
@@ -66,7 +66,7 @@ def encode_prompts(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> 
     ids_SP = pad_sequence([torch.tensor(prompt, device=device) for prompt in prompts], batch_first=True)
     lengths_S = torch.tensor([len(prompt) for prompt in prompts], device=device)
     position_SP = torch.arange(ids_SP.shape[1], device=device).expand_as(ids_SP)
-    model.eval()  # in training mode a model with gradient checkpointing keeps no cache
+    model.eval()  # in training mode a model with gradient checkpointing has no cache
     try:
         cache = model.base_model(input_ids=ids_SP, position_ids=position_SP, use_cache=True).past_key_values
     finally:
@@ -84,7 +84,7 @@ def encode_branches(model: PreTrainedModel, prefix: Prefix, ids_KSNL: Tensor) ->
     Args:
         model: With `use_shared_prefix`.
         prefix: S prompts.
-        ids_KSNL: N branches of L tokens for each of S prompts, read by each of K heads. Padding comes last.
+        ids_KSNL: For each of K heads, N branches of L tokens for each of S prompts. Padding comes last.
     """
     steps_L = torch.arange(ids_KSNL.shape[-1], device=ids_KSNL.device)
     position_KSNL = (prefix.lengths_S[:, None, None] + steps_L).expand_as(ids_KSNL)
@@ -109,18 +109,18 @@ def shared_prefix_attention(
     num_branches: int = 1,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attention in the form that transformers calls it; causal, and with a prefix also over its prompts.
+    """Causal attention, with a prefix also over its prompts; has the signature that transformers expects.
 
     Args:
-        module: The attention layer; its `layer_idx` names its keys in the prefix.
+        module: The attention layer; `layer_idx` is the index of its keys in the prefix.
         query: (B, H, L, D), where B = K * S * N counts heads, prompts and branches.
         key: (B, G, L, D).
         value: (B, G, L, D).
         attention_mask: Not used with a prefix.
-        scaling: Of the scores.
+        scaling: Factor of the scores.
         prefix: The S prompts that the rows continue.
         num_branches: N.
-        **kwargs: Handed on where there is no prefix.
+        **kwargs: Passed on if there is no prefix.
 
     Returns:
         (B, L, H, D), and no weights.
@@ -130,7 +130,7 @@ def shared_prefix_attention(
     num_rows, num_heads, length, dim = query.shape
     num_prompts, num_groups = prefix.keys[0].shape[:2]
     scale = dim**-0.5 if scaling is None else scaling
-    # H = G * Q: the queries that share a key-value head. K, S, N as in the batch.
+    # H = G * Q, where Q query heads share a key-value head. K, S, N as in the batch.
     query_KSNGQLD = (query * scale).view(
         -1, num_prompts, num_branches, num_groups, num_heads // num_groups, length, dim
     )
@@ -138,7 +138,7 @@ def shared_prefix_attention(
     causal_LL = torch.ones(length, length, dtype=torch.bool, device=query.device).tril()
     own = _attend(query_KSNGQLD.flatten(0, 2), key[:, :, None], value[:, :, None], causal_LL)
 
-    # All queries of a prompt, whatever their head and branch, meet its keys in one product.
+    # The queries of all heads and branches of a prompt are multiplied with its keys at once.
     query_SGKNQLD = query_KSNGQLD.permute(1, 3, 0, 2, 4, 5, 6)
     layer = module.layer_idx
     assert isinstance(layer, int)
@@ -156,10 +156,10 @@ def shared_prefix_attention(
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-    """Unnormalised attention: weighted values (..., L, D), sum of weights and greatest score, (..., L, 1).
+    """Unnormalised attention: weighted values (..., L, D), sum of weights and maximum score, (..., L, 1).
 
-    The weights are relative to the greatest score. Where nothing may be attended to, that score is the least
-    number there is, so that in a merge the part counts for nothing.
+    The weights are relative to the maximum score. If nothing may be attended to, that score is the lowest
+    finite number, so that the part has no weight in a merge.
     """
     scores = (query @ key.transpose(-1, -2)).float()
     scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
@@ -169,7 +169,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> tuple[Te
 
 
 def _merge(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
-    """The attention over both parts together."""
+    """Attention over the union of both parts."""
     greatest = torch.maximum(one[2], other[2])
     share_one, share_other = (one[2] - greatest).exp(), (other[2] - greatest).exp()
     total = share_one * one[1] + share_other * other[1]

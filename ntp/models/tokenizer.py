@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer, trained on given texts."""
+"""Trains byte-level BPE tokenizers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _WORD = r"\p{Lu}?\p{Ll}+'*|\p{Lu}+(?!\p{Ll})|\p{L}|\d+|[!-/:-@\[-`{-~]+|[^\s]"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer: every text round-trips, also one made of unseen symbols.
+    """Train a byte-level BPE tokenizer: every text round-trips, also with unseen symbols.
 
-    The result is a function of the texts' contents alone.
+    The result is a function of the texts alone.
 
     Args:
         texts: Proof states and tactics.
-        vocab_size: Most tokens, the 256 bytes and the special tokens included; few texts may yield fewer.
+        vocab_size: Maximum number of tokens, including the 256 bytes and the special tokens.
 
     Raises:
         ConfigError: `vocab_size` has no room for the bytes and the special tokens.
@@ -44,14 +44,14 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> PreTrainedT
 
 
 def train_word_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer for encoders, which reads a word alike wherever it stands.
+    """Train a byte-level BPE tokenizer for encoders, whose tokens of a word do not depend on its context.
 
-    Words are the parts of identifiers, numbers and symbols; blanks are not read. So `mul` is one token in
+    Words are the parts of identifiers, numbers and symbols; blanks are dropped. So `mul` is the same token in
     `Nat.mul_succ`, `mul_comm` and `(mul n m)`, and texts can be compared token by token.
 
     Args:
         texts: Proof states and premises.
-        vocab_size: Most tokens, the 256 bytes and the padding token included.
+        vocab_size: Maximum number of tokens, including the 256 bytes and the padding token.
 
     Raises:
         ConfigError: `vocab_size` has no room for the bytes and the padding token.

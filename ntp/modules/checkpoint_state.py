@@ -1,4 +1,4 @@
-"""What a checkpoint holds: trainable parameters only, and the state of random-number generators."""
+"""Contents of a checkpoint: trainable parameters only, and the state of random-number generators."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ntp.errors import CheckpointError
 
 
 def trainable_names(module: nn.Module) -> set[str]:
-    """State-dict names of the parameters that are trained."""
+    """State-dict names of the trainable parameters."""
     return {name for name, p in module.named_parameters(remove_duplicate=False) if p.requires_grad}
 
 
 def keep_trainables(module: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The part of `state_dict` that training changes; frozen weights are reloaded from where they came."""
+    """The trainable part of `state_dict`; frozen weights are reloaded from their original source."""
     names = trainable_names(module)
     return {name: tensor for name, tensor in state_dict.items() if name in names}
 
@@ -49,7 +49,7 @@ def require_only_frozen_missing(module: nn.Module, state_dict: Mapping[str, Tens
 def rng_state() -> dict[str, Any]:
     """State of the generators of Python, NumPy and torch, as lists of numbers.
 
-    A checkpoint of them can be loaded safely, and processes can send them to one another.
+    Such lists can be loaded with `weights_only` and sent between processes.
     """
     version, internal, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
@@ -62,7 +62,7 @@ def rng_state() -> dict[str, Any]:
 
 
 def restore_rng_state(state: Mapping[str, Any]) -> None:
-    """Put the generators back where `rng_state` found them."""
+    """Restore the generators to what `rng_state` returned."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     kind, keys, position, has_gauss, cached = state["numpy"]

@@ -1,4 +1,4 @@
-"""What the LightningModules are trained on, batch by batch."""
+"""DataModules: the batches that LightningModules are trained on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class StepLoader(Generic[T]):
-    """Iterates over the batches of a schedule from a given step on, for ever.
+    """Iterates endlessly over the batches of a schedule from a given step on.
 
     A Lightning data loader without workers or sampler state: the trainer's `global_step` is all the state.
     """
@@ -40,21 +40,21 @@ class StepLoader(Generic[T]):
 
 
 class TacticDataModule(lightning.LightningDataModule):
-    """Serves tactic pairs of the training split for ever and those of the validation split once.
+    """Serves tactic pairs of the training split endlessly and those of the validation split once.
 
     Args:
         train: Training pairs.
         val: Validation pairs; may be empty.
         batch_size: Pairs in a batch.
-        seed: Of the order of training pairs.
+        seed: Seed of the order of training pairs.
     """
 
     def __init__(
         self, train: Sequence[TacticPair], val: Sequence[TacticPair], batch_size: int, seed: int
     ) -> None:
         super().__init__()
-        # Shuffled, so that the first batches, where no more are asked for, are a fair sample; in the same way
-        # in every run, so that runs are compared on the same pairs.
+        # Shuffled, so that the first batches are a representative sample if validation is limited to them;
+        # with a fixed seed, so that runs are compared on the same pairs.
         self._val = random.Random(0).sample(val, len(val))
         self._batch_size = batch_size
         self._schedule = BatchSchedule(train, list(map(_length, train)), batch_size, seed)
@@ -66,7 +66,7 @@ class TacticDataModule(lightning.LightningDataModule):
         return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
 
     def val_dataloader(self) -> DataLoader[TacticPair]:
-        """Validation batches, in an order that is random and always the same."""
+        """Validation batches, in a fixed random order."""
         return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
 
 
@@ -75,22 +75,20 @@ def _length(pair: TacticPair) -> int:
 
 
 class TheoremSchedule:
-    """Endless batches of theorems, one from each lane, every lane following its files from end to start.
+    """Endless batches of theorems, one from each lane; a lane goes through its files from end to start.
 
-    A step's theorems come from different places, so that gradients are mixed, while each prover keeps to
-    its file. The batch of a step is a pure function of the step.
+    The theorems of a step come from different files, for a diverse gradient, while each prover stays in its
+    file. The batch of a step is a pure function of the step.
 
     Args:
-        theorems: What to practise on.
+        theorems: The training theorems.
         batch_size: Theorems in a step, and lanes.
-        seed: Of the order of files.
+        seed: Seed of the order of files.
     """
 
     def __init__(self, theorems: Sequence[Theorem], batch_size: int, seed: int) -> None:
         if not theorems:
-            raise DataError(
-                "no theorems to practise on: the split is empty after filtering, widen data.include"
-            )
+            raise DataError("no theorems to train on: the split is empty after filtering, widen data.include")
         self._theorems = theorems
         self._batch_size = min(batch_size, len(theorems))
         self._seed = seed
@@ -114,11 +112,11 @@ class TheoremDataModule(lightning.LightningDataModule):
     """Serves theorems and owns the prover pool, open from `setup` to `teardown`.
 
     Args:
-        theorems: What to practise on.
+        theorems: The training theorems.
         make_env: Starts one prover.
-        num_workers: Provers, and theorems in a training step; shared out among the processes of a distributed
+        num_workers: Provers, and theorems in a training step; divided among the processes of a distributed
             run.
-        seed: Of the order of theorems.
+        seed: Seed of the order of theorems.
     """
 
     def __init__(
@@ -132,7 +130,7 @@ class TheoremDataModule(lightning.LightningDataModule):
 
     @property
     def pool(self) -> EnvPool:
-        """The provers. Only while a trainer runs."""
+        """The provers, open only while a trainer runs."""
         assert self._pool is not None, "the pool is open from setup to teardown"
         return self._pool
 
@@ -156,13 +154,13 @@ class TheoremDataModule(lightning.LightningDataModule):
 
 
 class LabelledStateDataModule(lightning.LightningDataModule):
-    """Serves batches of labelled states of the training split for ever.
+    """Serves batches of labelled states of the training split endlessly.
 
     Args:
         train: States of the training split.
         val: States of the validation split, for calibration.
         batch_size: States in a batch.
-        seed: Of the order.
+        seed: Seed of the order.
     """
 
     def __init__(
@@ -180,10 +178,10 @@ class LabelledStateDataModule(lightning.LightningDataModule):
 
 
 class RetrievalDataModule(lightning.LightningDataModule):
-    """Serves drawn examples of the training split for ever and those of the validation split once.
+    """Serves sampled examples of the training split endlessly and those of the validation split once.
 
     Args:
-        schedule: Of the training split.
+        schedule: Schedule of the training split.
         val: Examples of the validation split; may be empty.
         batch_size: Examples in a validation batch.
     """

@@ -1,4 +1,4 @@
-"""What a GFlowNet training step reports."""
+"""Metrics of a GFlowNet training step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ntp.types import Status
 
 
 def rollout_metrics(groups: Sequence[Group | InitError]) -> dict[str, float]:
-    """Counts over everything that was asked for, before any trajectory is dropped.
+    """Counts over all requested trajectories, before any is dropped.
 
     Rates are over all sampled trajectories, crashed ones included.
     """
@@ -49,14 +49,14 @@ def rollout_metrics(groups: Sequence[Group | InitError]) -> dict[str, float]:
 def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, float]:
     """How far from balance the trained trajectories are.
 
-    `train/log_z` is the learned log Z where there is one, else its VarGrad estimate; a mean over theorems.
-    `train/failure_mass` needs on-policy samples, and is left out where a batch has none.
-    `train/doubtful_pairs` is the share of two trajectories of a theorem whose rewards differ by less than
-    verifiers disagree: those that the pairwise loss leaves out.
+    `train/log_z` is the learned log Z if there is one, else its VarGrad estimate; a mean over theorems.
+    `train/failure_mass` needs on-policy samples, and is left out if a batch has none.
+    `train/doubtful_pairs` is the share of pairs of trajectories of a theorem whose rewards differ by less
+    than the verifiers' disagreement: those that the pairwise loss leaves out.
 
     Args:
-        batch: What the loss was computed on, at least one trajectory.
-        on_policy_N: Which trajectories were drawn from the policy itself, (N,) booleans.
+        batch: The input of the loss, at least one trajectory.
+        on_policy_N: Which trajectories were sampled from the policy itself, (N,) booleans.
     """
     f_N = batch.log_pf_N.detach() - batch.log_reward_N
     deviation_N, index_N, size_G = group_deviation(f_N, batch.group_N)
@@ -83,18 +83,18 @@ def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, fl
     return metrics
 
 
-def belief_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: Reward) -> dict[str, float]:
-    """How far the policy went from its prior, and whether what verifiers believe in is true.
+def verifier_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: Reward) -> dict[str, float]:
+    """How far the policy is from its prior, and how well the verifiers' scores agree with the kernel.
 
-    All are means over the on-policy trajectories that were trained on; a key is left out where there is none.
-    `verifier/probability` is the aggregated belief in those that verifiers were asked about. Where they are
-    asked about proofs too, `verifier/proved` is the share of those that the kernel proved: a policy that
-    exploits its verifiers raises the first and not the second.
+    All are means over the on-policy trajectories that were trained on; a key is left out if there are none.
+    `verifier/probability` is the aggregated score of those that verifiers scored. If they score proofs too,
+    `verifier/proved` is the share of those that the kernel proved: a policy that exploits its verifiers
+    raises the first and not the second.
 
     Args:
-        groups: What was trained on.
+        groups: The groups that were trained on.
         log_pf: log P_F of their attempts, in order.
-        reward: What asked the verifiers.
+        reward: The reward, which says which trajectories verifiers score.
     """
     attempts = [attempt for group in groups for attempt in group.attempts]
     drawn = [(a, p) for a, p in zip(attempts, log_pf, strict=True) if a.origin is Origin.ON_POLICY]

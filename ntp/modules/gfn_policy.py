@@ -1,6 +1,6 @@
 """A tactic policy tuned as a GFlowNet against the prover.
 
-One optimizer step: attempt some theorems, let the kernel judge the attempts, add own past proofs, and move
+One optimizer step: attempt some theorems, let the kernel check the attempts, add replayed proofs, and move
 log P_F towards log R (or, with another objective, towards the proofs) on all of them.
 """
 
@@ -22,7 +22,7 @@ from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
 from ntp.losses.batch import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import LogZ, group_deviation
-from ntp.modules.gfn_metrics import balance_metrics, belief_metrics, gradient_norm, rollout_metrics
+from ntp.modules.gfn_metrics import balance_metrics, gradient_norm, rollout_metrics, verifier_metrics
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.rollout import Group, Origin, RolloutConfig, Scorer, sample_groups, score_paths, with_replay
 from ntp.policy.policy import TacticPolicy
@@ -31,34 +31,34 @@ from ntp.seeding import derive_seed
 from ntp.types import Status, Theorem
 from ntp.verifier.ensemble import VerifierEnsemble
 
-# A theorem may be at fault; so many of the first ones are not.
+# One theorem may fail to open through its own fault; if that many first ones do, the prover is at fault.
 _MAX_UNOPENED = 8
 
 
 class GFNPolicyModule(Learner):
-    """Trains a policy on its own judged trajectories; needs a DataModule that has an `EnvPool` as `pool`.
+    """Trains a policy on its own trajectories; needs a DataModule that has an `EnvPool` as `pool`.
 
-    Everything random in a step is a function of (seed, global step, theorem), so a resumed run goes on as if
-    it had not stopped. In a distributed run every process attempts its share of the theorems with provers of
-    its own, and all know all attempts and keep the same buffer.
-    Crashed trajectories and theorems that cannot be opened are counted and left out; when the first eight
+    All randomness of a step is a function of (seed, global step, theorem), so a resumed run continues as if
+    it had not been interrupted. In a distributed run every process attempts its share of the theorems with
+    its own provers, and all processes receive all attempts and keep the same buffer.
+    Crashed trajectories and theorems that cannot be opened are counted and left out; if the first eight
     theorems cannot be opened, `EnvError` says why.
-    Gradients are clipped per parameter group: a log Z far off must not shrink the policy's step.
+    Gradients are clipped per parameter group, so that an inaccurate log Z does not shrink the policy's step.
 
     Args:
-        policy: What is trained.
+        policy: The policy to train.
         reference: The prior of the reward, frozen. Not part of this module's state.
         objective: The loss.
-        reward: Of a judged trajectory.
-        behaviour: What a theorem's group of trajectories is composed of.
+        reward: The reward of a trajectory.
+        behaviour: The composition of a theorem's group of trajectories.
         buffer: The policy's own proofs, saved with checkpoints.
         optimizer: Builds the optimizer from parameter groups.
-        verifiers: Asked about the trajectories that the reward names. Not part of this module's state.
-        log_z_lr: Learning rate of log Z, where the objective learns one.
-        keep_unsolved: Fraction of groups without any proof that are trained on.
+        verifiers: Score the trajectories that the reward names. Not part of this module's state.
+        log_z_lr: Learning rate of log Z, if the objective learns one.
+        keep_unsolved: Fraction of the groups without any proof that are trained on.
         warmup_steps: Optimizer steps of linear warm-up.
-        decay_steps: Steps after which learning rates have fallen to a tenth, by a cosine; 0 for none.
-        seed: Of all rollouts.
+        decay_steps: Steps after which learning rates have decayed to a tenth, by a cosine; 0 for no decay.
+        seed: Seed of all rollouts.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class GFNPolicyModule(Learner):
         self.policy = policy
         self.log_z = LogZ(policy.hidden_size) if objective.needs_log_z else None
         self.buffer = buffer
-        self._reference = (reference,)  # in a tuple, so that its weights are not registered as ours
+        self._reference = (reference,)  # in a tuple, so that its weights are not registered in this module
         self._verifiers = verifiers
         self._objective = objective
         self._reward = reward
@@ -99,7 +99,7 @@ class GFNPolicyModule(Learner):
         return self.trainer.datamodule.pool  # type: ignore[attr-defined]
 
     def training_step(self, batch: Sequence[Theorem]) -> Tensor:
-        """The objective on one group of trajectories per theorem; 0 if nothing is left to learn from."""
+        """The objective on one group of trajectories per theorem; 0 if no group remains."""
         seed = derive_seed(self._seed, self.trainer.global_step)
         mine = sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
         sampled = self.gather(mine, len(batch))
@@ -115,13 +115,13 @@ class GFNPolicyModule(Learner):
             }
         )
         if not groups:
-            # Of all parameters, since every process of a distributed run has to take part.
+            # Depends on all parameters, since every process of a distributed run has to take part.
             return 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
         trajectories = self._collate(groups)
         loss = self._objective(trajectories)
         on_policy = [attempt.origin is Origin.ON_POLICY for group in groups for attempt in group.attempts]
         self._log(balance_metrics(trajectories, torch.tensor(on_policy, device=loss.device)))
-        self._log(belief_metrics(groups, trajectories.log_pf_N.tolist(), self._reward))
+        self._log(verifier_metrics(groups, trajectories.log_pf_N.tolist(), self._reward))
         self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss
 
@@ -133,7 +133,7 @@ class GFNPolicyModule(Learner):
             raise EnvError(f"none of the first {self._num_unopened} theorems can be opened: {unopened[0]}")
 
     def _groups_to_train_on(self, sampled: Sequence[Group | InitError], seed: int) -> list[Group]:
-        """Drop what carries no evidence, add replay and the prior, and remember new proofs."""
+        """Drop trajectories without evidence, add replay and the prior, and store new proofs."""
         groups = []
         for group in sampled:
             if isinstance(group, InitError):
@@ -162,7 +162,7 @@ class GFNPolicyModule(Learner):
         return replace(group, attempts=tuple(a for a in group.attempts if a.status is Status.PROVED))
 
     def _with_prior(self, groups: Sequence[Group]) -> list[Group]:
-        """Score all attempts that are new under the reference."""
+        """Score all new attempts under the reference."""
         new = [attempt for group in groups for attempt in group.attempts if attempt.log_ref is None]
         with torch.no_grad():
             log_ref_N = self.score_together(new, partial(score_paths, self._reference[0])) if new else None
@@ -178,7 +178,7 @@ class GFNPolicyModule(Learner):
         ]
 
     def _with_scores(self, groups: Sequence[Group]) -> list[Group]:
-        """Ask the verifiers about the last tactic of all attempts that the reward wants to know of."""
+        """Let the verifiers score the last tactic of all attempts whose status the reward names."""
         asked = [a for group in groups for a in group.attempts if a.status in self._reward.scored_statuses]
         if not asked:
             return list(groups)
@@ -227,7 +227,7 @@ class GFNPolicyModule(Learner):
         return replace(batch, log_z_N=log_z_B[group_N])
 
     def optimized(self) -> list[dict[str, Any]]:
-        """The policy, and log Z at its own learning rate and without weight decay."""
+        """The policy's parameters, and those of log Z with their own learning rate and no weight decay."""
         groups: list[dict[str, Any]] = [{"params": self.policy.trainable_parameters()}]
         if self.log_z is not None:
             groups.append(
@@ -236,7 +236,7 @@ class GFNPolicyModule(Learner):
         return groups
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Log the policy's gradient norm, unclipped; without gradients nothing moves, momentum included."""
+        """Log the policy's gradient norm before clipping; skip the update if all gradients are zero."""
         self._log({"train/grad_norm": float(gradient_norm(list(self.policy.parameters())))})
         if not gradient_norm(list(self.parameters())):
             optimizer.zero_grad(set_to_none=True)
@@ -247,13 +247,13 @@ class GFNPolicyModule(Learner):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,  # noqa: ARG002 - always by norm
     ) -> None:
-        """Clip the gradient norm of each parameter group by itself."""
+        """Clip the gradient norm of each parameter group separately."""
         if gradient_clip_val is not None:
             for group in optimizer.param_groups:
                 nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)
 
     def on_fit_start(self) -> None:
-        """Bring reference and verifiers to the policy's device."""
+        """Move reference and verifiers to the policy's device."""
         if isinstance(reference := self._reference[0], nn.Module):
             reference.to(self.device)
         if self._verifiers is not None:
@@ -271,12 +271,12 @@ class GFNPolicyModule(Learner):
         return [Backbone(models), *verifiers]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep trainables, the replay buffer and random states."""
+        """Save trainable parameters, the replay buffer and random states."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["replay_buffer"] = self.buffer.state_dict()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Raise `CheckpointError` unless everything that is missing is frozen."""
+        """Load them; raises `CheckpointError` if a trainable parameter is missing."""
         super().on_load_checkpoint(checkpoint)
         self.buffer.load_state_dict(checkpoint["replay_buffer"])
 

@@ -1,4 +1,4 @@
-"""Human proofs as a start for the replay buffer."""
+"""Human proofs as initial contents of the replay buffer."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class HumanProof:
 def add_human_proofs(
     buffer: ReplayBuffer, proofs: Iterable[HumanProof], policy: TacticPolicy, reference: Scorer
 ) -> int:
-    """Put human proofs into the buffer as if the policy had found them; returns how many were new.
+    """Add human proofs to the buffer as if the policy had found them; returns how many were new.
 
-    Inside a VarGrad group their tiny probability dominates the variance (measured: standard deviation of f
-    10.5 against 1.6, gradient norm 640 against 70), so this is for theorems that the policy cannot prove.
+    In a VarGrad group their tiny probability dominates the variance (measured: standard deviation of f 10.5
+    against 1.6, gradient norm 640 against 70), so use this for theorems that the policy cannot prove.
 
     Args:
-        buffer: Where they go.
-        proofs: Proofs that replay. Those with a tactic too long for the policy to say are left out.
+        buffer: The buffer.
+        proofs: Proofs that replay. Those with a tactic longer than the policy's limit are left out.
         policy: Encodes the tactics.
         reference: The prior of the reward.
     """

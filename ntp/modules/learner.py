@@ -1,4 +1,4 @@
-"""What all our LightningModules share."""
+"""The base class of all LightningModules."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from ntp.tracking.processes import is_main
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 T = TypeVar("T")
 
-# Of the full rate, where a cosine ends.
+# Fraction of the full rate at which a cosine ends.
 _FINAL_RATE = 0.1
 
 
 class Learner(lightning.LightningModule):
     """A module whose batches are text and whose checkpoints hold trainable parameters only.
 
-    A frozen backbone is not written again and again: it is loaded from where it came.
+    Frozen backbones are not written to checkpoints: they are reloaded from their original source.
 
-    In a distributed run every process is given the whole batch, scores its share of it, and computes the loss
-    of the whole from everybody's scores. So normalisers, groups and logged numbers are those of one process,
-    however many there are: the loss is the same to rounding.
+    In a distributed run every process receives the whole batch, scores its share of it, and computes the loss
+    of the whole batch from the scores of all processes. So normalisers, groups and logged numbers do not
+    depend on the number of processes, and the loss is the same up to rounding.
 
-    Processes may share a sharded backbone (`ntp.experimental.sharding`). Then they must `meet` after calls
-    to it that are not equally many in all, and before they do anything else together.
+    Processes may share a sharded backbone (`ntp.experimental.sharding`). They must then call `meet` after
+    calls to it whose number differs between processes, and before any other collective operation.
 
     Args:
         optimizer: Builds the optimizer from parameters or their groups.
         warmup_steps: Optimizer steps of linear warm-up.
-        decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
+        decay_steps: Steps after which the learning rate has decayed to a tenth, by a cosine; 0 for no decay.
 
     Attributes:
-        lockstep: Of sharded backbones; None where every process has all weights.
+        lockstep: Coordinates sharded backbones; None if every process has all weights.
     """
 
     def __init__(self, optimizer: OptimizerFactory, warmup_steps: int, decay_steps: int = 0) -> None:
@@ -65,61 +65,61 @@ class Learner(lightning.LightningModule):
         self.lockstep: Lockstep | None = None
 
     def optimized(self) -> Iterable[Any]:
-        """The parameters to train, or groups of them with options of their own."""
+        """The parameters to train, or groups of them with their own optimizer options."""
         return [p for p in self.parameters() if p.requires_grad]
 
     def save(self, directory: Path) -> None:
-        """Write what was trained, for those who use it."""
+        """Write the trained model for later use."""
         raise NotImplementedError
 
     def save_from_main(self, directory: Path) -> None:
-        """`save` in the main process; to be called in all, since it may need the others' shards."""
+        """`save` in the main process; must be called in all, since it may need the others' shards."""
         if is_main():
             self.save(directory)
         self.meet()
 
     def backbones(self) -> Sequence[Backbone]:
-        """The models whose frozen weights may be sharded; by itself a learner has none."""
+        """The models whose frozen weights may be sharded; none by default."""
         return ()
 
     def meet(self) -> None:
-        """Wait until all processes are here, and help those who still call a sharded backbone."""
+        """Wait until all processes arrive, and take part in their calls to a sharded backbone until then."""
         if self.lockstep is not None:
             self.lockstep.meet()
 
     def configure_optimizers(self) -> Any:
-        """One optimizer over `optimized()`, which must be all that can be trained; learning rate by step."""
+        """One optimizer over `optimized()`, which must contain all trainable parameters; a rate per step."""
         optimizer = self._optimizer(self.optimized())
         require_each_once(self, optimizer)
         schedule = learning_rate_schedule(optimizer, self._warmup_steps, self._decay_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """This process's part of what all have: a slice, since neighbours have states or files in common."""
+        """This process's share of common items: a slice, since neighbours often share states or files."""
         size = -(-len(items) // self._num_processes)
         return items[size * self.global_rank :][:size]
 
     def gather(self, mine: Sequence[T], num_items: int) -> list[T]:
-        """Everybody's parts of `num_items` in order; values are pickled."""
+        """The shares of all processes, `num_items` in order; values are pickled."""
         if self._num_processes == 1:
             return list(mine)
         self.meet()
         parts: list[Any] = [None] * self._num_processes
         distributed.all_gather_object(parts, list(mine))
         items = [item for part in parts for item in part]
-        assert len(items) == num_items, "processes disagree about what they share"
+        assert len(items) == num_items, "processes disagree about the common items"
         return items
 
     def score_together(self, items: Sequence[T], score: Callable[[Sequence[T]], Tensor]) -> Tensor:
-        """`score(items)`, one row per item, with every process scoring its share; differentiable.
+        """`score(items)`, one row per item, where every process scores its share; differentiable.
 
-        The gradient of a loss that every process computes from it is, averaged over processes, that of one
-        process.
+        If every process computes the same loss from it, the gradient averaged over processes equals that of a
+        single process.
         """
         if self._num_processes == 1 or not items:
             return score(items)
         mine = self.share(items)
-        # All must take part in the backward pass: who has no share scores an item and leaves its row out.
+        # All must take part in the backward pass: a process without a share scores an item and drops its row.
         rows = score(mine or items[:1])[: len(mine)]
         if self.lockstep is not None:
             rows = self.lockstep.join(rows)
@@ -130,25 +130,25 @@ class Learner(lightning.LightningModule):
         return everybodys.flatten(0, 1)[: len(items)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep trainable parameters only, and every process's random state."""
+        """Save trainable parameters only, and the random states of all processes."""
         checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
         checkpoint["rng_states"] = self.gather([rng_state()], self._num_processes)
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Raise `CheckpointError` unless everything that is missing is frozen."""
+        """Load them; raises `CheckpointError` if a trainable parameter is missing."""
         require_only_frozen_missing(self, checkpoint["state_dict"])
         states = checkpoint["rng_states"]
-        # With another number of processes the run goes on, as good and not the same.
+        # With another number of processes the run continues, but is not reproduced exactly.
         self._saved_rng = states[self.global_rank % len(states)]
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
-        """After a resume, put back the random state of the last step."""
+        """After a resume, restore the random state of the last step."""
         if self._saved_rng is not None:
             restore_rng_state(self._saved_rng)
             self._saved_rng = None
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
-        """Batches are text; the models place their own tensors."""
+        """Do nothing: batches are text, and the models place their own tensors."""
         return batch
 
     @property
@@ -183,7 +183,7 @@ def learning_rate_schedule(optimizer: Optimizer, warmup_steps: int, decay_steps:
 
 
 def require_each_once(module: nn.Module, optimizer: Optimizer) -> None:
-    """Assert that the optimizer has every trainable parameter of the module once, and nothing else."""
+    """Assert that the optimizer holds every trainable parameter of the module once, and nothing else."""
     trained = sorted(id(p) for group in optimizer.param_groups for p in group["params"])
     trainable = sorted(id(p) for p in module.parameters() if p.requires_grad)
     assert trained == trainable, "the optimizer must hold every trainable parameter exactly once"

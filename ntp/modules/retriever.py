@@ -1,4 +1,4 @@
-"""Trains a dual encoder to find the premises that a tactic will name."""
+"""Trains a dual encoder to find the premises that the next tactic uses."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ntp.retrieval.negatives import DrawnExample
 
 
 class RetrieverModule(Learner):
-    """Contrastive training with in-batch and drawn negatives.
+    """Contrastive training with in-batch and sampled negatives.
 
     Every state is compared with the premises of the whole batch, positives and negatives of all examples, as
-    in ReProver. Which of them are a state's own is known from all premises that its tactic names.
+    in ReProver. The positives of a state are all premises that its tactic names.
 
     Args:
-        encoder: What is trained.
+        encoder: The encoder to train.
         corpus: The premises.
-        loss: From similarities to a scalar.
+        loss: Computes a scalar from similarities.
         optimizer: Builds the optimizer from parameters.
         warmup_steps: Optimizer steps of linear warm-up.
-        decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
+        decay_steps: Steps after which the learning rate has decayed to a tenth, by a cosine; 0 for no decay.
         encode_batch_size: Premises encoded at once for validation.
     """
 
@@ -74,7 +74,7 @@ class RetrieverModule(Learner):
         self._val += batch
 
     def on_validation_epoch_end(self) -> None:
-        """Index the premises anew, retrieve for all examples, log `val/recall_at_1`, `_at_10`, `val/mrr`."""
+        """Re-index the premises, retrieve for all examples, log `val/recall_at_1`, `_at_10`, `val/mrr`."""
         examples, self._val = self._val, []
         if not examples:
             return

@@ -1,4 +1,4 @@
-"""Trajectories to train on: from the policy, from its tempered form, and from its own past proofs."""
+"""Trajectories to train on: from the policy, from the tempered policy, and from replayed proofs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A trajectory as an objective needs it.
+    """A trajectory as objectives need it.
 
     Attributes:
         states: Text of the state that each tactic was applied to.
@@ -39,8 +39,8 @@ class Rollout:
         token_ids: Tokens of each tactic, without the stop token.
         status: How it ended.
         origin: Where it came from.
-        log_ref: log pi_ref of the whole trajectory where it is known already.
-        log_odds: What verifiers think of the last tactic, where they were asked.
+        log_ref: log pi_ref of the whole trajectory, if already computed.
+        log_odds: The verifiers' log-odds of the last tactic, if they scored it.
     """
 
     states: tuple[str, ...]
@@ -68,15 +68,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class RolloutConfig:
-    """What a group is composed of.
+    """The composition of a group.
 
     Args:
-        num_on_policy: Trajectories sampled from the policy as it is.
-        num_tempered: Trajectories sampled at a temperature drawn uniformly for each.
-        num_replay: Most proofs replayed from the buffer, other than those just found.
+        num_on_policy: Trajectories sampled from the policy at temperature 1.
+        num_tempered: Trajectories sampled at other temperatures, each chosen uniformly at random.
+        num_replay: Maximum number of proofs replayed from the buffer, besides those just found.
         temperature_min: Lowest temperature of a tempered trajectory.
-        temperature_max: Highest.
-        max_depth: Most tactics in a trajectory.
+        temperature_max: Highest temperature of a tempered trajectory.
+        max_depth: Maximum number of tactics in a trajectory.
 
     Raises:
         ConfigError: Nothing would be sampled, or the temperatures are not a range above 0.
@@ -96,7 +96,7 @@ class RolloutConfig:
             raise ConfigError("module: num_on_policy and num_tempered are both 0, so nothing is ever sampled")
         if not 0 < self.temperature_min <= self.temperature_max:
             raise ConfigError(
-                f"module: temperatures {self.temperature_min} to {self.temperature_max} are no range above 0"
+                f"module: temperatures {self.temperature_min} to {self.temperature_max}: give a range above 0"
             )
         if self.max_depth < 1:
             raise ConfigError(f"module.max_depth={self.max_depth} allows no tactic: give at least 1")
@@ -120,9 +120,9 @@ def sample_groups(
     Args:
         theorems: Each at most once.
         policy: Samples tactics.
-        pool: Runs them.
+        pool: Executes them.
         behaviour: How many attempts, at which temperatures.
-        seed: Of everything sampled, together with the theorem's id.
+        seed: Seed of all samples, together with the theorem's id.
 
     Returns:
         In the order of `theorems`, the attempts, or why the theorem could not be opened.
@@ -155,7 +155,7 @@ def _attempt(trajectory: Trajectory, origin: Origin) -> Rollout:
 
 
 def with_replay(group: Group, buffer: ReplayBuffer, num_replay: int, seed: int) -> Group:
-    """The group with up to `num_replay` proofs from the buffer that are not in it yet."""
+    """The group plus up to `num_replay` proofs from the buffer that are not in it yet."""
     proofs = buffer.sample(
         group.theorem.id,
         num_replay,

@@ -20,13 +20,13 @@ class SFTModule(Learner):
     """Maximum likelihood of the tactic, stop token included, given the state.
 
     Args:
-        policy: What is trained.
+        policy: The policy to train.
         optimizer: Builds the optimizer from parameters.
-        prompt_weight: Of the mean negative log-likelihood of the state's own tokens in the loss. A model
-            trained from nothing learns to read from it; a pretrained one needs none, and an encoder-decoder,
-            which predicts no state, gets none.
+        prompt_weight: Weight of the mean negative log-likelihood of the state's own tokens in the loss. It
+            helps a model trained from scratch to learn the language of states; a pretrained model does not
+            need it, and an encoder-decoder, which does not predict states, ignores it.
         warmup_steps: Optimizer steps of linear warm-up.
-        decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
+        decay_steps: Steps after which the learning rate has decayed to a tenth, by a cosine; 0 for no decay.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class SFTModule(Learner):
         self._val_exact = MeanMetric()
 
     def training_step(self, batch: Sequence[TacticPair]) -> Tensor:
-        """Mean negative log-likelihood per token of the tactics, in nats, plus the states' weighted."""
+        """Mean negative log-likelihood per token of tactics, in nats, plus the weighted one of states."""
         score = self._score_with_prompts if self._prompt_weight else self._score
         scores_NC = self.score_together(batch, score)
         num_tokens_N = scores_NC[:, 1]
@@ -58,7 +58,7 @@ class SFTModule(Learner):
         return nll + self._prompt_weight * prompt_nll
 
     def validation_step(self, batch: Sequence[TacticPair]) -> None:
-        """Collect the negative log-likelihood per token of the tactics, and which the policy would choose."""
+        """Collect the negative log-likelihood of the tactics, and which of them the policy would choose."""
         mine = self.share(batch)
         if not mine:
             return
@@ -90,14 +90,14 @@ class SFTModule(Learner):
         return [Backbone((self.policy.decoder.model,))]
 
     def _score(self, pairs: Sequence[TacticPair]) -> Tensor:
-        """Log-probability of each tactic and how many tokens it has, stop token included: (N, 2)."""
+        """Log-probability and number of tokens of each tactic, stop token included, (N, 2)."""
         tactics = [self.policy.encode_tactic(pair.tactic) for pair in pairs]
         requests = [ScoreRequest(pair.state, (ids,)) for pair, ids in zip(pairs, tactics, strict=True)]
         log_p_N = self.policy.score(requests)
         return torch.stack([log_p_N, _num_tokens(tactics, log_p_N)], dim=1)
 
     def _score_with_prompts(self, pairs: Sequence[TacticPair]) -> Tensor:
-        """What `_score` gives, and the same of the states: (N, 4)."""
+        """The columns of `_score`, and the same for the states, (N, 4)."""
         tactics = [self.policy.encode_tactic(pair.tactic) for pair in pairs]
         scores = self.policy.score_texts([pair.state for pair in pairs], tactics)
         num_prompt_tokens_N = scores.num_prompt_tokens_N.to(scores.prompt_N)

@@ -1,4 +1,4 @@
-"""An ensemble of verifiers trained in one pass: K heads, each on its own sample of labelled tactics."""
+"""Trains an ensemble of verifiers in one pass: K heads, each on its own sample of labelled tactics."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ JOINT = ScoreFeatures("joint", length_exponent=0)
 class VerifierEnsembleModule(Learner):
     """Trains all heads of a verifier on one batch of states.
 
-    The heads share the states, which the backbone reads once, and nothing else: each draws its own pair of a
-    correct and an incorrect tactic there, weighs the theorem by its own bootstrap sample (Poisson(1), the
-    online bootstrap of Oza and Russell 2001), and is clipped by its own gradient norm. What is drawn is a
-    function of seed, step, state and head, so that a head trained alone as head k sees what it sees in an
-    ensemble.
+    The heads share only the states, which the backbone encodes once: each head samples its own pair of a
+    correct and an incorrect tactic of a state, weighs the theorem by its own bootstrap sample (Poisson(1),
+    the online bootstrap of Oza and Russell 2001), and is clipped by its own gradient norm. Samples are a
+    function of seed, step, state and head, so that a head trained alone as head k gets the same samples as in
+    an ensemble.
 
     Args:
-        verifier: What is trained.
+        verifier: The verifier to train.
         objective: The loss.
         reference: log p(tactic | state) of the bare backbone, by (state, tactic text), computed beforehand.
-        features: What the trained heads' scores are made of.
+        features: Features of the trained heads' calibrated scores.
         optimizer: Builds the optimizer from parameters.
         bootstrap: Whether heads weigh theorems differently.
-        clip_norm: Greatest gradient norm of a head.
-        diversity: Weight of `head_diversity`, averaged over layers, which is taken off the loss. Above 0 the
-            heads push each other apart, and are no longer what they would be alone.
+        clip_norm: Maximum gradient norm of a head.
+        diversity: Weight of `head_diversity`, averaged over layers, which is subtracted from the loss. Above
+            0 the heads influence each other, and differ from heads trained alone.
         warmup_steps: Optimizer steps of linear warm-up.
-        decay_steps: Steps after which the learning rate has fallen to a tenth, by a cosine; 0 for none.
-        seed: Of pairs and bootstrap samples.
-        first_head: Number of the first head, for training some heads of an ensemble by themselves.
+        decay_steps: Steps after which the learning rate has decayed to a tenth, by a cosine; 0 for no decay.
+        seed: Seed of pairs and bootstrap samples.
+        first_head: Number of the first head, to train some heads of an ensemble separately.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class VerifierEnsembleModule(Learner):
         return loss
 
     def draw_batch(self, batch: Sequence[LabelledState], step: int) -> PairBatch:
-        """SamplingParams and score every head's pairs in the states of a batch."""
+        """Sample and score every head's pairs in the states of a batch."""
         texts_KSP = [[self._draw_pair(state, k, step) for state in batch] for k in self._head_numbers]
         encode = self.verifier.backbone.encode_tactic
         ids_KSP = [[[encode(text) for text in pair] for pair in row] for row in texts_KSP]
@@ -128,14 +128,14 @@ class VerifierEnsembleModule(Learner):
         gradient_clip_val: float | None = None,  # noqa: ARG002 - a norm over all heads would couple them
         gradient_clip_algorithm: str | None = None,  # noqa: ARG002
     ) -> None:
-        """Clip the gradient norm of every head by itself."""
+        """Clip the gradient norm of every head separately."""
         clip_heads(self.verifier.heads.parameters(), self._clip_norm)
 
     def calibrate(self, states: Sequence[LabelledState]) -> Calibration:
         """Fit scores and probabilities on held-out states.
 
         Raises:
-            DataError: All labels are alike.
+            DataError: All labels are equal.
         """
         tactics = [state.tactics for state in states]
         with ProgressReporter("calibrate", len(states), "states") as progress:
@@ -152,7 +152,7 @@ class VerifierEnsembleModule(Learner):
         calibration.save(directory / "verifier")
 
     def backbones(self) -> list[Backbone]:
-        """The one under the heads."""
+        """The backbone under the heads."""
         return [self.verifier.shardable()]
 
     def _draw_pair(self, state: LabelledState, head: int, step: int) -> tuple[str, str]:

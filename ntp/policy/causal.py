@@ -23,8 +23,8 @@ class CausalPolicy(TacticPolicy):
     Args:
         model: A Hugging Face causal language model, plain or with PEFT adapters.
         tokenizer: Its tokenizer; the EOS token ends a tactic unless `stop` is given.
-        prompt: How a state is laid out.
-        max_tactic_tokens: Tactics of this many tokens are stopped with probability one.
+        prompt: Format of the prompt.
+        max_tactic_tokens: Maximum length; a tactic of this many tokens ends with probability one.
         top_p: Nucleus of the sampling distribution, in (0, 1].
         precision: `fp32`, or `bf16` for bfloat16 matrix products: twice as fast on CPUs with AVX512-BF16, but
             scores then differ from sampled log-probabilities by rounding, about 1e-2.
@@ -74,7 +74,7 @@ class CausalPolicy(TacticPolicy):
         return torch.cat(features)
 
     def plain_logits(self, prompt: TokenIds, tactic: TokenIds) -> Tensor:
-        """The model's own output at every token of a tactic, (L, V), by one pass of the whole model."""
+        """The model's logits at every token of a tactic, (L, V), from one plain forward pass."""
         ids_BL = torch.tensor([[*prompt, *tactic]], device=self.device)
         with self.decoder.autocast():
             return self.decoder.model(input_ids=ids_BL).logits[0, len(prompt) - 1 : -1]
@@ -96,7 +96,7 @@ def stop_token(tokenizer: PreTrainedTokenizerBase, text: str | None) -> int:
         if tokenizer.eos_token_id is None:
             raise ConfigError("the tokenizer has no EOS token, which ends a tactic")
         return int(tokenizer.eos_token_id)  # pyright: ignore[reportArgumentType]
-    # Some tokenizers put a token for the beginning of a word first.
+    # Some tokenizers start with a token for the beginning of a word.
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     if not ids or tokenizer.decode(ids[-1:], clean_up_tokenization_spaces=False) != text:
         raise ConfigError(f"stop={text!r} is not one token of this model: a tactic cannot end with it")

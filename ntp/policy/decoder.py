@@ -1,4 +1,4 @@
-"""A causal language model run over trees of token sequences, and the key-value cache that it is run with."""
+"""Runs a causal language model over trees of token sequences, with a key-value cache for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _TreeLayer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Allocate, in the type of the values: under autocast, rotary embeddings widen the keys.
 
-        Zeros, because a masked column takes part with weight zero and must not hold a NaN.
+        Zeros, because a masked column has weight zero in a sum and must not contain a NaN.
         """
         _, num_heads, _, head_dim = key_states.shape
         shape = (self._num_rows, num_heads, self._capacity)
@@ -37,7 +37,7 @@ class _TreeLayer(CacheLayerMixin):
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: object, **_kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Store, and return what the queries may attend to."""
+        """Store keys and values, and return those that the queries may attend to."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None and self.values is not None
@@ -58,7 +58,7 @@ class _TreeLayer(CacheLayerMixin):
             setattr(self, name, new)
 
     def get_seq_length(self) -> int:
-        """Where the next tokens are stored."""
+        """Column of the next tokens."""
         return self.begin
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -66,32 +66,32 @@ class _TreeLayer(CacheLayerMixin):
         return self.begin + query_length, 0
 
     def get_max_length(self) -> int:
-        """Columns allocated."""
+        """Number of allocated columns."""
         return self._capacity
 
 
 class TreeCache(Cache):
     """A key-value cache in which the branches of a row share the row's columns.
 
-    Columns `[0, prompt_width)` hold prompts; every decoding step appends one column per branch it feeds.
-    Which branch may see which column is the business of the attention mask.
+    Columns `[0, prompt_width)` hold prompts; every decoding step appends one column per branch it feeds. The
+    attention mask decides which branch may attend to which column.
 
     Args:
-        num_layers: Of the model.
-        num_rows: Prompts.
-        capacity: Most columns.
+        num_layers: Layers of the model.
+        num_rows: Number of prompts.
+        capacity: Maximum number of columns.
     """
 
     def __init__(self, num_layers: int, num_rows: int, capacity: int) -> None:
         super().__init__(layers=[_TreeLayer(num_rows, capacity) for _ in range(num_layers)])
 
     def prefill(self, first_row: int, num_rows: int) -> None:
-        """The next forward pass encodes the prompts of these rows."""
+        """Prepare for a forward pass that encodes the prompts of these rows."""
         for layer in self._tree_layers:
             layer.rows = slice(first_row, first_row + num_rows)
 
     def extend(self, begin: int) -> None:
-        """The next forward pass feeds branches of all rows, stored from column `begin` on."""
+        """Prepare for a forward pass that feeds branches of all rows, stored from column `begin` on."""
         for layer in self._tree_layers:
             layer.prefilling, layer.begin, layer.rows = False, begin, slice(None)
 
@@ -110,10 +110,10 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
-    """A language model over the tokens a tactic may hold.
+    """A language model restricted to the tokens that a tactic may contain.
 
     Attributes:
-        model: Without adapters around it; they may be inside.
+        model: The plain model; adapters may be inside it but not around it.
         stop_id: Token that ends a tactic.
         suppressed_ids: Tokens that never occur in a tactic, masked before the softmax.
         precision: `bf16` runs matrix products in bfloat16 under autocast, softmaxes in float32.
@@ -126,7 +126,7 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the model lives."""
+        """Device of the model."""
         return self.model.device
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -140,7 +140,7 @@ class LanguageModel:
         return self.normalise(head(hidden_MD))
 
     def normalise(self, logits_MV: Tensor) -> Tensor:
-        """Log-probabilities from a model's own output, as `log_probs` gives them."""
+        """Log-probabilities like those of `log_probs`, from a model's own logits."""
         suppressed = torch.tensor(self.suppressed_ids, dtype=torch.long, device=logits_MV.device)
         return logits_MV.float().index_fill(1, suppressed, -torch.inf).log_softmax(-1)
 
@@ -162,7 +162,7 @@ class Decoder(LanguageModel):
             ids_BL: Tokens.
             position_BL: Their positions.
             mask_BLS: Which of the S keys each token attends to; None for causal attention.
-            cache: Keys and values of earlier tokens, extended by these.
+            cache: Keys and values of earlier tokens; those of these tokens are appended.
         """
         bias = None
         if mask_BLS is not None:

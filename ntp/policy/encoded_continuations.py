@@ -18,14 +18,14 @@ class EncodedContinuations:
 
     Args:
         decoder: The model.
-        prompts: In order of length.
+        prompts: The prompts in ascending length.
     """
 
     def __init__(self, decoder: EncoderDecoder, prompts: Sequence[TokenIds]) -> None:
         self._decoder = decoder
         self._states = decoder.encode(prompts)
         self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        # Until there are branches, every state has one row in the decoder.
+        # Before there are branches, every state has one row in the decoder.
         self._state_of = {row: row for row in range(len(prompts))}
         self._place_of: dict[int, int] = {}
         self._num_places = len(prompts)
@@ -37,7 +37,7 @@ class EncodedContinuations:
 
     def extend(self, live: Sequence[Branch]) -> Tensor:
         """Feed the last token of every live branch; log-probabilities of its next one, (N, V)."""
-        # Branches that ended stay, unread, until they are half of all, so that copying pays.
+        # Finished branches stay until they are half of all, since removing them requires a copy.
         if not self._place_of or 2 * len(live) <= self._num_places:
             self._lay_out(live)
         tokens = [self._decoder.stop_id] * self._num_places
@@ -48,7 +48,7 @@ class EncodedContinuations:
         return self._decoder.log_probs(hidden_BD[[self._place_of[branch.slot] for branch in live]])
 
     def _lay_out(self, live: Sequence[Branch]) -> None:
-        """Keep live branches and their states only; every state gets as many places as the widest needs."""
+        """Keep live branches and their states only; every state gets as many rows as the one with most."""
         by_row: dict[int, list[Branch]] = {}
         for branch in live:
             by_row.setdefault(branch.row, []).append(branch)

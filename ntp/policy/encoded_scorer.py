@@ -21,20 +21,20 @@ def score_tactics(
 ) -> Tensor:
     """Log-probabilities log P_F of tactics, stop token included, in nats.
 
-    The same quantity as `ntp.policy.scorer.score_tactics` gives for causal models. States with equally many
-    tactics are scored together, so that no place in a batch is empty.
+    The same quantity as `ntp.policy.scorer.score_tactics` for causal models. States with the same number of
+    tactics are scored together, so that a batch has no empty rows.
 
     Args:
         decoder: The model.
         prompts: One per state.
         tactics: Per state, token ids without the stop token.
-        max_tactic_tokens: Longest tactic.
+        max_tactic_tokens: Maximum length of a tactic.
 
     Returns:
         Flat, one per tactic, in order.
 
     Raises:
-        ValueError: A tactic is longer than `max_tactic_tokens` or holds a token that no tactic may hold.
+        ValueError: A tactic is longer than `max_tactic_tokens` or contains a suppressed token.
     """
     require_possible(decoder, tactics, max_tactic_tokens)
     by_count: dict[int, list[TreeRow]] = {}
@@ -57,7 +57,7 @@ def score_tactics(
 
 
 def _score_group(decoder: EncoderDecoder, rows: Sequence[TreeRow], max_tactic_tokens: int) -> Tensor:
-    """Log-probabilities of the branches of rows that have equally many, row by row."""
+    """Log-probabilities of the branches, row by row; all rows have the same number of branches."""
     num_branches = len(rows[0].branches)
     longest = min(1 + max(len(b) for row in rows for b in row.branches), max_tactic_tokens)
     num_at_once = max(1, MAX_BATCH_TOKENS // (len(rows) * longest))
@@ -73,13 +73,13 @@ def _score_group(decoder: EncoderDecoder, rows: Sequence[TreeRow], max_tactic_to
 def _log_probs(
     decoder: EncoderDecoder, states: EncodedStates, tactics: Sequence[TokenIds], max_tactic_tokens: int
 ) -> Tensor:
-    """Log-probabilities of tactics, as many for each state, state by state."""
+    """Log-probabilities of tactics, state by state, with the same number of tactics for each."""
     fed = [[decoder.start_id, *tactic][:max_tactic_tokens] for tactic in tactics]
     targets = [[*tactic, decoder.stop_id][:max_tactic_tokens] for tactic in tactics]
     hidden_BLD = decoder.hidden(pad_rows(fed, decoder.stop_id, decoder.device), states)
     owners = [row for row, tokens in enumerate(targets) for _ in tokens]
     places = [place for tokens in targets for place in range(len(tokens))]
-    # Padding is cut off before the output layer.
+    # Padding is removed before the output layer.
     log_p_MV = decoder.log_probs(hidden_BLD[owners, places])
     target_M = torch.tensor([token for tokens in targets for token in tokens], device=decoder.device)
     log_p_M = log_p_MV.gather(1, target_M[:, None])[:, 0]

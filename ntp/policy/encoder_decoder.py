@@ -1,4 +1,4 @@
-"""An encoder-decoder language model: every state is encoded once, and read by all tactics decoded from it."""
+"""An encoder-decoder language model: every state is encoded once for all tactics decoded from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import EncoderDecoderCache
 from ntp.policy.decoder import LanguageModel
 from ntp.policy.scorer import TokenIds, length_groups, pad_rows
 
-# Bytes are the tokens of ByT5, about four to a token of other models.
+# ByT5's tokens are bytes, about four per token of other models.
 MAX_ENCODER_TOKENS = 8192
 
 
@@ -22,7 +22,7 @@ class EncodedStates:
     """S encoded states.
 
     Attributes:
-        hidden_SPD: Last states of the encoder.
+        hidden_SPD: Last hidden states of the encoder.
         mask_SP: Which tokens are real.
     """
 
@@ -30,7 +30,7 @@ class EncodedStates:
     mask_SP: Tensor
 
     def select(self, index_S: Tensor) -> EncodedStates:
-        """Some of them, in this order."""
+        """The states with these indices, in this order."""
         return EncodedStates(self.hidden_SPD[index_S], self.mask_SP[index_S])
 
     @property
@@ -45,13 +45,13 @@ class EncoderDecoder(LanguageModel):
     """An encoder-decoder language model with `use_shared_encoder`.
 
     Attributes:
-        start_id: Token that decoding starts from.
+        start_id: The token that decoding starts with.
     """
 
     start_id: int
 
     def encode(self, prompts: Sequence[TokenIds]) -> EncodedStates:
-        """Encode prompts; neighbours of similar length go through the encoder together."""
+        """Encode prompts; consecutive ones of similar length are encoded in one batch."""
         lengths = [len(prompt) for prompt in prompts]
         width, parts = max(lengths), []
         encoder = self.model.get_encoder()
@@ -81,7 +81,7 @@ class EncoderDecoder(LanguageModel):
             use_cache=cache is not None,
         )
         config = self.model.config
-        # T5 with tied embeddings scales what its head reads (Raffel et al. 2020).
+        # T5 with tied embeddings scales the input of its head (Raffel et al. 2020).
         scale = config.d_model**-0.5 if getattr(config, "scale_decoder_outputs", False) else 1.0
         return output.last_hidden_state * scale
 

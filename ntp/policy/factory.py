@@ -27,19 +27,19 @@ from ntp.policy.seq2seq import Seq2SeqPolicy
 
 @dataclass(frozen=True)
 class TinyPolicyFactory:
-    """A Llama trained from scratch, with a tokenizer of its own.
+    """A Llama trained from scratch, with its own tokenizer.
 
     Attributes:
-        vocab_size: Most tokens.
+        vocab_size: Maximum size of the vocabulary.
         hidden_size: Width.
         num_layers: Depth.
         num_heads: Attention heads.
         intermediate_size: Width of the feed-forward layers.
         max_state_tokens: Longer states lose hypotheses from the start.
-        max_tactic_tokens: Longest tactic.
+        max_tactic_tokens: Maximum length of a tactic.
         top_p: Nucleus of the sampling distribution.
         precision: `fp32` or `bf16`.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
     """
 
     vocab_size: int = 2048
@@ -70,7 +70,7 @@ class TinyPolicyFactory:
         config = self._config(tokenizer)
         require_same(saved, describe(config, tokenizer, base=None, lora_rank=None), directory)
         model = build_tiny_llama(config, self.seed)
-        # Copied, since weights mapped from a file are not aligned and round differently.
+        # Copied, since weights mapped from a file are not aligned, and sums then round differently.
         model.load_state_dict(load_causal_lm(directory, dtype="float32").state_dict())
         return self._wrap(model, tokenizer)
 
@@ -85,7 +85,7 @@ class TinyPolicyFactory:
         )
 
     def _wrap(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> TacticPolicy:
-        # On a CPU, fused attention is the faster one in float32 but two to three times slower in bfloat16.
+        # On a CPU, fused attention is faster in float32 but two to three times slower in bfloat16.
         model.set_attn_implementation("eager" if self.precision == "bf16" else "sdpa")
         prompt = PromptFormat("{state}", MARKER, self.max_state_tokens)
         return CausalPolicy(
@@ -95,12 +95,12 @@ class TinyPolicyFactory:
 
 @dataclass(frozen=True)
 class PretrainedPolicyFactory(PretrainedFactory):
-    """Any Hugging Face causal language model; see `PretrainedFactory` for what is common.
+    """Any Hugging Face causal language model; see `PretrainedFactory` for the common options.
 
     Attributes:
         attn_implementation: `sdpa` or `eager`.
-        stop: Text of the token that ends a tactic; EOS if None. A model that only follows examples in its
-            prompt ends a tactic with a line.
+        stop: Text of the token that ends a tactic; EOS if None. For a model that is prompted with examples
+            rather than fine-tuned, this is a line break.
     """
 
     template: str = "[GOAL]{state}[PROOFSTEP]"
@@ -129,16 +129,16 @@ class PretrainedPolicyFactory(PretrainedFactory):
 
 @dataclass(frozen=True)
 class Seq2SeqPolicyFactory(PretrainedFactory):
-    """Any Hugging Face encoder-decoder model; see `PretrainedFactory` for what is common.
+    """Any Hugging Face encoder-decoder model; see `PretrainedFactory` for the common options.
 
-    ReProver's tactic generators are such: ByT5 reads up to 2,300 bytes, EOS included, of the state or of
-    premises and state, and writes up to 512 (generation/confs/cli_lean4_random.yaml and
-    generation/datamodule.py of lean-dojo/ReProver). Where a state is longer they read its beginning; here its
-    end is read, which has the goal.
+    ReProver's tactic generators are of this kind: ByT5 reads up to 2,300 bytes, EOS included, of the state or
+    of premises and state, and writes up to 512 (generation/confs/cli_lean4_random.yaml and
+    generation/datamodule.py of lean-dojo/ReProver). They truncate longer states at the end; here they are
+    truncated at the start, so that the goal is kept.
 
     Attributes:
-        dropout: In training mode. Sampling has none, so with dropout above 0 scores in training mode differ
-            from the sampler's.
+        dropout: Dropout in training mode. Sampling has none, so with dropout above 0 scores in training mode
+            differ from the sampler's.
     """
 
     dtype: str = "float32"

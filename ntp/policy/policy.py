@@ -1,4 +1,4 @@
-"""The policy: a language model that proposes tactics and scores them. What all kinds of models share."""
+"""The base class of policies: language models that propose tactics and score them."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ DESCRIPTION_FILE = "ntp_policy.json"
 class TacticPolicy(nn.Module, ABC):
     """P_F(tactic | state): a language model read token by token up to the stop token.
 
-    What search, evaluation and training know of a policy. A kind of model says how prompts are taken in and
-    continued (`_open`), and how given tactics are scored (`_score`).
+    This is the interface that search, evaluation and training use. A subclass implements how prompts are
+    encoded and continued (`_open`), and how given tactics are scored (`_score`).
 
     Args:
         model: A Hugging Face language model, plain or with PEFT adapters.
         tokenizer: Its tokenizer.
-        prompts: How a state is laid out.
-        decoder: The calls made on the model.
-        max_tactic_tokens: Tactics of this many tokens are stopped with probability one.
+        prompts: Encodes states as prompts.
+        decoder: Runs the model.
+        max_tactic_tokens: Maximum length; a tactic of this many tokens ends with probability one.
         top_p: Nucleus of the sampling distribution, in (0, 1].
 
     Raises:
@@ -49,7 +49,7 @@ class TacticPolicy(nn.Module, ABC):
     """
 
     requirement: ClassVar[str]
-    """What a model needs for sampling and scoring to compute what the model by itself computes."""
+    """What the model must support for sampling and scoring to be exact, for error messages."""
 
     def __init__(
         self,
@@ -74,17 +74,18 @@ class TacticPolicy(nn.Module, ABC):
         self._prompts = prompts
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """SamplingParams tactics, without gradient and in evaluation mode.
+        """Sample tactics, without gradient and in evaluation mode.
 
         Returns:
-            Per request one tactic per draw, in order: a function of its state, seed and temperature alone.
+            Per request, one tactic per entry of `draws`, in order: each a function of its state, seed and
+            temperature alone.
         """
         return self._sample(requests, self.top_p)
 
     def greedy(self, states: Sequence[str]) -> list[Tactic]:
-        """For each state the tactic whose every token is the most likely one."""
+        """For each state, the tactic decoded greedily."""
         requests = [SampleRequest(state, (SamplingParams(seed=0),)) for state in states]
-        # The smallest nucleus is the most likely token alone, whatever the random number.
+        # The smallest nucleus contains only the most likely token.
         return [tactic for (tactic,) in self._sample(requests, top_p=sys.float_info.min)]
 
     def score(self, requests: Sequence[ScoreRequest]) -> Tensor:
@@ -96,7 +97,7 @@ class TacticPolicy(nn.Module, ABC):
             Flat, one per (request, tactic), in order, (N,).
 
         Raises:
-            ValueError: A tactic is longer than `max_tactic_tokens` or holds a special token.
+            ValueError: A tactic is longer than `max_tactic_tokens` or contains a special token.
         """
         slots: dict[str, dict[tuple[int, ...], int]] = {}
         for request in requests:
@@ -112,7 +113,7 @@ class TacticPolicy(nn.Module, ABC):
 
     @abstractmethod
     def score_texts(self, states: Sequence[str], tactics: Sequence[Sequence[int]]) -> TextScores:
-        """Log-probabilities of one tactic in each state, and of the state's text where the model gives any.
+        """Log-probabilities of one tactic in each state, and of the state's text if the model predicts it.
 
         Differentiable.
 
@@ -122,18 +123,18 @@ class TacticPolicy(nn.Module, ABC):
 
     @abstractmethod
     def state_features(self, states: Sequence[str]) -> Tensor:
-        """What the model makes of whole states, (B, hidden_size), float32, without gradient."""
+        """The model's representations of states, (B, hidden_size), float32, without gradient."""
 
     @abstractmethod
     def plain_logits(self, prompt: TokenIds, tactic: TokenIds) -> Tensor:
-        """The model's own output at every token of a tactic, (L, V), by one pass of the whole model.
+        """The model's logits at every token of a tactic, (L, V), from one plain forward pass.
 
-        What sampling and scoring are checked by: no cache, no packing, nothing shared.
+        The reference for checking sampling and scoring: no cache, no packing, nothing shared.
         """
 
     @abstractmethod
     def _open(self, prompts: Sequence[TokenIds], num_branches: Sequence[int]) -> Continuations:
-        """Take prompts, in order of length, into the model."""
+        """Encode prompts, given in ascending length."""
 
     @abstractmethod
     def _score(self, prompts: Sequence[TokenIds], tactics: Sequence[Sequence[TokenIds]]) -> Tensor:
@@ -141,17 +142,17 @@ class TacticPolicy(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the model lives."""
+        """Device of the model."""
         return self.decoder.device
 
     @property
     def hidden_size(self) -> int:
-        """Number of `state_features`."""
+        """Size of `state_features`."""
         return self.decoder.model.config.hidden_size
 
     @property
     def is_quantized(self) -> bool:
-        """Whether weights are quantised: such a model stays on the device it was read to."""
+        """Whether weights are quantised; such a model cannot be moved to another device."""
         return bool(getattr(self.decoder.model, "is_quantized", False))
 
     def encode_state(self, state: str) -> list[int]:
@@ -164,18 +165,18 @@ class TacticPolicy(nn.Module, ABC):
         return self._prompts.end_ids
 
     def encode_tactic(self, text: str) -> tuple[int, ...]:
-        """Token ids up to the stop token, cut to `max_tactic_tokens`, as a sampled tactic would be."""
+        """Token ids without the stop token, truncated to `max_tactic_tokens` like a sampled tactic."""
         ids = takewhile(lambda token: token != self.decoder.stop_id, self._prompts.tokenize([text])[0])
         return tuple(ids)[: self.max_tactic_tokens]
 
     def decode_tactic(self, ids: Sequence[int]) -> str:
-        """Text of a tactic, without white space around it."""
+        """Text of a tactic, without leading and trailing white space."""
         return self._decode_many([ids])[0]
 
     def make_reference(self) -> TacticPolicy:
-        """A frozen policy equal to this one now: the prior of a GFlowNet.
+        """A frozen copy of this policy: the prior of a GFlowNet.
 
-        What is trained is copied; frozen weights, such as the backbone under LoRA, are shared, not copied.
+        Trainable weights are copied; frozen weights, such as the backbone under LoRA, are shared.
         """
         frozen = [*self.buffers(), *(p for p in self.parameters() if not p.requires_grad)]
         shared = {id(tensor): tensor for tensor in (*frozen, self.tokenizer)}
@@ -183,22 +184,22 @@ class TacticPolicy(nn.Module, ABC):
 
     @property
     def has_adapters(self) -> bool:
-        """Whether the model is a frozen one under adapters."""
+        """Whether the model is a frozen one with adapters."""
         return isinstance(self.model, PeftModel)
 
     def merge_adapters(self) -> None:
-        """Add adapters, if there are any, to the weights under them, in place: a plain model again."""
+        """Merge adapters, if there are any, into the weights, in place; the result is a plain model."""
         if isinstance(self.model, PeftModel):
             merged = self.model.merge_and_unload()  # pyright: ignore[reportCallIssue]
             self.model = merged
             self.decoder = replace(self.decoder, model=merged)
 
     def trainable_parameters(self) -> list[nn.Parameter]:
-        """Parameters that are trained."""
+        """The trainable parameters."""
         return [p for p in self.parameters() if p.requires_grad]
 
     def description(self) -> dict[str, Any]:
-        """What a saved policy and a configuration must agree on; see `describe`."""
+        """The properties that a saved policy and a configuration must agree on; see `describe`."""
         lora = self.model.peft_config["default"] if isinstance(self.model, PeftModel) else None
         return describe(
             self.decoder.model.config,
@@ -208,7 +209,7 @@ class TacticPolicy(nn.Module, ABC):
         )
 
     def save(self, directory: str | Path) -> None:
-        """Write the model (under PEFT its adapter only), the tokenizer and `ntp_policy.json`."""
+        """Write the model (with PEFT only its adapter), the tokenizer and `ntp_policy.json`."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.model.save_pretrained(str(directory))
@@ -235,7 +236,7 @@ class TacticPolicy(nn.Module, ABC):
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode, and the mode before afterwards."""
+        """Switch to evaluation mode, and back afterwards."""
         training = self.model.training
         self.model.eval()
         try:
@@ -246,7 +247,7 @@ class TacticPolicy(nn.Module, ABC):
     def _decode_many(self, tactics: Sequence[Sequence[int]]) -> list[str]:
         if not tactics:
             return []
-        # Left to itself, the clean-up of spaces before punctuation would change what was sampled.
+        # The default clean-up of spaces before punctuation would change what was sampled.
         texts = self.tokenizer.batch_decode([list(t) for t in tactics], clean_up_tokenization_spaces=False)
         return [text.strip() for text in texts]
 
@@ -254,13 +255,13 @@ class TacticPolicy(nn.Module, ABC):
 def describe(
     config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase, base: str | None, lora_rank: int | None
 ) -> dict[str, Any]:
-    """What a saved policy and a configuration must agree on.
+    """The properties that a saved policy and a configuration must agree on.
 
     Args:
-        config: Of the model.
-        tokenizer: Of the model.
-        base: Name or path of the frozen model under adapters; its last component counts.
-        lora_rank: Of the adapters; None without.
+        config: Config of the model.
+        tokenizer: Tokenizer of the model.
+        base: Name or path of the frozen model under adapters; only its last component is compared.
+        lora_rank: Rank of the adapters; None without adapters.
     """
     return {
         "base": None if base is None else Path(base).name,
@@ -280,7 +281,7 @@ def plain_model(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
 def suppressed_ids(
     tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, stop_id: int
 ) -> tuple[int, ...]:
-    """Tokens of a model that never occur in a tactic: special ones, and those its tokenizer does not know."""
+    """Tokens of a model that never occur in a tactic: special ones, and those without a tokenizer entry."""
     # Models often have more embeddings than their tokenizer has tokens, or fewer.
     suppressed = {*tokenizer.all_special_ids, *range(len(tokenizer), config.vocab_size)} - {stop_id}
     return tuple(sorted(id for id in suppressed if id < config.vocab_size))

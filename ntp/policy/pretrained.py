@@ -1,4 +1,4 @@
-"""What factories of pretrained models share: adapters, checkpoints, and a check of what was loaded."""
+"""The base class of factories of pretrained models: adapters, checkpoints, a check of the loaded model."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ntp.policy.probe import require_faithful
 
 @dataclass(frozen=True)
 class PretrainedFactory(ABC):
-    """A Hugging Face language model, fine-tuned through adapters or as a whole.
+    """A Hugging Face language model, fine-tuned with adapters or in full.
 
     Attributes:
         name_or_path: Hub name or local directory.
         adapter: Fields of `LoraSettings`; None trains all weights.
         template: Prompt text with one `{state}`.
         max_state_tokens: Longer states lose hypotheses from the start.
-        max_tactic_tokens: Longest tactic.
+        max_tactic_tokens: Maximum length of a tactic.
         top_p: Nucleus of the sampling distribution.
         precision: `fp32` runs the model in its own type, `bf16` under autocast.
-        dtype: Of the weights.
+        dtype: Type of the weights.
         quantization: `none`, `4bit` or `8bit`.
         gradient_checkpointing: Trade compute for memory in training.
-        seed: Of the initial adapter weights.
+        seed: Seed of the initial adapter weights.
     """
 
     name_or_path: str
@@ -52,10 +52,10 @@ class PretrainedFactory(ABC):
     seed: int = 0
 
     def create(self, texts: Iterable[str] = ()) -> TacticPolicy:  # noqa: ARG002
-        """The pretrained model, with fresh adapters if any; `texts` are not needed.
+        """The pretrained model, with new adapters if configured; `texts` are not used.
 
         Raises:
-            CheckpointError: The model cannot be loaded, or does not fit how policies run models.
+            CheckpointError: The model cannot be loaded, or does not support what policies need.
         """
         model, lora = self._load_model(self.name_or_path), self._lora
         if lora is None:
@@ -65,10 +65,10 @@ class PretrainedFactory(ABC):
             return self._wrap(add_lora(model, lora))
 
     def load(self, directory: str | Path) -> TacticPolicy:
-        """Load what `TacticPolicy.save` wrote, or a model as it was published, saved by transformers.
+        """Load what `TacticPolicy.save` wrote, or a model saved by transformers.
 
         Raises:
-            CheckpointError: The directory holds no policy, or one of another base model or kind.
+            CheckpointError: The directory contains no policy, or one of another base model or kind.
         """
         directory = Path(directory).absolute()
         if not (directory / DESCRIPTION_FILE).is_file() and (directory / "config.json").is_file():
@@ -99,10 +99,10 @@ class PretrainedFactory(ABC):
 
 
 def read_description(directory: Path) -> dict[str, Any]:
-    """What `TacticPolicy.save` noted of a policy.
+    """Read the description that `TacticPolicy.save` wrote.
 
     Raises:
-        CheckpointError: There is none, or it cannot be read.
+        CheckpointError: It is missing or cannot be read.
     """
     path = directory / DESCRIPTION_FILE
     try:
@@ -114,15 +114,15 @@ def read_description(directory: Path) -> dict[str, Any]:
 
 
 def require_same(saved: Mapping[str, Any], asked: Mapping[str, Any], directory: Path) -> None:
-    """Check that a saved policy is of the kind that a configuration describes.
+    """Check that a saved policy matches a configuration.
 
     Raises:
-        CheckpointError: It is not.
+        CheckpointError: It does not.
     """
     differing = [key for key in asked if saved.get(key) != asked[key]]
     if differing:
         there = ", ".join(f"{key}={saved.get(key)}" for key in differing)
         here = ", ".join(f"{key}={asked[key]}" for key in differing)
         raise CheckpointError(
-            f"{directory} holds another model: it has {there}; the configuration asks for {here}"
+            f"{directory} contains another model: it has {there}; the configuration asks for {here}"
         )

@@ -1,4 +1,4 @@
-"""Checks that a pretrained model computes the same in our sampling and scoring as by itself."""
+"""Checks that sampling and scoring with a pretrained model agree with its plain forward pass."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ntp.errors import CheckpointError, NtpError
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import SampleRequest, SamplingParams, ScoreRequest
 
-# Of different lengths, so that one is padded.
+# Two lengths, so that one of them is padded.
 _STATES = ("n : nat\n⊢ n + 0 = n", "⊢ True")
 _NUM_DRAWS = 3
-# Wide enough for bfloat16 weights, far below what a wrong mask does to a trained model.
+# Wide enough for bfloat16 weights, and far below the effect of a wrong mask on a trained model.
 _TOLERANCE_PER_TOKEN = 0.1
 
 
@@ -46,7 +46,7 @@ def require_faithful(policy: TacticPolicy) -> None:
         raise CheckpointError(f"{problem} ({type(e).__name__}: {str(e).partition(chr(10))[0]})") from e
     for (_, tactic), scored_log_p, plain_log_p in zip(asked, scored, plain, strict=True):
         tolerance = _TOLERANCE_PER_TOKEN * (len(tactic.token_ids) + 1)
-        # Written so that a NaN fails too.
+        # Negated, so that a NaN fails too.
         if not max(abs(tactic.log_prob - plain_log_p), abs(scored_log_p - plain_log_p)) <= tolerance:
             raise CheckpointError(problem)
 

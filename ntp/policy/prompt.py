@@ -1,4 +1,4 @@
-"""What a policy is asked: requests to sample or to score tactics, and the prompt a state becomes."""
+"""Requests to sample or score tactics, and the encoding of states as prompts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TEMPERATURE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """One sample to be drawn; the result depends on this and the state, not on what else is drawn.
+    """Parameters of one sample, which depends only on them and the state, not on the rest of the batch.
 
     Attributes:
-        seed: Determines all random numbers of the draw; non-negative.
-        temperature: Divides the logits of the distribution sampled from. `Tactic.log_prob` is untempered.
+        seed: Determines all random numbers of the sample; non-negative.
+        temperature: Divides the logits for sampling. `Tactic.log_prob` is untempered.
 
     Raises:
         ConfigError: The temperature is not positive.
@@ -31,17 +31,17 @@ class SamplingParams:
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
-            raise ConfigError(f"temperature={self.temperature} cannot be sampled at: give a number above 0")
+            raise ConfigError(f"temperature={self.temperature} cannot be used: give a number above 0")
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """SamplingParams tactics in one state.
+    """A request to sample tactics in one state.
 
     Attributes:
-        state: As the policy reads it.
-        draws: One tactic for each.
-        theorem: Whose proof the state belongs to, for proposers that retrieve what it may use.
+        state: Text of the state, as the policy reads it.
+        draws: Parameters of each sample.
+        theorem: The theorem that the state belongs to, for proposers that retrieve premises.
     """
 
     state: str
@@ -51,7 +51,7 @@ class SampleRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """Score tactics in one state. Each tactic is its token ids, without the stop token."""
+    """A request to score tactics in one state, given as token ids without the stop token."""
 
     state: str
     tactics: tuple[tuple[int, ...], ...]
@@ -59,19 +59,19 @@ class ScoreRequest:
 
 _FIELD = "{state}"
 
-# States that end differently: what their prompts have in common at the end is the layout's.
+# States with different ends: the common end of their prompts comes from the template.
 _PROBES = ("n : nat\n⊢ n = 0", "⊢ P x", "h : (A)")
 
 
 @dataclass(frozen=True, slots=True)
 class PromptFormat:
-    """How a state is laid out before a tactic.
+    """The format of a prompt.
 
     Attributes:
         template: Text with one `{state}`, for example `[GOAL]{state}[PROOFSTEP]`.
         marker: A special token put after it, for tokenizers that have one.
-        max_state_tokens: Longer prompts lose tokens at the start of the state, so the conclusion is kept; of
-            premises in front of it (`ntp.retrieval.augmentation`), the best ones, which stand last.
+        max_state_tokens: Longer prompts are truncated at the start of the state, which keeps the conclusion
+            and, of premises in front of the state (`ntp.retrieval.augmentation`), the best ones, put last.
 
     Raises:
         ConfigError: The template lacks `{state}`, or no room is left for the state.
@@ -83,7 +83,7 @@ class PromptFormat:
 
     def __post_init__(self) -> None:
         if self.template.count(_FIELD) != 1:
-            raise ConfigError(f"prompt template {self.template!r} must hold {_FIELD} once")
+            raise ConfigError(f"prompt template {self.template!r} must contain {_FIELD} once")
         if self.max_state_tokens < 1:
             raise ConfigError(f"max_state_tokens={self.max_state_tokens} leaves no room for the state")
 
@@ -92,8 +92,8 @@ class PromptEncoder:
     """Encodes states as prompts. Symbols that look like special tokens are read as plain text.
 
     Args:
-        tokenizer: Its BOS token is put first where it has one that it adds by itself.
-        layout: Of states.
+        tokenizer: Its BOS token is put first if it adds one by default.
+        layout: Format of the prompts.
         end: Tokens put after every prompt.
     """
 
@@ -116,7 +116,7 @@ class PromptEncoder:
 
     @property
     def end_ids(self) -> tuple[int, ...]:
-        """The tokens that every prompt ends with, between state and tactic; empty if there are none."""
+        """The common last tokens of all prompts, between state and tactic; may be empty."""
         if self._tail:
             return tuple(self._tail)
         end: list[int] = []
@@ -127,7 +127,7 @@ class PromptEncoder:
         return tuple(reversed(end))
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of plain texts, no special tokens added."""
+        """Token ids of plain texts, without special tokens."""
         if not texts:
             return []
         return self._tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]

@@ -1,6 +1,6 @@
-"""Sampling of tactics: the sampler draws tokens, a model run over trees gives their probabilities.
+"""Sampling of tactics token by token, with probabilities from a model that is run over trees of branches.
 
-What a request draws depends on its own seeds, not on the batch it is in.
+A sample depends on its own seed, not on the batch it is in.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ MAX_CACHE_TOKENS = 65536
 
 @dataclass(slots=True)
 class Branch:
-    """One draw in progress.
+    """A tactic being sampled.
 
     Attributes:
-        slot: Its number in the batch.
-        row: The prompt it continues.
-        token_ids: Drawn so far.
-        log_prob: Of what was drawn.
+        slot: Its index in the batch.
+        row: Index of the prompt that it continues.
+        token_ids: Tokens sampled so far.
+        log_prob: Their log-probability in nats.
     """
 
     slot: int
@@ -39,7 +39,7 @@ class Branch:
 
 
 class Continuations(Protocol):
-    """A batch of prompts inside a model, and the branches that continue them."""
+    """A batch of encoded prompts and the branches that continue them."""
 
     def begin(self) -> Tensor:
         """Log-probabilities of the first token after each prompt, (B, V)."""
@@ -48,12 +48,12 @@ class Continuations(Protocol):
     def extend(self, live: Sequence[Branch]) -> Tensor:
         """Feed the last token of every live branch; log-probabilities of its next one, (N, V).
 
-        Branches go in lock step: all have as many tokens, and one that is left out does not come back.
+        All branches have the same number of tokens. A branch that is left out once cannot be extended later.
         """
         ...
 
 
-# Takes prompts, in order of length, into a model, given how many branches each will have.
+# Encodes prompts, given in ascending length with the number of branches of each.
 OpenPrompts = Callable[[Sequence[TokenIds], Sequence[int]], Continuations]
 
 
@@ -66,24 +66,24 @@ def sample_tactics(
     max_tactic_tokens: int,
     top_p: float,
 ) -> list[tuple[tuple[int, ...], float]]:
-    """SamplingParams tactics.
+    """Sample tactics.
 
-    The i-th token of a draw is the inverse of the cumulative distribution at the i-th uniform number of the
-    draw's seed, so a draw depends on nothing but its prompt, seed and temperature (up to rounding in the
-    model). The distribution is tempered, then cut to the smallest set of tokens with probability `top_p`. A
-    tactic of `max_tactic_tokens` tokens is stopped with probability one.
+    The i-th token of a sample is the inverse of the cumulative distribution at the i-th uniform number from
+    its seed, so a sample depends only on its prompt, seed and temperature (up to rounding in the model). The
+    distribution is tempered, then restricted to the smallest set of tokens with probability `top_p`. A tactic
+    of `max_tactic_tokens` tokens ends with probability one.
 
     Args:
-        open_prompts: The model.
+        open_prompts: Encodes prompts in the model.
         stop_id: Token that ends a tactic.
         prompts: One per state.
-        draws: Per state.
-        max_tactic_tokens: Longest tactic.
-        top_p: In (0, 1]; 1 cuts nothing.
+        draws: Parameters of the samples of each state.
+        max_tactic_tokens: Maximum length of a tactic.
+        top_p: In (0, 1]; 1 keeps all tokens.
 
     Returns:
-        Flat, per draw in order: token ids without the stop token, and the untempered log-probability in nats,
-        stop token included.
+        Flat, per sample in order: token ids without the stop token, and the untempered log-probability in
+        nats, stop token included.
     """
     offsets = np.cumsum([0, *map(len, draws)])
     results: list[tuple[tuple[int, ...], float]] = [((), 0.0)] * int(offsets[-1])
@@ -99,7 +99,7 @@ def sample_tactics(
 def _row_groups(
     prompts: Sequence[TokenIds], draws: Sequence[Sequence[SamplingParams]], max_tactic_tokens: int
 ) -> Iterator[list[int]]:
-    """Indices of states to decode together, similar lengths together, within the cache's budget."""
+    """Groups of indices of states to decode together, of similar length and within the cache's budget."""
     group: list[int] = []
     widest = 0
     for row in sorted((r for r in range(len(prompts)) if draws[r]), key=lambda r: len(prompts[r])):
@@ -114,7 +114,7 @@ def _row_groups(
 
 
 class _Drawing:
-    """The draws of a group of prompts."""
+    """The samples of a group of prompts."""
 
     def __init__(
         self, draws: Sequence[Sequence[SamplingParams]], stop_id: int, max_tactic_tokens: int, top_p: float
@@ -130,7 +130,7 @@ class _Drawing:
         self._top_p = top_p
 
     def run(self, continuations: Continuations) -> list[tuple[tuple[int, ...], float]]:
-        """Token ids and log-probability of every draw."""
+        """Token ids and log-probability of every sample."""
         live = self._branches
         log_p_NV = continuations.begin()[[branch.row for branch in live]]
         self._uniform_NT = self._uniform_NT.to(log_p_NV.device)
@@ -143,7 +143,7 @@ class _Drawing:
         return [(tuple(branch.token_ids), branch.log_prob) for branch in self._branches]
 
     def _choose(self, live: Sequence[Branch], log_p_NV: Tensor, step: int) -> list[Branch]:
-        """SamplingParams the next token of every live branch; those that go on."""
+        """Sample the next token of every live branch; returns the branches that are not finished."""
         slot_N = torch.tensor([branch.slot for branch in live], device=log_p_NV.device)
         token_N = inverse_cdf(
             log_p_NV, self._temperature_N[slot_N], self._top_p, self._uniform_NT[slot_N, step]
@@ -159,16 +159,16 @@ class _Drawing:
 
 
 def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N: Tensor) -> Tensor:
-    """Token whose interval of the cumulative tempered, top-p cut distribution holds the uniform number.
+    """Inverse of the cumulative distribution, tempered and restricted by top-p, at a uniform number.
 
     Args:
         log_p_NV: Untempered log-probabilities.
         temperature_N: Positive.
-        top_p: Probability kept (Holtzman et al. 2020): the fewest tokens whose probabilities reach it.
+        top_p: Probability kept (Holtzman et al. 2020): the fewest tokens whose sum reaches it.
         uniform_N: In [0, 1), float64.
 
     Raises:
-        NtpError: The probabilities are not numbers.
+        NtpError: The probabilities are NaN.
     """
     p_NV = (log_p_NV / temperature_N[:, None]).softmax(-1).double()
     if top_p < 1:
@@ -176,10 +176,10 @@ def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N
         sorted_NV = sorted_NV.masked_fill(sorted_NV.cumsum(-1) - sorted_NV >= top_p, 0.0)
         p_NV = torch.zeros_like(p_NV).scatter_(1, order_NV, sorted_NV)
     cdf_NV = p_NV.cumsum(-1)
-    # A point strictly below the total, found to the right of all equal values, has positive probability.
+    # The point is below the total and the search goes right of equal values: the token's probability is > 0.
     total_N = cdf_NV[:, -1]
     if not total_N.isfinite().all():
-        raise NtpError("the policy's probabilities are not numbers: training diverged, lower the rate")
+        raise NtpError("the policy's probabilities are NaN: training diverged, lower the learning rate")
     point_N = torch.minimum(uniform_N * total_N, total_N.nextafter(torch.zeros_like(total_N)))
     return torch.searchsorted(cdf_NV, point_N[:, None], right=True)[:, 0]
 
@@ -196,9 +196,9 @@ class TreeContinuations:
 
     Args:
         decoder: The model.
-        prompts: In order of length.
-        num_branches: Of each prompt.
-        max_tactic_tokens: Most tokens of a branch.
+        prompts: The prompts in ascending length.
+        num_branches: Number of branches of each prompt.
+        max_tactic_tokens: Maximum number of tokens of a branch.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ class TreeContinuations:
         return self._decoder.log_probs(hidden_BWD.flatten(0, 1)[place])
 
     def _drop_rows(self, live: Sequence[Branch]) -> None:
-        """Drop rows without a live branch once they are half of all, so that copying pays."""
+        """Drop rows without a live branch once they are half of all, since dropping requires a copy."""
         rows = sorted({branch.row for branch in live})
         if 2 * len(rows) > len(self._num_prompt_B):
             return
@@ -255,7 +255,7 @@ class TreeContinuations:
         self._row_of = {row: index for index, row in enumerate(rows)}
 
     def _lay_out(self, live: Sequence[Branch]) -> tuple[Tensor, Tensor, list[int]]:
-        """Last tokens of live branches, padded to the widest row; owners; flat place of every branch."""
+        """Last tokens of live branches, padded to the widest row; owners; flat index of every branch."""
         by_row: list[list[Branch]] = [[] for _ in range(len(self._num_prompt_B))]
         rows = [self._row_of[branch.row] for branch in live]
         columns = []

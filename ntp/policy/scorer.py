@@ -17,13 +17,13 @@ from ntp.policy.decoder import Decoder, LanguageModel
 
 TokenIds = Sequence[int]
 
-# A forward pass costs as much as about this many tokens more; more padding than that does not pay.
+# Fixed cost of a forward pass in tokens: padding beyond this is more expensive than a further pass.
 _PASS_OVERHEAD_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """A prompt, its branches, and for each branch the place where its result goes."""
+    """A prompt, its branches, and the index of each branch's result."""
 
     prompt: TokenIds
     branches: tuple[TokenIds, ...]
@@ -31,18 +31,18 @@ class TreeRow:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that go through the model."""
+        """Number of tokens that the model processes."""
         return len(self.prompt) + sum(map(len, self.branches))
 
 
 def pack_rows(
     rows: Sequence[TreeRow], pad_id: int, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Lay rows out as tensors, padded at the end, where no real token attends.
+    """Pack rows into tensors, padded at the end, where no real token attends.
 
     Returns:
         ids_BL (tokens), position_BL (their positions) and mask_BLS (which tokens S each token L attends to),
-        or None where no row has two branches: plain causal attention, which is faster without a mask.
+        which is None if no row has two branches: plain causal attention is faster without a mask.
     """
     length = max(row.num_tokens for row in rows)
     ids, positions, segments = [], [], []
@@ -59,7 +59,7 @@ def pack_rows(
         segments.append(row_segments + [-1] * num_padding)
     ids_BL, position_BL = torch.tensor(ids, device=device), torch.tensor(positions, device=device)
     if all(len(row.branches) < 2 for row in rows):
-        # Positions rise over the padding too: where they fell, transformers would see another sequence begin.
+        # Positions increase over the padding too: transformers takes a decrease for the start of a sequence.
         return ids_BL, torch.arange(length, device=device).expand_as(ids_BL), None
     segment_BL = torch.tensor(segments, device=device)
     same = segment_BL[:, :, None] == segment_BL[:, None, :]
@@ -68,13 +68,13 @@ def pack_rows(
 
 
 def pad_rows(rows: Sequence[TokenIds], value: int, device: torch.device, width: int | None = None) -> Tensor:
-    """Rows as one tensor, (B, L), filled up at the end to the longest or to `width`."""
+    """Rows as one tensor, (B, L), padded at the end to the longest row or to `width`."""
     width = max(map(len, rows)) if width is None else width
     return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], device=device)
 
 
 def split_row(row: TreeRow, max_tokens: int) -> Iterator[TreeRow]:
-    """Cut a row whose branches do not fit `max_tokens`; each part repeats the prompt and has a branch."""
+    """Split a row whose branches exceed `max_tokens`; each part has the prompt and at least one branch."""
     first, size = 0, len(row.prompt)
     for index, branch in enumerate(row.branches):
         if size + len(branch) > max_tokens and index > first:
@@ -92,11 +92,11 @@ def micro_batches(rows: Sequence[TreeRow], max_tokens: int) -> Iterator[list[Tre
 
 
 def length_groups(lengths: Sequence[int], max_tokens: int) -> Iterator[tuple[int, int]]:
-    """Ranges of sequences, given in ascending length, to be padded and encoded together.
+    """Ranges of sequences, given in ascending length, to pad and encode together.
 
     Args:
-        lengths: Tokens of each sequence.
-        max_tokens: Most tokens of a range with padding, unless it is one sequence.
+        lengths: Number of tokens of each sequence.
+        max_tokens: Maximum number of tokens of a range with padding, unless it is one sequence.
     """
     begin = 0
     for end in range(1, len(lengths) + 1):
@@ -113,12 +113,13 @@ MAX_BATCH_TOKENS = 2048
 
 @dataclass(frozen=True, slots=True)
 class TextScores:
-    """Log-probabilities, in nats, of N texts that are a prompt with a tactic.
+    """Log-probabilities, in nats, of N texts that consist of a prompt and a tactic.
 
     Attributes:
-        tactic_N: Of the tactic given the prompt, stop token included, as `score_tactics` gives it.
-        prompt_N: Of the prompt's tokens but the first and the special ones, where the model predicts them.
-        num_prompt_tokens_N: How many tokens that is.
+        tactic_N: Log-probability of the tactic given the prompt, stop token included, as in `score_tactics`.
+        prompt_N: Log-probability of the prompt's tokens except the first and special ones, 0 if the model
+            does not predict them.
+        num_prompt_tokens_N: The number of those tokens.
     """
 
     tactic_N: Tensor
@@ -135,20 +136,20 @@ def score_tactics(
     """Log-probabilities log P_F of tactics, stop token included, in nats.
 
     log P_F(t_1 .. t_L) is the sum of log p(t_i | prompt, t_<i) over i plus log p(stop | prompt, t_1 .. t_L).
-    A tactic of `max_tactic_tokens` tokens is stopped with probability one, so that the probabilities of all
-    tactics sum to one; the sampler does the same.
+    A tactic of `max_tactic_tokens` tokens ends with probability one, so that the probabilities of all tactics
+    sum to one; the sampler does the same.
 
     Args:
         decoder: The model.
         prompts: One per state.
         tactics: Per state, token ids without the stop token.
-        max_tactic_tokens: Longest tactic.
+        max_tactic_tokens: Maximum length of a tactic.
 
     Returns:
         Flat, one per tactic, in order.
 
     Raises:
-        ValueError: A tactic is longer than `max_tactic_tokens` or holds a token that no tactic may hold.
+        ValueError: A tactic is longer than `max_tactic_tokens` or contains a suppressed token.
     """
     require_possible(decoder, tactics, max_tactic_tokens)
     rows, num_tactics = [], 0
@@ -176,7 +177,7 @@ def score_texts(
         decoder: The model.
         prompts: Token ids.
         tactics: One per prompt, token ids without the stop token.
-        max_tactic_tokens: Longest tactic.
+        max_tactic_tokens: Maximum length of a tactic.
 
     Raises:
         ValueError: As for `score_tactics`.
@@ -192,7 +193,7 @@ def score_texts(
     for group in micro_batches(rows, MAX_BATCH_TOKENS):
         predictions = _tactic_predictions(decoder, group, max_tactic_tokens)
         for index, row in enumerate(group):
-            # Special tokens are put there by the layout: nothing is learned from predicting them.
+            # Special tokens come from the template: nothing is learned from predicting them.
             known = [i for i, token in enumerate(row.prompt) if i and token not in decoder.suppressed_ids]
             predictions.add(index, [i - 1 for i in known], [row.prompt[i] for i in known])
             num_predicted[row.slots[0]] = len(known)
@@ -210,7 +211,7 @@ def score_texts(
 
 @dataclass(slots=True)
 class _Predictions:
-    """Tokens to be predicted: row, place of the hidden state in the row, token, and the sum it belongs to."""
+    """Tokens to predict: row, index of the hidden state in the row, token, and the sum it belongs to."""
 
     rows: list[int] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
@@ -219,7 +220,7 @@ class _Predictions:
     num_sums: int = 0
 
     def add(self, row: int, places: Sequence[int], targets: Sequence[int]) -> None:
-        """Add the predictions of one more sum."""
+        """Add the predictions of another sum."""
         self.rows += [row] * len(places)
         self.places += places
         self.targets += targets
@@ -244,7 +245,7 @@ def _sums(decoder: Decoder, rows: Sequence[TreeRow], predictions: _Predictions) 
     ids_BL, position_BL, mask_BLS = pack_rows(rows, decoder.stop_id, decoder.device)
     length = ids_BL.shape[1]
     places = [r * length + p for r, p in zip(predictions.rows, predictions.places, strict=True)]
-    # Tactics of a state share the marker, whose distribution is computed once.
+    # The tactics of a state share their first distribution, which is computed once.
     unique_M, place_of_M = torch.tensor(places, device=decoder.device).unique(return_inverse=True)
     with decoder.autocast():
         hidden_BLD = decoder.hidden(ids_BL, position_BL, mask_BLS)
@@ -267,7 +268,7 @@ def require_possible(
     """Check that tactics could have been sampled.
 
     Raises:
-        ValueError: One is longer than `max_tactic_tokens` or holds a token that no tactic may hold.
+        ValueError: One is longer than `max_tactic_tokens` or contains a suppressed token.
     """
     impossible = {decoder.stop_id, *decoder.suppressed_ids}
     for tactic in (tactic for state_tactics in tactics for tactic in state_tactics):
@@ -276,4 +277,4 @@ def require_possible(
                 f"a tactic of {len(tactic)} tokens exceeds max_tactic_tokens={max_tactic_tokens}"
             )
         if not impossible.isdisjoint(tactic):
-            raise ValueError(f"tactic {tuple(tactic)} holds a special token")
+            raise ValueError(f"tactic {tuple(tactic)} contains a special token")

@@ -1,4 +1,4 @@
-"""Policies that are encoder-decoder models: a state is read by the encoder, its tactics by the decoder."""
+"""Policies that are encoder-decoder models: the encoder reads a state, the decoder its tactics."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ntp.policy.scorer import TextScores, TokenIds
 class Seq2SeqPolicy(TacticPolicy):
     """An encoder-decoder model as a policy, such as ReProver's ByT5 (Yang et al. 2023, section 5).
 
-    Prompts end as the tokenizer ends every text, with EOS for T5. A tactic is decoded from the model's
-    `decoder_start_token_id` on and ends with EOS.
+    Prompts end with the tokenizer's end of text, EOS for T5. Decoding starts with the model's
+    `decoder_start_token_id`, and a tactic ends with EOS.
 
     Args:
         model: A Hugging Face encoder-decoder model, plain or with PEFT adapters. Its attention is replaced.
         tokenizer: Its tokenizer.
-        prompt: How a state is laid out.
-        max_tactic_tokens: Tactics of this many tokens are stopped with probability one.
+        prompt: Format of the prompt.
+        max_tactic_tokens: Maximum length; a tactic of this many tokens ends with probability one.
         top_p: Nucleus of the sampling distribution, in (0, 1].
         precision: `fp32`, or `bf16` for bfloat16 matrix products under autocast.
 
@@ -71,7 +71,7 @@ class Seq2SeqPolicy(TacticPolicy):
     def score_texts(self, states: Sequence[str], tactics: Sequence[Sequence[int]]) -> TextScores:
         """Log-probabilities of one tactic in each state, differentiable.
 
-        An encoder predicts none of a state's tokens, so that there are no log-probabilities of states.
+        An encoder does not predict a state's tokens, so there are no log-probabilities of states.
 
         Raises:
             ValueError: As for `score`.
@@ -83,13 +83,13 @@ class Seq2SeqPolicy(TacticPolicy):
 
     @torch.no_grad()
     def state_features(self, states: Sequence[str]) -> Tensor:
-        """Mean of the encoder's last states, (B, hidden_size), float32, without gradient."""
+        """Mean of the encoder's last hidden states, (B, hidden_size), float32, without gradient."""
         with self._evaluating(), self.decoder.autocast():
             features = [self.decoder.encode([prompt]).mean_SD for prompt in self._prompts.encode(states)]
         return torch.cat(features).float()
 
     def plain_logits(self, prompt: TokenIds, tactic: TokenIds) -> Tensor:
-        """The model's own output at every token of a tactic, (L, V), by one pass of the whole model."""
+        """The model's logits at every token of a tactic, (L, V), from one plain forward pass."""
         fed = [self.decoder.start_id, *tactic[:-1]]
         with self.decoder.autocast():
             output = self.decoder.model(

@@ -1,4 +1,4 @@
-"""Premises put before a state, as a generator with retrieval reads them."""
+"""Puts retrieved premises before a state, for generators with retrieval."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Augmentation:
             DataError: What a theorem may use is unknown.
         """
         texts: list[str] = []
-        # In parts, since a hundred premises for every state of a library would not fit into memory.
+        # In chunks, since a hundred premises for every state of a library would not fit into memory.
         for begin in range(0, len(states), _CHUNK):
             part = states[begin : begin + _CHUNK]
             found = self.retriever.retrieve(part, theorems[begin : begin + _CHUNK], self.num_premises)
@@ -53,13 +53,13 @@ class Augmentation:
 def augmented(state: str, found: Sequence[Retrieved], max_bytes: int) -> str:
     """Premises joined by blank lines, the best one next to the state, and then the state.
 
-    As `format_augmented_state` in ReProver's `common.py`: a premise that does not fit into what is left of
-    the budget is passed over, and the state is never cut.
+    Like `format_augmented_state` in ReProver's `common.py`: a premise that does not fit into the remaining
+    budget is skipped, and the state is never truncated.
 
     Args:
         state: As a policy reads it.
         found: Premises, best first.
-        max_bytes: Most bytes of the whole, in UTF-8.
+        max_bytes: Maximum size of the result, in bytes of UTF-8.
     """
     left = max_bytes - len(state.encode())
     parts = [state]

@@ -1,4 +1,4 @@
-"""What a retriever is, and how the best of many scores are chosen."""
+"""The interface of retrievers, and the selection of the highest scores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ntp.types import Theorem
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """A premise that was found.
+    """A retrieved premise.
 
     Attributes:
         premise: The premise.
-        number: Its place in the corpus.
-        score: How well it fits the state; comparable within one query of one retriever only.
+        number: Its index in the corpus.
+        score: How well it fits the state; comparable only within one query of one retriever.
     """
 
     premise: PremiseRecord
@@ -34,12 +34,12 @@ class Retriever(Protocol):
     def retrieve(self, states: Sequence[str], theorems: Sequence[Theorem], num: int) -> list[list[Retrieved]]:
         """For each state, the `num` best premises that its theorem's proof may use, best first.
 
-        Fewer only where fewer are accessible. Equal scores are in order of the corpus.
+        Fewer only if fewer are accessible. Premises with equal scores are in corpus order.
 
         Args:
             states: States as a policy reads them.
-            theorems: Whose proof each state belongs to.
-            num: How many are wanted.
+            theorems: The theorem of each state.
+            num: Maximum number of premises per state.
 
         Raises:
             DataError: What a theorem may use is unknown.
@@ -48,17 +48,17 @@ class Retriever(Protocol):
 
 
 def best(score_M: NDArray[np.floating], mask_M: NDArray[np.bool_], num: int) -> NDArray[np.intp]:
-    """Indices of the `num` highest scores where `mask_M` holds, best first, equal ones in order of index.
+    """Indices of the `num` highest scores where `mask_M` is true, best first, ties in order of index.
 
     Args:
         score_M: M scores.
         mask_M: M flags.
-        num: How many are wanted; fewer come back where fewer flags are set.
+        num: Maximum number of indices; fewer are returned if fewer flags are set.
     """
     allowed = np.flatnonzero(mask_M)
     score = score_M[allowed]
     if 0 < num < len(score):
-        # All that reach the last place, since of equal scores the first shall win.
+        # Everything that ties for the last place, so that the lowest index wins.
         threshold = np.partition(score, len(score) - num)[len(score) - num]
         allowed, score = allowed[score >= threshold], score[score >= threshold]
     return allowed[np.argsort(-score, kind="stable")[:num]]

@@ -1,4 +1,4 @@
-"""Indices kept on disk, under a hash of everything that they are made from."""
+"""Indices cached on disk, under a hash of everything that they are made from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ntp.errors import DataError
 
 
 def cached_directory(directory: Path, fill: Callable[[Path], object]) -> Path:
-    """A directory that is filled once: whole or not at all, also when two processes fill it at a time.
+    """A directory that is filled once and atomically, also if two processes fill it at the same time.
 
     Args:
-        directory: Its name holds the hash of what it is made from.
-        fill: Writes its contents into the directory that it is given.
+        directory: Its name contains the hash of its inputs.
+        fill: Writes the contents into the directory that it is given.
 
     Raises:
         DataError: It cannot be written.

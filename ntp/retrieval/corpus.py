@@ -1,12 +1,12 @@
 """The premises of a data set, and which of them the proof of a theorem may use.
 
-Accessible to a theorem is what its file imports, directly or not, and what stands before it in its own file
-(Yang et al. 2023, LeanDojo, section 4.2). Premises that stand nowhere in a source are taken like this:
+A theorem may use what its file imports, directly or indirectly, and what precedes it in its own file (Yang et
+al. 2023, LeanDojo, section 4.2). Premises without a place in a source file are treated like this:
 
-    derived     In their own file from the end of the first recorded proof that names them, since nothing else
-                tells that they are there. Elsewhere like the rest of their file.
-    external    Always. Which libraries outside the project a file has loaded is not recorded, only those it
-                asks for by name; but none of them depends on the project.
+    derived     In their own file: accessible from the end of the first recorded proof that names them, which
+                is the only evidence that they exist there. In other files: like the rest of their file.
+    external    Always accessible. The records do not tell which libraries outside the project a file has
+                loaded, only those it requires by name; but none of them depends on the project.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Range = tuple[int, int]
 
 
 class PremiseCorpus:
-    """Premises sorted by file and place, so that what a theorem may use is a few ranges of numbers.
+    """Premises sorted by file and position, so that the accessible ones are a few ranges of indices.
 
     Args:
         premises: All premises.
         files: All files with their imports.
-        records: All theorems: where derived premises are first named.
+        records: All theorems, which show where derived premises are first named.
 
     Raises:
-        DataError: Files import one another in a circle, or there is no premise.
+        DataError: The imports contain a cycle, or there is no premise.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class PremiseCorpus:
 
     @cached_property
     def documents(self) -> tuple[str, ...]:
-        """What is searched, by number: statements with full names."""
+        """The searched texts by index: statements with full names."""
         return tuple(map(marked_statement, self.premises))
 
     @cached_property
@@ -93,14 +93,14 @@ class PremiseCorpus:
         return hashlib.sha256(json.dumps(self.documents).encode()).hexdigest()[:16]
 
     def numbers(self, uses: Iterable[PremiseUse]) -> list[int]:
-        """The premises named, by number; those without a record are left out."""
+        """Indices of the named premises; those without a record are left out."""
         found = (self._number.get((use.full_name, use.file)) for use in uses)
         return [number for number in found if number is not None]
 
     def accessible(self, theorem: Theorem) -> list[Range]:
         """Half-open ranges of the premises that the theorem's proof may use, sorted and disjoint.
 
-        A theorem that stands in no file of the data set (a benchmark's) sees what its context imports.
+        A theorem outside the files of the data set (a benchmark's) may use what its context imports.
 
         Raises:
             DataError: Neither its file nor the modules that its context imports are in the data set.
@@ -126,7 +126,7 @@ class PremiseCorpus:
         return begin, bisect_right(self._places, theorem.declaration.begin, begin, end)
 
     def _mask(self, theorem: Theorem) -> NDArray[np.bool_]:
-        """Which premises the theorem's proof may use: one flag per premise. Not to be written to."""
+        """Which premises the theorem's proof may use: one flag per premise. Must not be modified."""
         mask = np.zeros(len(self), dtype=bool)
         for begin, end in self.accessible(theorem):
             mask[begin:end] = True
@@ -146,7 +146,7 @@ def _first_named(records: Iterable[TheoremRecord]) -> dict[PremiseUse, int]:
 
 
 def _place(premise: PremiseRecord, first_named: dict[PremiseUse, int]) -> int:
-    """Offset in its file from which on a premise can be used there."""
+    """Offset in its file from which a premise can be used there."""
     if premise.span is not None:
         return premise.span.end
     return first_named.get(PremiseUse(premise.full_name, premise.file), _NOWHERE)

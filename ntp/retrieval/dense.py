@@ -20,12 +20,12 @@ _VECTORS = "vectors.npy"
 
 
 class DenseRetriever:
-    """Nearest premises by cosine, as a dual encoder sees states and premises.
+    """The nearest premises by cosine, with the vectors of a dual encoder.
 
     Args:
-        encoder: In evaluation mode.
+        encoder: The encoder, in evaluation mode.
         corpus: The premises.
-        vector_MD: Their vectors by this encoder.
+        vector_MD: Their vectors from this encoder.
         batch_size: States encoded at once.
     """
 
@@ -64,20 +64,20 @@ def premise_vectors(
     batch_size: int,
     on_encoded: Callable[[int], object] = lambda num: None,  # noqa: ARG005
 ) -> NDArray[np.float32]:
-    """The vectors of a corpus by an encoder, computed once and kept under `cache`.
+    """The vectors of a corpus from an encoder, computed once and cached.
 
-    The directory is named by hashes of the documents and of the encoder, so that neither a changed data set
-    nor a trained encoder finds old vectors.
+    The directory's name contains hashes of the documents and of the encoder, so that a changed data set or a
+    trained encoder does not find old vectors.
 
     Args:
-        encoder: In evaluation mode.
+        encoder: The encoder, in evaluation mode.
         corpus: M premises.
-        cache: Where indices are kept.
+        cache: Directory of cached indices.
         batch_size: Premises encoded at once.
-        on_encoded: Told how many more premises have vectors.
+        on_encoded: Called with the number of newly encoded premises.
 
     Returns:
-        Vectors by number, (M, D).
+        Vectors by index, (M, D).
 
     Raises:
         DataError: They cannot be written or read back.

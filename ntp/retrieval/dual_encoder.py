@@ -1,4 +1,4 @@
-"""One encoder for states and premises: the inner product of their unit vectors says how well they fit."""
+"""One encoder for states and premises, whose similarity is the inner product of their unit vectors."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ntp.models.tokenizer import vocabulary_hash
 
 DESCRIPTION_FILE = "ntp_retriever.json"
 
-# ReProver's max_seq_len, in bytes for ByT5: what an encoder that does not say otherwise reads.
+# ReProver's max_seq_len, in bytes for ByT5: the default for encoders saved without limits.
 _DEFAULT_TOKENS = 1024
 
 
 class DualEncoder(nn.Module):
     """A shared encoder, mean-pooled over tokens and L2-normalised, as ReProver's `PremiseRetriever._encode`.
 
-    Long states lose their beginning, so that the conclusion is kept, and long premises their end.
+    Long states are truncated at the start, which keeps the conclusion, and long premises at the end.
 
     Args:
         model: A Hugging Face text encoder.
         tokenizer: Its tokenizer; symbols that look like special tokens are read as plain text.
-        max_state_tokens: Tokens of a state that are read.
-        max_premise_tokens: Tokens of a premise that are read.
+        max_state_tokens: Maximum tokens of a state.
+        max_premise_tokens: Maximum tokens of a premise.
 
     Raises:
         ConfigError: A limit is below 2, or the tokenizer has no padding token.
@@ -60,7 +60,7 @@ class DualEncoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.model.device
 
     def encode_states(self, states: Sequence[str]) -> Tensor:
@@ -81,7 +81,7 @@ class DualEncoder(nn.Module):
 
     @staticmethod
     def load(name_or_path: str | Path) -> DualEncoder:
-        """What `save` wrote, or any pretrained encoder by hub name or local path.
+        """Load what `save` wrote, or any pretrained encoder by hub name or local path.
 
         Raises:
             CheckpointError: It cannot be found or read, or weights are missing.
@@ -107,13 +107,13 @@ class DualEncoder(nn.Module):
             split_special_tokens=True,
             return_tensors="pt",
         ).to(self.device)
-        if batch["input_ids"].shape[1] == 0:  # nothing but empty texts, which no model takes
+        if batch["input_ids"].shape[1] == 0:  # only empty texts, which no model accepts
             return torch.zeros(len(texts), self.model.config.hidden_size, device=self.device)
         hidden_NLD = self.model(
             input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
         ).last_hidden_state.float()
         mask_NL1 = batch["attention_mask"].unsqueeze(-1).to(hidden_NLD.dtype)
-        # An empty text has no token to take the mean over: its vector is zero.
+        # An empty text has no token to average over: its vector is zero.
         mean_ND = (hidden_NLD * mask_NL1).sum(1) / mask_NL1.sum(1).clamp_min(1)
         return functional.normalize(mean_ND, dim=1)
 
@@ -125,13 +125,13 @@ def encode_all(
     batch_size: int,
     on_encoded: Callable[[int], object] = lambda num: None,  # noqa: ARG005
 ) -> NDArray[np.float32]:
-    """Encode any number of texts, like lengths together, without gradient.
+    """Encode any number of texts without gradient, batched by length.
 
     Args:
-        encode: Of a `DualEncoder` in evaluation mode.
+        encode: A method of a `DualEncoder` in evaluation mode.
         texts: N texts, at least one.
         batch_size: Texts encoded at once.
-        on_encoded: Told how many more are done.
+        on_encoded: Called with the number of newly encoded texts.
 
     Returns:
         Vectors in the order of the texts, (N, D).

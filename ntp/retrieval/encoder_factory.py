@@ -16,18 +16,18 @@ from ntp.retrieval.dual_encoder import DualEncoder
 
 @dataclass(frozen=True)
 class TinyEncoderFactory:
-    """A T5 encoder trained from scratch, the architecture of ReProver's, with a tokenizer of its own.
+    """A T5 encoder trained from scratch, the architecture of ReProver's, with its own tokenizer.
 
     Attributes:
-        vocab_size: Most tokens.
+        vocab_size: Maximum size of the vocabulary.
         hidden_size: Width.
         num_layers: Depth. At 0 a text is the mean of its tokens' vectors, thirty times cheaper on a CPU.
         num_heads: Attention heads.
         intermediate_size: Width of the feed-forward layers.
         dropout: Share of activations dropped in training.
-        max_state_tokens: Longer states lose their beginning.
-        max_premise_tokens: Longer premises lose their end.
-        seed: Of the initial weights.
+        max_state_tokens: Longer states are truncated at the start.
+        max_premise_tokens: Longer premises are truncated at the end.
+        seed: Seed of the initial weights.
     """
 
     vocab_size: int = 8192
@@ -74,8 +74,8 @@ class PretrainedEncoderFactory:
 
     Attributes:
         name_or_path: Hub name or local directory.
-        max_state_tokens: Longer states lose their beginning.
-        max_premise_tokens: Longer premises lose their end.
+        max_state_tokens: Longer states are truncated at the start.
+        max_premise_tokens: Longer premises are truncated at the end.
     """
 
     name_or_path: str
@@ -83,7 +83,7 @@ class PretrainedEncoderFactory:
     max_premise_tokens: int = 1024
 
     def create(self, texts: Iterable[str] = ()) -> DualEncoder:  # noqa: ARG002
-        """The pretrained encoder; `texts` are not needed.
+        """The pretrained encoder; `texts` are not used.
 
         Raises:
             CheckpointError: It cannot be loaded.

@@ -16,8 +16,8 @@ class RetrievalExample:
 
     Attributes:
         state: As a policy reads it.
-        theorem: Whose proof it belongs to.
-        used: Accessible premises that the tactic names, by number in the corpus; distinct, at least one.
+        theorem: The theorem whose proof contains the step.
+        used: Indices of the accessible premises that the tactic names; distinct, at least one.
     """
 
     state: str
@@ -28,9 +28,9 @@ class RetrievalExample:
 def retrieval_examples(corpus: PremiseCorpus, records: Iterable[TheoremRecord]) -> list[RetrievalExample]:
     """The steps of recorded proofs that use at least one accessible premise, in order.
 
-    Premises that a tactic names and the theorem cannot see by the rules of `ntp.retrieval.corpus` (its own
-    file's derived ones before their first use, files of the project that were not extracted) are left out,
-    as are names without a record.
+    Named premises that are not accessible by the rules of `ntp.retrieval.corpus` (derived ones of the
+    theorem's own file before their first use, files of the project that were not extracted) are left out, and
+    so are names without a record.
 
     Raises:
         DataError: What a theorem may use is unknown.

@@ -8,20 +8,20 @@ from graphlib import CycleError, TopologicalSorter
 from ntp.data.records import FileRecord
 from ntp.errors import DataError
 
-# Loaded by Coq before every file, except those that it is itself made of.
+# Loaded by Coq before every file, except the files that it consists of.
 _PRELUDE = "Coq.Init.Prelude"
 
 
 class ImportGraph:
     """Transitive imports as one bit set per file: 5,000 files take about 3 MB.
 
-    Files that are imported and not part of the data set are leaves: what they import is not known.
+    Imported files outside the data set are leaves: their own imports are unknown.
 
     Args:
         files: The files of a data set.
 
     Raises:
-        DataError: Files import one another in a circle.
+        DataError: The imports contain a cycle.
     """
 
     def __init__(self, files: Sequence[FileRecord]) -> None:
@@ -46,13 +46,13 @@ class ImportGraph:
         return [other for number, other in enumerate(self.files) if bits >> number & 1]
 
     def visible_from_modules(self, modules: Iterable[str]) -> list[str]:
-        """What a text sees that imports modules: their files and what these import.
+        """Files visible to a text that imports modules: the modules' files and their imports.
 
-        A module without a file stands for all modules below it, as `Mathlib` does. One that the data set does
-        not have, nor any below it, adds nothing.
+        A module without a file stands for all modules below it, like `Mathlib`. A module with no file in the
+        data set, at it or below it, is ignored.
 
         Raises:
-            DataError: That is so for every module.
+            DataError: None of the modules has a file.
         """
         asked = list(modules)
         direct = [file for module in asked for file in self._files_of(module)]
@@ -71,7 +71,7 @@ class ImportGraph:
 
 
 def _with_prelude(files: Sequence[FileRecord]) -> dict[str, tuple[str, ...]]:
-    """Direct imports by file, Coq's silent one included."""
+    """Direct imports by file, Coq's implicit import included."""
     imports = {record.path: record.imports for record in files}
     prelude = next((record.path for record in files if record.module == _PRELUDE), None)
     if prelude is None:
@@ -94,4 +94,4 @@ def _imports_first(imports: Mapping[str, Iterable[str]]) -> list[str]:
         return list(TopologicalSorter(imports).static_order())
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
-        raise DataError(f"files import one another in a circle: {circle}; correct the import graph") from None
+        raise DataError(f"the imports contain a cycle: {circle}; correct the import graph") from None

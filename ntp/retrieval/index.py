@@ -1,4 +1,4 @@
-"""Exact search among vectors, restricted to some of them."""
+"""Exact nearest-neighbour search, restricted to a subset of the vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class VectorIndex:
     """Inner-product search over premise vectors (faiss `IndexFlatIP`, exact).
 
     Args:
-        vector_MD: M vectors, by number.
+        vector_MD: M vectors, by index.
     """
 
     def __init__(self, vector_MD: NDArray[np.float32]) -> None:
@@ -24,20 +24,20 @@ class VectorIndex:
     def search(
         self, query_ND: NDArray[np.float32], mask_M: NDArray[np.bool_], num: int
     ) -> list[list[tuple[int, float]]]:
-        """For each query the `num` nearest vectors among those allowed, nearest first.
+        """For each query the `num` nearest of the allowed vectors, nearest first.
 
         Args:
             query_ND: N queries.
-            mask_M: Which vectors are allowed, for all queries alike.
-            num: How many are wanted; fewer come back where fewer are allowed.
+            mask_M: Which vectors are allowed, for all queries.
+            num: Maximum number of results; fewer are returned if fewer vectors are allowed.
 
         Returns:
-            Numbers with inner products.
+            Pairs of index and inner product.
         """
         num = min(num, int(mask_M.sum()))
         if num == 0:
             return [[] for _ in query_ND]
-        # faiss wraps its classes in a way that its stubs do not know.
+        # faiss wraps its classes in a way that its type stubs do not describe.
         bits = np.packbits(mask_M, bitorder="little")
         allowed = faiss.IDSelectorBitmap(bits)  # pyright: ignore[reportCallIssue]
         only = faiss.SearchParameters(sel=allowed)  # pyright: ignore[reportCallIssue]

@@ -1,4 +1,4 @@
-"""Retrieval by words: BM25 over the parts of names, and over symbols."""
+"""Lexical retrieval: BM25 over the parts of names, and over symbols."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*|\d+|[!-/:-@\[-^`{-~]
 _PART = re.compile(r"[^\W\d_]+'*|\d+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-# Raise it with every change of `words`, so that older indices are not reused.
+# Increase this with every change of `words`, so that older indices are not reused.
 _WORDS_VERSION = 1
 
 
@@ -30,9 +30,9 @@ class BM25Retriever:
 
     Args:
         corpus: The premises.
-        cache: Where indices are kept.
-        k1: How fast repeated words stop to count, positive.
-        b: How much long premises are marked down, from 0 to 1.
+        cache: Directory of cached indices.
+        k1: Saturation of repeated words, above 0; with a lower value repetitions count less.
+        b: Penalty of long premises, from 0 to 1.
 
     Raises:
         ConfigError: A parameter is out of range.
@@ -61,7 +61,7 @@ class BM25Retriever:
             ) from None
 
     def retrieve(self, states: Sequence[str], theorems: Sequence[Theorem], num: int) -> list[list[Retrieved]]:
-        """The accessible premises of the highest scores; see `Retriever`."""
+        """The accessible premises with the highest scores; see `Retriever`."""
         found = []
         for state, theorem in zip(states, theorems, strict=True):
             score_M = self._index.get_scores_from_ids(self._index.get_tokens_ids(words(state)))
@@ -71,7 +71,7 @@ class BM25Retriever:
 
 
 def words(text: str) -> list[str]:
-    """Tokens of a state or premise: names whole, their last part, their parts in lower case, symbols.
+    """Tokens of a state or premise: whole names, their last parts, their parts in lower case, symbols.
 
     `Nat.mul_succ` gives itself, `mul_succ`, `nat`, `mul` and `succ`; `isOpen` itself, `is` and `open`.
     """

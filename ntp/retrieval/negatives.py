@@ -1,4 +1,4 @@
-"""What a dual encoder learns from at each step: premises that were used and others that were not."""
+"""Samples the training batches of a dual encoder: premises that were used and others that were not."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ntp.seeding import derive_seed
 
 @dataclass(frozen=True, slots=True)
 class DrawnExample:
-    """An example with the premises that stand for it in a batch.
+    """An example with the premises sampled for a batch.
 
     Attributes:
         example: The state and all premises that its tactic names.
         positive: One of these.
-        negatives: Others that its theorem could have used. They serve the whole batch, like its positives.
+        negatives: Others that its theorem could have used. All premises of a batch are shared by its states.
     """
 
     example: RetrievalExample
@@ -29,18 +29,18 @@ class DrawnExample:
 
 
 class ContrastiveSchedule:
-    """Batches of examples with premises drawn: a pure function of the step and the seed.
+    """Batches of examples with sampled premises: a pure function of the step and the seed.
 
-    As in ReProver, some negatives come from the theorem's own file, which are the hardest to tell from what
-    was used, and the others from everything accessible.
+    As in ReProver, some negatives come from the theorem's own file, which are the hardest to distinguish from
+    the used ones, and the others from all accessible premises.
 
     Args:
         examples: Examples of the training split.
-        corpus: What they are drawn from.
+        corpus: The premises.
         batch_size: Examples in a batch.
-        num_in_file: Negatives of an example from before its theorem in its own file, as far as there are.
-        num_accessible: Negatives of an example from everything that its theorem could have used.
-        seed: Of the order and the draws.
+        num_in_file: Negatives of an example from its own file, before its theorem, if there are any.
+        num_accessible: Negatives of an example from all accessible premises.
+        seed: Seed of the order and the samples.
 
     Raises:
         DataError: There are no examples.

@@ -12,10 +12,10 @@ _BEGIN, _END = "<a>", "</a>"
 
 @lru_cache(maxsize=1 << 18)
 def marked_statement(premise: PremiseRecord) -> str:
-    """The statement with the premise's full name, in `<a>` marks, where the source has its short one.
+    """The statement, with the premise's full name between `<a>` marks in place of its short name.
 
-    As `Premise.serialize` in ReProver's `common.py`, which its checkpoints were trained on. Where the
-    statement does not hold the name (a printed type, an obligation), the marked name comes first.
+    Like `Premise.serialize` in ReProver's `common.py`, which its checkpoints were trained on. If the
+    statement does not contain the name (a printed type, an obligation), the marked name is put in front.
     """
     marked = f"{_BEGIN}{premise.full_name}{_END}"
     parts = premise.full_name.split(".")

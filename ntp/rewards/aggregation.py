@@ -1,7 +1,7 @@
-"""Aggregation of the scores of K verifiers to one per tactic (Coste et al. 2023, section 3).
+"""Aggregation of the scores of K verifiers into one per tactic (Coste et al. 2023, section 3).
 
-A policy that exploits an error of one verifier gains little where the least score counts, or where the
-variance over verifiers is subtracted.
+A policy that exploits an error of one verifier gains little if the lowest score counts, or if the variance
+over verifiers is subtracted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class WorstCase:
-    """The least of any head: worst-case optimisation, WCO."""
+    """The minimum over heads: worst-case optimisation, WCO."""
 
     def __call__(self, log_odds_KN: Tensor) -> Tensor:
         """(N,)."""

@@ -1,4 +1,4 @@
-"""What a reward is, temperature schedules, and bounds on the share of the target that failures own."""
+"""The interface of rewards, temperature schedules, and bounds on the share of failures in the target."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ntp.types import Status
 
 @dataclass(frozen=True, slots=True)
 class RewardComponents:
-    """What a trajectory's reward is made of, untempered and not aggregated.
+    """The components of a trajectory's reward, untempered and not aggregated.
 
     Attributes:
         log_ref: log pi_ref of the whole trajectory, in nats.
         status: How it ended.
-        log_odds: What each verifier of an ensemble thinks of its last tactic: log-odds of being on the way to
-            a proof. That tactic leads to a provable state only if all before it do, so it speaks for the
-            whole trajectory. Empty where no verifier was asked.
+        log_odds: For each verifier of an ensemble, the log-odds that its last tactic leads to a provable
+            state. It does so only if all earlier ones do, so it is a score of the whole trajectory. Empty if
+            no verifier was asked.
     """
 
     log_ref: float
@@ -36,8 +36,8 @@ class Reward(Protocol):
     """log R of a judged trajectory.
 
     Attributes:
-        scored_statuses: Statuses of the trajectories on which verifiers are asked.
-        aggregation: From their log-odds to one; None where they never are.
+        scored_statuses: Statuses of the trajectories that verifiers score.
+        aggregation: Aggregates their log-odds; None for a reward without verifiers.
     """
 
     @property
@@ -55,12 +55,12 @@ class Reward(Protocol):
         ...
 
     def log_reward_std(self, components: RewardComponents, step: int) -> float:
-        """How far verifiers disagree about log R: standard deviation in nats; 0 where the kernel decides."""
+        """Standard deviation of log R over verifiers, in nats; 0 if the kernel decides."""
         ...
 
 
 def require_evidence(components: RewardComponents) -> None:
-    """Raise `ValueError` for a crashed trajectory, which says nothing about its tactics."""
+    """Raise `ValueError` for a crashed trajectory, which is no evidence about its tactics."""
     if components.status is Status.CRASHED:
         raise ValueError("a crashed trajectory is no evidence: it has no reward")
 
@@ -99,7 +99,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """From `start` to `end` over `num_steps` steps, then `end`.
+    """Linear from `start` to `end` over `num_steps` steps, then `end`.
 
     Raises:
         ConfigError: A temperature is not above 0, or there is no step to anneal over.
@@ -132,7 +132,7 @@ def failure_mass(log_reward_N: Tensor, log_pf_N: Tensor, proved_N: Tensor) -> fl
     Self-normalised importance sampling: sum of R / P_F over the failures, divided by the same over all.
 
     Args:
-        log_reward_N: log R of trajectories drawn from P_F itself, (N,) with N >= 1.
+        log_reward_N: log R of trajectories sampled from P_F itself, (N,) with N >= 1.
         log_pf_N: Their log P_F, (N,).
         proved_N: Which of them are proofs, (N,) booleans.
     """
@@ -141,10 +141,10 @@ def failure_mass(log_reward_N: Tensor, log_pf_N: Tensor, proved_N: Tensor) -> fl
 
 
 def failure_mass_bound(log_reward_fail: float, alpha_success: float, success: float) -> float:
-    """The most that failures can own of a target on a theorem with one proof.
+    """Upper bound of the failures' share of the target on a theorem with one proof.
 
-    A proof of prior probability p weighs p**alpha_success. Failures that weigh at most exp(log_reward_fail)
-    pi_ref each weigh at most exp(log_reward_fail) (1 - p) together.
+    A proof of prior probability p has the reward p**alpha_success. Failures with a reward of at most
+    exp(log_reward_fail) pi_ref each have at most exp(log_reward_fail) (1 - p) together.
 
     Args:
         log_reward_fail: Greatest log R - log pi_ref of a failure, in nats.

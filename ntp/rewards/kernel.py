@@ -14,10 +14,10 @@ from ntp.types import Status
 class KernelReward:
     """log R = alpha log pi_ref + g / T, with g = 0 for a proof and `log_reward_fail` for anything else.
 
-    `alpha_success` below 1 flattens the prior over proofs, which rewards diversity. `alpha_fail` stays at 1:
-    then all failures together weigh at most exp(log_reward_fail / T), which bounds their share of the target.
-    A TIMEOUT or EXCEEDED is a failure like any other. A CRASHED trajectory says nothing about its tactics: no
-    reward.
+    `alpha_success` below 1 flattens the prior over proofs, which rewards diversity. `alpha_fail` should be 1:
+    then all failures together have a reward of at most exp(log_reward_fail / T), which bounds their share of
+    the target. TIMEOUT and EXCEEDED are failures like any other. A CRASHED trajectory has no reward, since it
+    is no evidence about its tactics.
 
     Args:
         alpha_success: Exponent of the prior on proofs.
@@ -26,7 +26,7 @@ class KernelReward:
         temperature: T, a number or a function of the training step.
 
     Raises:
-        ConfigError: A failure would be worth no less than a proof, or T is not above 0.
+        ConfigError: A failure would have the reward of a proof or more, or T is not above 0.
     """
 
     alpha_success: float = 0.5
@@ -55,5 +55,5 @@ class KernelReward:
         return self.alpha_fail * components.log_ref + self.log_reward_fail / at_step(self.temperature, step)
 
     def log_reward_std(self, components: RewardComponents, step: int) -> float:  # noqa: ARG002
-        """Always 0: a verdict is no estimate."""
+        """Always 0: the kernel's verdict is certain."""
         return 0.0

@@ -1,4 +1,4 @@
-"""An ensemble of verifiers as a reward: where the kernel says nothing, and alone."""
+"""An ensemble of verifiers as a reward: together with the kernel, and alone."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ _LATE = 10**9  # a step at which every schedule has ended
 
 @dataclass(frozen=True, slots=True)
 class VerifierReward:
-    """The kernel's verdict, and the verifiers' belief in what the kernel has not decided.
+    """The kernel's verdict, and the verifiers' score of trajectories that the kernel has not decided.
 
     log R = alpha_success log pi_ref for a proof, log pi_ref + (s - gap) / T for a partial proof (TRUNCATED),
-    log pi_ref - (gap + score_range) / T for a failure. s is the aggregated log-probability of being on the
-    way to a proof, clipped to [-score_range, 0]. So the kernel overrides: no belief is worth a proof, none
-    makes up for an error, and `gap` bounds what all unproved trajectories together own of the target.
+    log pi_ref - (gap + score_range) / T for a failure. s is the aggregated log-probability of leading to a
+    proof, clipped to [-score_range, 0]. The kernel overrides the verifiers: no score equals a proof or makes
+    up for an error, and `gap` bounds the share of all unproved trajectories in the target.
 
     Args:
-        aggregation: From the heads' log-odds to one.
+        aggregation: Aggregates the heads' log-odds.
         alpha_success: Exponent of the prior on proofs.
         gap: M, between a proof and the best partial proof, in nats.
         score_range: m, between the best partial proof and a failure, in nats.
         temperature: T, a number or a monotone function of the training step.
-        max_failure_mass: The most that unproved trajectories may own of the target.
-        success_floor: On a theorem whose one proof the prior samples with this probability.
+        max_failure_mass: Greatest share of the target that unproved trajectories may have.
+        success_floor: The prior's probability of the only proof of the theorem for which that is checked.
 
     Raises:
-        ConfigError: Unproved trajectories could own more than that, or a number is out of range.
+        ConfigError: Unproved trajectories could have a greater share, or a number is out of range.
     """
 
     aggregation: Aggregation = field(default_factory=Mean)
@@ -63,7 +63,7 @@ class VerifierReward:
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"reward.{name}={getattr(self, name)} is not between 0 and 1")
         if not 0 < self.gap < math.inf:
-            raise ConfigError(f"reward.gap={self.gap} does not set proofs apart: give it above 0")
+            raise ConfigError(f"reward.gap={self.gap} does not distinguish proofs: give it above 0")
         hottest = max(at_step(self.temperature, step) for step in (0, _LATE))
         mass = failure_mass_bound(-self.gap / hottest, self.alpha_success, self.success_floor)
         if mass > self.max_failure_mass:
@@ -71,7 +71,7 @@ class VerifierReward:
             share = self.max_failure_mass
             least = hottest * math.log((1 - self.success_floor) * (1 - share) / (share * proof))
             raise ConfigError(
-                f"reward.gap={self.gap:g} at temperature {hottest:g} lets unproved trajectories own "
+                f"reward.gap={self.gap:g} at temperature {hottest:g} gives unproved trajectories "
                 f"{mass:.0%} of the target on a theorem proved once in {1 / self.success_floor:.0f} samples; "
                 f"at most {share:.0%} is allowed: give a gap of at least {least:.1f} or a lower temperature"
             )
@@ -80,34 +80,34 @@ class VerifierReward:
         """Reward log R of one trajectory at a training step, in nats.
 
         Raises:
-            ValueError: The trajectory crashed, or it is a partial proof without opinions.
+            ValueError: The trajectory crashed, or it is a partial proof without scores.
         """
         require_evidence(components)
         if components.status is Status.PROVED:
             return self.alpha_success * components.log_ref
         temperature = at_step(self.temperature, step)
         if components.status in self.scored_statuses:
-            belief = float(log_belief(self.aggregation(_column(components)), self.score_range))
+            score = float(log_correct_score(self.aggregation(_column(components)), self.score_range))
         else:
-            belief = -self.score_range
-        return components.log_ref + (belief - self.gap) / temperature
+            score = -self.score_range
+        return components.log_ref + (score - self.gap) / temperature
 
     def log_reward_std(self, components: RewardComponents, step: int) -> float:
-        """Deviation of s / T over heads in nats; 0 where the kernel decides."""
+        """Standard deviation of s / T over heads, in nats; 0 if the kernel decides."""
         if components.status not in self.scored_statuses:
             return 0.0
-        return _std_of_belief(components, self.score_range) / at_step(self.temperature, step)
+        return _std_of_score(components, self.score_range) / at_step(self.temperature, step)
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierOnlyReward:
-    """The verifiers' belief and nothing else: log R = log pi_ref + s / T, whatever the kernel says.
+    """The verifiers' score and nothing else: log R = log pi_ref + s / T, independent of the kernel.
 
-    Not for finding proofs. It shows what a policy makes of a verifier that the kernel does not keep in check,
-    as in studies of reward-model over-optimisation (Gao et al. 2023, Coste et al. 2023).
+    Not for finding proofs. It is for studies of reward-model over-optimisation (Gao et al. 2023, Coste et al.
+    2023): how a policy exploits a verifier that the kernel does not correct.
 
     Args:
-        aggregation: From the heads' log-odds to one.
+        aggregation: Aggregates the heads' log-odds.
         score_range: s is clipped to [-score_range, 0], in nats.
         temperature: T, a number or a function of the training step.
 
@@ -131,27 +131,27 @@ class VerifierOnlyReward:
             ValueError: The trajectory crashed, or no verifier was asked.
         """
         require_evidence(components)
-        belief = float(log_belief(self.aggregation(_column(components)), self.score_range))
-        return components.log_ref + belief / at_step(self.temperature, step)
+        score = float(log_correct_score(self.aggregation(_column(components)), self.score_range))
+        return components.log_ref + score / at_step(self.temperature, step)
 
     def log_reward_std(self, components: RewardComponents, step: int) -> float:
-        """Deviation of s / T over heads, in nats."""
-        return _std_of_belief(components, self.score_range) / at_step(self.temperature, step)
+        """Standard deviation of s / T over heads, in nats."""
+        return _std_of_score(components, self.score_range) / at_step(self.temperature, step)
 
 
-def log_belief(log_odds: Tensor, score_range: float) -> Tensor:
-    """Log-probability of being on the way to a proof, clipped to [-score_range, 0], elementwise in nats."""
+def log_correct_score(log_odds: Tensor, score_range: float) -> Tensor:
+    """Log-probability of leading to a proof, clipped to [-score_range, 0], elementwise in nats."""
     return logsigmoid(log_odds).clamp(min=-score_range)
 
 
 def require_range(score_range: float) -> None:
-    """Raise `ConfigError` unless a belief can differ from another."""
+    """Raise `ConfigError` unless the range of scores is above 0."""
     if not 0 < score_range < math.inf:
-        raise ConfigError(f"reward.score_range={score_range} leaves beliefs no room: give it above 0")
+        raise ConfigError(f"reward.score_range={score_range} makes all scores equal: give it above 0")
 
 
-def _std_of_belief(components: RewardComponents, score_range: float) -> float:
-    return float(log_belief(_column(components), score_range).std(correction=0))
+def _std_of_score(components: RewardComponents, score_range: float) -> float:
+    return float(log_correct_score(_column(components), score_range).std(correction=0))
 
 
 def _column(components: RewardComponents) -> Tensor:

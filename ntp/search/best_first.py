@@ -1,4 +1,4 @@
-"""Best-first search guided by the policy's cumulative log-probability and by a verifier's belief."""
+"""Best-first search guided by the policy's cumulative log-probability and by a verifier's score."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Node:
 
     Attributes:
         state: The state as it was first reached.
-        path: The transitions that really led to it; a proof is read off this path.
+        path: The transitions that were executed to reach it; they are the proof once it is complete.
         log_prob: Summed log-probability of the best path seen so far, in nats. A better path found later
             raises the priority, but `path` stays the one that was executed.
-        log_correct: Greatest log-probability of being correct among the tactics seen so far to lead here, in
-            nats; 0 at the root. A tactic is correct exactly if the state it leads to can be proved, so this
-            is the node's own value and is not summed over the path, and every tactic that leads here is
-            evidence of it.
+        log_correct: Maximum log-probability of being correct over the tactics that have led here so far, in
+            nats; 0 at the root. A tactic is correct if and only if the resulting state can be proved, so this
+            is a value of the node, not summed over the path, and every tactic that leads here is evidence of
+            it.
         num_expansions: How often the node was expanded.
     """
 
@@ -40,25 +40,25 @@ class Node:
 class BestFirstSearch:
     """Expands the most promising state first, until a proof is found or the budget is spent.
 
-    A node that was expanded returns to the queue at a price: were it dropped, a theorem would be lost as soon
-    as the first few samples in its root fail.
+    An expanded node returns to the queue at a lower priority: if it were dropped, the search would end as
+    soon as the first few samples at the root fail.
 
     A node's priority, highest first, is
     policy_weight * log_prob / depth**length_exponent + verifier_weight * log_correct
     - expansion_price * num_expansions.
 
     Args:
-        theorem: What is to be proved.
+        theorem: The theorem to prove.
         root: Its initial state.
-        budget: What may be spent on it.
-        samples_per_expansion: Tactics drawn each time a node is expanded.
-        expansion_price: Nats taken off a node's priority for each earlier expansion of it.
+        budget: Limits of the search.
+        samples_per_expansion: Tactics sampled each time a node is expanded.
+        expansion_price: Nats subtracted from a node's priority for each earlier expansion of it.
         length_exponent: How a path's log-probability is normalised (0: plain sum, 1: mean per tactic).
         max_depth: States at this depth are not expanded.
-        temperature: Of the draws.
-        seed: Of the draws.
-        policy_weight: Of the path's log-probability.
-        verifier_weight: Of the verifier's belief in the tactic that led to the node.
+        temperature: Temperature of the samples.
+        seed: Seed of the samples.
+        policy_weight: Weight of the path's log-probability.
+        verifier_weight: Weight of the verifier's score of the tactic that led to the node.
 
     Attributes:
         trajectories: The proofs found in the last round; empty when there are none.
@@ -105,14 +105,14 @@ class BestFirstSearch:
         return len(self._nodes)
 
     def priority(self, node: Node) -> float:
-        """What the queue is ordered by, highest first, in nats."""
+        """The key of the queue, highest first, in nats."""
         length = max(1, len(node.path)) ** self._length_exponent
         policy = self._policy_weight * node.log_prob / length
         verifier = self._verifier_weight * node.log_correct
         return policy + verifier - self._price * node.num_expansions
 
     def select(self) -> list[Expansion]:
-        """Pop the best node; nothing when a proof was found or the budget is spent."""
+        """Pop the best node; empty if a proof was found or the budget is spent."""
         if self.trajectories or not self.usage.within(self._budget):
             return []
         self._selected = self._pop()
@@ -129,7 +129,7 @@ class BestFirstSearch:
         return [Expansion(self._selected.state, draws)]
 
     def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
-        """Add the states reached, and put the expanded node back at a price."""
+        """Add the states reached, and put the expanded node back at a lower priority."""
         self.usage.count(attempts)
         node = self._selected
         assert node is not None
@@ -158,7 +158,7 @@ class BestFirstSearch:
             node.log_prob = max(node.log_prob, log_prob)
             node.log_correct = max(node.log_correct, log_correct)
             if self.priority(node) == before:
-                return  # its entry in the queue still holds, and a second one would give it two turns
+                return  # its queue entry is still valid; a second one would expand it twice
         if len(node.path) < self._max_depth:
             self._push(node)
 
@@ -166,7 +166,7 @@ class BestFirstSearch:
         heapq.heappush(self._queue, (-self.priority(node), next(self._order), node))
 
     def _pop(self) -> Node | None:
-        """The best node. Entries whose priority changed since they were pushed are stale and skipped."""
+        """The best node; stale entries, whose priority has changed since they were pushed, are skipped."""
         while self._queue:
             cost, _, node = heapq.heappop(self._queue)
             if cost == -self.priority(node):

@@ -1,7 +1,7 @@
-"""What a search is and what it costs, and the driver that runs the searches of many theorems together.
+"""The interface of searches and their budgets, and the driver that runs searches of many theorems together.
 
-Tactics of all searches are sampled in one batch and tried in all provers at once; a critic, if there is one,
-then scores every tactic that reached a state.
+Tactics of all searches are sampled in one batch and executed in parallel; a critic, if there is one, then
+scores every tactic that reached a state.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Proposer(Protocol):
     """Anything that proposes tactics: a policy, or a fixed list of them."""
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """Propose one tactic per draw of every request, in order."""
+        """Propose one tactic per entry of `draws` of every request, in order."""
         ...
 
 
@@ -30,7 +30,7 @@ class Critic(Protocol):
     """Anything that scores tactics: an ensemble of verifiers."""
 
     def log_correct(self, states: Sequence[str], tactics: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Say how likely each tactic is to be on the way to a proof.
+        """Log-probability that each tactic leads to a provable state.
 
         Args:
             states: S states, as the policy reads them.
@@ -44,7 +44,7 @@ class Critic(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A wish for tactics: one per draw, to be tried in `state`."""
+    """A request for tactics to try in `state`: one per entry of `draws`."""
 
     state: ProofState
     draws: tuple[SamplingParams, ...]
@@ -63,8 +63,8 @@ class Budget:
     Attributes:
         max_samples: Tactics sampled from the policy.
         max_env_steps: Tactics sent to the prover; None for no limit.
-        max_seconds: Wall time since the theorem was opened; None for no limit. A limit that bites makes the
-            result depend on the machine.
+        max_seconds: Wall time since the theorem was opened; None for no limit. Results then depend on the
+            machine.
 
     Raises:
         ConfigError: A limit is below 1.
@@ -78,18 +78,18 @@ class Budget:
         for name in ("max_samples", "max_env_steps", "max_seconds"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise ConfigError(f"budget {name}={value} leaves nothing to try: give a number above 0")
+                raise ConfigError(f"budget {name}={value} allows no tactic: give a number above 0")
 
 
 @dataclass(slots=True)
 class Usage:
-    """What one search has spent.
+    """The resources that one search has used.
 
     Attributes:
         num_samples: Tactics sampled.
         num_env_steps: Tactics sent to the prover.
-        started: When the theorem was open, on the monotonic clock.
-        cost_s: Seconds of the process's time that are due to this theorem, as `ntp.search.driver` has it.
+        started: When the theorem was opened, on the monotonic clock.
+        cost_s: This theorem's share of the process's time in seconds, as assigned by `Charges`.
     """
 
     num_samples: int = 0
@@ -104,7 +104,7 @@ class Usage:
         self.num_env_steps += num
 
     def within(self, budget: Budget) -> bool:
-        """Whether the search may go on."""
+        """Whether the budget is not spent yet."""
         return (
             self.num_samples < budget.max_samples
             and (budget.max_env_steps is None or self.num_env_steps < budget.max_env_steps)
@@ -123,22 +123,22 @@ class Search(Protocol):
         ...
 
     def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
-        """What became of the last `select`: per expansion, each tactic with its outcome, in draw order."""
+        """Take in the results of the last `select`: per expansion, each tactic with its outcome, in order."""
         ...
 
 
 class Charges:
-    """Charges searches with the time since the last charge, the first with that since it was made."""
+    """Assigns elapsed time to searches: each call of `charge` the time since the last one."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
 
     def charge(self, weights: Sequence[tuple[Usage, float]]) -> None:
-        """Share the time since then out.
+        """Divide the time since the last call.
 
         Args:
-            weights: What the searches have spent, to be added to, each with its weight, not negative. Nothing
-                is charged, and the time is kept for the next charge, if there are none.
+            weights: The usages to add to, each with its weight, not negative. If empty, the time is left for
+                the next call.
         """
         if not weights:
             return
@@ -163,11 +163,11 @@ def search_theorems(
     """Search every theorem, as many at a time as the pool has workers.
 
     Args:
-        theorems: What to prove; each at most once.
+        theorems: The theorems to prove; each at most once.
         make_search: Builds the search of a theorem from its root state.
         proposer: Proposes the tactics.
-        pool: Runs them.
-        on_finished: Called as soon as a theorem is done, for progress and for saving results early.
+        pool: Executes them.
+        on_finished: Called as soon as a theorem is finished, to report progress and save results early.
         critic: Scores the tactics that reached a state; None for no scores.
 
     Returns:
@@ -208,7 +208,7 @@ def _fill_slots(
     finish: Callable[[Theorem, S | InitError], None],
     charges: Charges,
 ) -> None:
-    """Open the next theorem of every free slot, again where one could not be opened."""
+    """Open a theorem in every free slot; continue with the next one if it cannot be opened."""
     while vacant := [slot for slot, queue in enumerate(queues) if slot not in active and queue]:
         theorems = [queues[slot].popleft() for slot in vacant]
         opened = []
@@ -247,7 +247,7 @@ def _run_round(
     charges.charge([(s.usage, session.busy_s - busy_before[slot]) for slot, (session, s) in active.items()])
     rows = [[(tactic, next(outcomes)) for tactic in tactics] for tactics in proposals]
     if critic is not None:
-        rows = with_beliefs([expansion.state.text for _, expansion in flat], rows, critic)
+        rows = with_critic_scores([expansion.state.text for _, expansion in flat], rows, critic)
         charges.charge(lengths)
     attempts = {slot: [] for slot in selected}
     for (slot, _), row in zip(flat, rows, strict=True):
@@ -256,35 +256,35 @@ def _run_round(
         active[slot][1].observe(observed)
 
 
-def with_beliefs(
+def with_critic_scores(
     states: Sequence[str], rows: Sequence[Sequence[StepResult]], critic: Critic
 ) -> list[list[StepResult]]:
-    """Put the critic's belief on every tactic that reached a state; searches rank no others.
+    """Add the critic's score to every tactic that reached a state; searches rank no others.
 
     Args:
         states: As the policy reads them; several may be equal.
-        rows: What was attempted in each state.
-        critic: Is asked at most once, and about a text in a state once.
+        rows: The attempts in each state.
+        critic: Called at most once, with each text of a state once.
 
     Returns:
-        The same attempts, with `Tactic.log_correct` set where a state was reached.
+        The same attempts, with `Tactic.log_correct` set if a state was reached.
     """
-    asked: dict[str, dict[str, None]] = {}  # ordered sets, so that equal rounds ask equal questions
+    asked: dict[str, dict[str, None]] = {}  # ordered sets, so that equal rounds make equal calls
     for state, row in zip(states, rows, strict=True):
         for tactic, outcome in row:
             if isinstance(outcome, Reached):
                 asked.setdefault(state, {})[tactic.text] = None
     answers = critic.log_correct(list(asked), [list(texts) for texts in asked.values()]) if asked else []
-    beliefs = {
-        (state, text): belief
+    scores = {
+        (state, text): score
         for (state, texts), answer in zip(asked.items(), answers, strict=True)
-        for text, belief in zip(texts, answer, strict=True)
+        for text, score in zip(texts, answer, strict=True)
     }
 
     def judged(state: str, attempt: StepResult) -> StepResult:
         tactic, outcome = attempt
         if not isinstance(outcome, Reached):
             return attempt
-        return replace(tactic, log_correct=beliefs[state, tactic.text]), outcome
+        return replace(tactic, log_correct=scores[state, tactic.text]), outcome
 
     return [[judged(state, attempt) for attempt in row] for state, row in zip(states, rows, strict=True)]

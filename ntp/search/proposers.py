@@ -1,4 +1,4 @@
-"""Proposers that are no policies: a fixed list of tactics, and one that reads premises before the state."""
+"""Other proposers than policies: a fixed list of tactics, and one that adds retrieved premises to states."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ntp.types import Tactic
 
 
 class AugmentedProposer:
-    """Puts retrieved premises in front of states before another proposer sees them.
+    """Adds retrieved premises to the states that another proposer reads.
 
     Args:
         proposer: Proposes tactics.
-        augmentation: Retrieves premises and lays them out.
+        augmentation: Retrieves premises and formats them.
     """
 
     def __init__(self, proposer: Proposer, augmentation: Augmentation) -> None:
@@ -24,15 +24,15 @@ class AugmentedProposer:
         self._augmentation = augmentation
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """One tactic per draw of every request, in order.
+        """One tactic per entry of `draws` of every request, in order.
 
         Raises:
-            ValueError: A request does not say whose proof its state belongs to.
-            DataError: What a theorem may use is unknown.
+            ValueError: A request does not name its theorem.
+            DataError: The accessible premises of a theorem are unknown.
         """
         theorems = [request.theorem for request in requests if request.theorem is not None]
         if len(theorems) < len(requests):
-            raise ValueError("a request without its theorem: what it may use is unknown")
+            raise ValueError("a request without its theorem: the accessible premises are unknown")
         states = self._augmentation([request.state for request in requests], theorems)
         return self._proposer.sample(
             [replace(request, state=state) for request, state in zip(requests, states, strict=True)]
@@ -40,12 +40,12 @@ class AugmentedProposer:
 
 
 class FixedTactics:
-    """Proposes the same tactics in every state: the i-th draw of a request gets the i-th, cyclically."""
+    """Proposes the same tactics in every state: sample i of a request is tactic i, cyclically."""
 
     def __init__(self, tactics: Sequence[str]) -> None:
         self.tactics = tuple(tactics)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """One tactic per draw, whatever the state."""
+        """One tactic per sample, independent of the state."""
         num = len(self.tactics)
         return [[Tactic(self.tactics[i % num]) for i in range(len(r.draws))] for r in requests]

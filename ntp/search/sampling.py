@@ -1,4 +1,4 @@
-"""Independent sampling: whole trajectories drawn from the policy, all of a theorem's in lock step."""
+"""Independent sampling: whole trajectories from the policy, all trajectories of a theorem in lock step."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class _Walk:
 
 
 class SamplingSearch:
-    """Samples one trajectory per draw.
+    """Samples one trajectory per entry of `draws`.
 
     A trajectory ends PROVED, or STUCK at the first tactic that fails or that leads back to a state already on
-    its own path, or TRUNCATED after `max_depth` tactics. The t-th tactic of a trajectory is drawn with a seed
-    derived from its draw's seed and t, so trajectories do not depend on one another.
+    its own path, or TRUNCATED after `max_depth` tactics. The t-th tactic of a trajectory is sampled with a
+    seed derived from the trajectory's seed and t, so trajectories do not depend on one another.
 
     Args:
-        theorem: What is to be proved.
+        theorem: The theorem to prove.
         root: Its initial state.
         draws: Seed and temperature of each trajectory.
-        max_depth: Most tactics in a trajectory.
-        budget: Further limits, over all trajectories; those still open when it is spent are TRUNCATED.
+        max_depth: Maximum number of tactics in a trajectory.
+        budget: Further limits over all trajectories; those still open when it is spent are TRUNCATED.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SamplingSearch:
 
     @property
     def trajectories(self) -> list[Trajectory]:
-        """All finished trajectories, in draw order."""
+        """All finished trajectories, in the order of `draws`."""
         return [
             Trajectory(self.theorem, tuple(walk.transitions), walk.status)
             for walk in self._walks
@@ -72,11 +72,11 @@ class SamplingSearch:
 
     @property
     def transitions(self) -> list[Transition]:
-        """Every step tried, trajectory by trajectory."""
+        """All executed steps, trajectory by trajectory."""
         return [transition for walk in self._walks for transition in walk.transitions]
 
     def select(self) -> list[Expansion]:
-        """Every open trajectory asks for its next tactic; those in one state share an expansion."""
+        """Request the next tactic of every open trajectory; those in the same state share an expansion."""
         if self._budget is not None and not self.usage.within(self._budget):
             for walk in self._walks:
                 walk.status = walk.status or Status.TRUNCATED
@@ -91,7 +91,7 @@ class SamplingSearch:
         ]
 
     def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
-        """Advance every open trajectory by the tactic it drew."""
+        """Advance every open trajectory by its sampled tactic."""
         self.usage.count(attempts)
         for walks, row in zip(self._selected, attempts, strict=True):
             for walk, (tactic, outcome) in zip(walks, row, strict=True):

@@ -1,4 +1,4 @@
-"""What Lightning's trainer is given: checkpoints that survive a kill, a logger and a progress report."""
+"""Callbacks for Lightning's trainer: checkpoints that survive a kill, a logger and a progress report."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt` at most `every_n_steps` optimizer steps old, and saves it when training ends.
 
-    A signal that asks the run to end, in any process of a distributed run, is obeyed after the step: all save
-    and raise `PreemptedError`.
-    Nothing is saved on another exception: in the middle of a step, buffers and random states are ahead of the
-    weights, and a run resumed from there would not be the run that was interrupted.
+    When any process of a distributed run receives a stop signal, all processes finish the step, save and
+    raise `PreemptedError`.
+    Nothing is saved on other exceptions: in the middle of a step, buffers and random states are ahead of the
+    weights, so a run resumed from there would differ from an uninterrupted one.
 
     Args:
         directory: Where `last.ckpt` is kept.
@@ -78,7 +78,7 @@ class LastCheckpoint(Checkpoint):
         if stop or trainer.global_step - self._saved_step >= self.every_n_steps:
             self._save(trainer)
         if stop:
-            # Who was not told itself ends as the others do.
+            # Processes that received no signal themselves end like the one that did.
             signum = self._signals.obey() or signal.SIGTERM
             raise PreemptedError(
                 signum, f"stopped by {signum.name} after step {trainer.global_step}, which is kept"
@@ -106,14 +106,14 @@ def find_resume_checkpoint(directory: Path) -> Path | None:
 
 
 class RunLogger(Logger):
-    """Hands metrics on, and nothing else: parameters and the end of a run are the business of who opened it.
+    """Forwards metrics only; whoever opened the run logs its parameters and ends it.
 
-    Lightning's own MLflow logger raises in the middle of training when the store is away.
+    Lightning's own MLflow logger raises in the middle of training when the store is unavailable.
 
     Args:
-        log_metrics: Takes metrics and their step.
+        log_metrics: Called with metrics and their step.
         experiment: Name of the experiment.
-        run_id: Of the run.
+        run_id: Id of the run.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class RunLogger(Logger):
         return self._run_id
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Not logged: modules know too little to choose what a comparison needs."""
+        """Do nothing: modules do not know which hyperparameters a comparison needs."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -155,12 +155,12 @@ class TrainingProgress(Callback):
         self._reporter: ProgressReporter | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Begin to count, a resumed run at the steps still to do."""
+        """Start counting; a resumed run counts only the remaining steps."""
         total = trainer.max_steps - trainer.global_step
         self._reporter = ProgressReporter(self._title, total, "steps").__enter__()
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """One step more."""
+        """Count one more step."""
         assert self._reporter is not None
         metrics = trainer.progress_bar_metrics
         self._reporter.advance(
@@ -172,7 +172,7 @@ class TrainingProgress(Callback):
         self._close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
-        """Give the terminal back."""
+        """Release the terminal."""
         self._close()
 
     def _close(self) -> None:

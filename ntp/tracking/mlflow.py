@@ -1,4 +1,4 @@
-"""Runs in MLflow, found again when a run is resumed. Once a run is open, MLflow's troubles do not end it."""
+"""MLflow runs that can be resumed. Once a run is open, a failing MLflow store does not end it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ RUN_ID_FILE = "mlflow_run_id"
 _MAX_METRICS_PER_BATCH = 1000
 _MAX_PARAMS_PER_BATCH = 100
 _UPLOAD_TIMEOUT_S = 60
-# The stores that this process has had open: known to be right, if they are away later.
+# Stores that this process has opened: if one fails later, it is unavailable rather than misconfigured.
 _OPENED: set[str] = set()
 
 
 class Run:
-    """Where a run writes what it does: nowhere. On all processes of a distributed run but the first.
+    """Records nothing: used in all processes of a distributed run except the first, and the base class.
 
     Attributes:
         experiment: Name of the experiment.
@@ -60,9 +60,9 @@ class Run:
         """Log metrics at a step; names may hold slashes, as in `val/pass_at_1`."""
 
     def log_summary(self, summary: Mapping[str, float]) -> None:
-        """Log numbers of the whole run, but for those that it has logged on its way: a curve stays as it is.
+        """Log numbers of the whole run, except metrics that it has already logged as a curve.
 
-        They stand where its curves end, at the step `num_steps` if they say which.
+        They are logged at the step `num_steps` if the summary has it, where the curves end.
         """
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
@@ -78,11 +78,10 @@ class Run:
 class MlflowRun(Run):
     """One MLflow run, tied to an output directory by the run id kept in it.
 
-    As a context manager it ends the run as FINISHED, KILLED (it was asked to end) or FAILED. Entering again,
-    in another process too, continues the same run. What cannot be written because the store is away is
-    written when it is back, with one warning (`ntp.tracking.outbox.Outbox`). So is a run that cannot be
-    opened, where work would be lost by not beginning: it was begun before, or this process has opened the
-    same store before.
+    As a context manager it ends the run as FINISHED, KILLED (after a stop signal) or FAILED. Entering it
+    again, also in another process, continues the same run. Writes that fail because the store is unavailable
+    are retried later, with one warning (`ntp.tracking.outbox.Outbox`). Opening the run is retried in the same
+    way if the run was started before or this process has opened the same store before.
 
     Args:
         uri: Tracking URI, `sqlite:///PATH` or a server. The database is created when it does not exist;
@@ -111,8 +110,8 @@ class MlflowRun(Run):
         self._client: MlflowClient | None = None
         self._logged: set[str] = set()
         self._outbox = Outbox(f"MLflow at {uri}", timeout_s=TIMEOUT_S)
-        # Apart: files that cannot be stored, on a full disk for instance, must not hold up the record. A
-        # server answers when it has passed all of a file on.
+        # A separate outbox: files that cannot be stored (on a full disk, say) must not delay the metrics. A
+        # server answers only after it has forwarded the whole file.
         self._files = Outbox(
             f"the artifact store of MLflow at {uri}", behind=self._outbox, timeout_s=_UPLOAD_TIMEOUT_S
         )
@@ -139,7 +138,7 @@ class MlflowRun(Run):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # A run that is told to end has little time: a SLURM job a minute or two before it is killed.
+        # A run that receives a stop signal has little time: a SLURM job is killed a minute or two later.
         hurried = kind is not None and issubclass(kind, (PreemptedError, SystemExit))
         self._outbox.close(self._write("set_terminated", _final_status(kind)), hurried)
         self._files.close(hurried=hurried)
@@ -191,7 +190,7 @@ class MlflowRun(Run):
             client.log_batch(self.run_id, params=new[begin : begin + _MAX_PARAMS_PER_BATCH])
 
     def _is_known(self) -> bool:
-        """Whether there was work on the run before, or on what it goes on from."""
+        """Whether this run, or the run that it continues, was started before."""
         return self.uri in _OPENED or slurm_restarts() > 0 or (self._directory / RUN_ID_FILE).exists()
 
     def _open(self) -> MlflowClient:
@@ -220,7 +219,7 @@ class MlflowRun(Run):
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            return None  # the database was moved or deleted: the run goes on in a new record
+            return None  # the database was moved or deleted: continue in a new run
         if found.info.lifecycle_stage == LifecycleStage.DELETED:  # by a user, who may empty the bin any time
             return None
         client.update_run(run_id, status="RUNNING")

@@ -1,4 +1,4 @@
-"""Writes to a store that may be away for a while, so that what is worth more than its records goes on."""
+"""Writes to a store that may be unavailable for a while, without interrupting the work that is recorded."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _log = logging.getLogger(__name__)
 
 # Seconds for a request, while there is work that must not wait.
 TIMEOUT_S = 5
-# Closing in a hurry: seconds for one request, and until no other is begun.
+# Closing in a hurry: seconds for one request, and seconds after which no further request is started.
 _HURRIED_TIMEOUT_S, _HURRIED_S = 2, 8.0
 
 
 class Outbox:
-    """Makes writes in order, at once. When the store is away, they wait in memory and are tried again.
+    """Makes writes immediately and in order. While the store is unavailable, they are queued and retried.
 
-    A store that is away is tried only every so often, since each try blocks for seconds if the store takes
-    requests and does not answer. What it does not take is dropped. Either is said once.
+    An unavailable store is retried with growing intervals, since each try may block for seconds. Writes that
+    the store refuses are dropped. Both cases are reported once.
 
     Args:
-        name: Of the store, in warnings.
-        wait_s: Seconds until the first new try; each further wait is twice as long.
-        max_wait_s: The longest wait.
-        max_waiting: Writes kept; past that the oldest are lost.
-        behind: Another outbox of the same store: while that one finds it away, this one does not ask it.
-        timeout_s: Seconds that a request may take. The first one that fails is made again at once: a
+        name: Name of the store, for warnings.
+        wait_s: Seconds before the first retry; each further interval is twice as long.
+        max_wait_s: The longest interval.
+        max_waiting: Most queued writes; beyond that the oldest are lost.
+        behind: Another outbox of the same store: while that one finds it unavailable, this one does not try.
+        timeout_s: Seconds that a request may take. The first one that fails is repeated at once, since its
             connection may have been closed in the meantime.
     """
 
@@ -56,11 +56,11 @@ class Outbox:
 
     @property
     def is_away(self) -> bool:
-        """Whether the store was away when it was last asked."""
+        """Whether the store was unavailable at the last request."""
         return self._away
 
     def put(self, write: Callable[[], object]) -> None:
-        """Make a write now, or when the store is back."""
+        """Make a write now, or when the store is available again."""
         if len(self._waiting) >= self._max_waiting:
             self._waiting.popleft()
             self._num_lost += 1
@@ -69,16 +69,16 @@ class Outbox:
             self._empty(self._timeout_s, retries=0 if self._away else 1)
 
     def hold(self, write: Callable[[], object], error: Exception) -> None:
-        """Keep a write that has just failed because the store is away."""
+        """Queue a write that has just failed because the store is unavailable."""
         self._waiting.append(write)
         self._wait(error)
 
     def close(self, last: Callable[[], object] | None = None, hurried: bool = False) -> None:
-        """Try a last time, and say what was lost.
+        """Try one last time, and report what was lost.
 
         Args:
-            last: What is to be known of the run above all, so that it is written first.
-            hurried: The end of the run is waited for, so tries are short.
+            last: The most important write, made before all queued ones.
+            hurried: Whether the process must end soon, so that requests get short timeouts.
         """
         if last is not None:
             self._waiting.appendleft(last)
@@ -87,7 +87,7 @@ class Outbox:
         else:
             self._empty(self._timeout_s, retries=0 if self._away else 1)
         if lost := self._num_lost + len(self._waiting):
-            _log.warning("%s: %d writes were lost; the run's directory is whole", self._name, lost)
+            _log.warning("%s: %d writes were lost; the run's directory is complete", self._name, lost)
         self._waiting.clear()
         self._num_lost = 0
 
@@ -107,18 +107,18 @@ class Outbox:
                 self._drop(error)
             self._waiting.popleft()
         if self._away:
-            _log.warning("%s is back", self._name)
+            _log.warning("%s is available again", self._name)
         self._away, self._wait_s, self._next_try = False, self._first_wait_s, 0.0
 
     def _drop(self, error: Exception) -> None:
         if not self._refuses:
-            _log.warning("%s does not take what the run writes (%s)", self._name, reason(error))
+            _log.warning("%s refuses what the run writes (%s)", self._name, reason(error))
         self._refuses = True
         self._num_lost += 1
 
     def _wait(self, error: Exception) -> None:
         if not self._away:
-            _log.warning("%s is away (%s); the run goes on and tries again later", self._name, reason(error))
+            _log.warning("%s is unavailable (%s); the run goes on and retries", self._name, reason(error))
         else:
             self._wait_s = min(2 * self._wait_s, self._max_wait_s)
         self._away, self._next_try = True, time.monotonic() + self._wait_s

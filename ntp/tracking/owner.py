@@ -1,4 +1,4 @@
-"""Which process is at work on something, told so that others, on other machines too, can ask after it."""
+"""Identifies the process that works on something, so that other processes and machines can check on it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Owner:
 
     Attributes:
         host: Name of its machine.
-        machine: Identity of the running kernel and of the PID namespace, within which `pid` means something.
-        pid: Its number.
-        started: When it was started, by a clock that cannot be set, if there is one: in ticks since the
-            machine's start on Linux, elsewhere in seconds since the epoch.
-        slurm_job: The SLURM job that it belongs to, `12_3` for one of an array; None outside SLURM.
+        machine: Identity of the running kernel and of the PID namespace in which `pid` is valid.
+        pid: Its process id.
+        started: When it was started, by a monotonic clock if there is one: in ticks since boot on Linux,
+            elsewhere in seconds since the epoch.
+        slurm_job: The SLURM job that it belongs to, `12_3` for a job of an array; None outside SLURM.
         num_restarts: How often that job had been requeued.
     """
 
@@ -45,7 +45,7 @@ class Owner:
         )
 
     def is_alive(self) -> bool | None:
-        """Whether the process still runs; None where that cannot be known from here."""
+        """Whether the process is still running; None if this machine cannot tell."""
         same_job = self.slurm_job is not None and self.slurm_job == slurm_job_id()
         if same_job and self.num_restarts < slurm_restarts():
             return False  # a job is requeued when its processes are gone
@@ -58,7 +58,7 @@ class Owner:
             return False
 
     def leads_this(self) -> bool:
-        """Whether this process helps that one: as another task of its SLURM job, or started by it."""
+        """Whether the current process works for it: as another task of its SLURM job, or as its child."""
         if self.slurm_job is not None and self.slurm_job == slurm_job_id():
             return self.num_restarts == slurm_restarts()
         return self.machine == _machine() and self.pid == os.getppid()
@@ -69,7 +69,7 @@ class Owner:
 
 
 def slurm_job_id() -> str | None:
-    """The SLURM job that this process belongs to, `12_3` for one of an array; None outside SLURM."""
+    """The SLURM job that this process belongs to, `12_3` for a job of an array; None outside SLURM."""
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
 
@@ -81,7 +81,7 @@ def slurm_restarts() -> int:
 
 def _started(pid: int) -> float:
     try:
-        # What follows the name, which may hold anything but cannot end later: the 3rd field on.
+        # The fields from the 3rd on follow the last ")": the name before it may contain anything.
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return psutil.Process(pid).create_time()

@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: noted when they come, obeyed between two steps."""
+"""Stop signals: recorded when they arrive, handled between two training steps."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import threading
 from types import FrameType
 from typing import Any
 
-# SIGTERM is what SLURM sends before it takes a job's nodes, SIGUSR2 what submitit asks it to send in time.
+# SLURM sends SIGTERM before it takes a job's nodes; submitit makes it send SIGUSR2 some time before.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
 
 
 class StopSignals:
-    """Takes the place of the handlers of `STOP_SIGNALS` from `open` to `close`.
+    """Replaces the handlers of `STOP_SIGNALS` from `open` to `close`.
 
     Attributes:
-        received: The signal that came, if one did.
+        received: The signal that arrived, if any.
     """
 
     def __init__(self) -> None:
@@ -23,17 +23,17 @@ class StopSignals:
         self._handlers: dict[signal.Signals, Any] = {}
 
     def open(self) -> None:
-        """Begin to note signals. Only the main thread receives signals; in others this does nothing."""
+        """Start recording signals. Does nothing outside the main thread, which alone receives signals."""
         if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
 
     def obey(self) -> signal.Signals | None:
-        """The signal that came, which the caller must handle; None if none came."""
+        """The signal that arrived, which the caller must handle; None if none did."""
         received, self.received = self.received, None
         return received
 
     def close(self) -> None:
-        """Put the handlers back; one that has a signal to hear of hears of it now. Safe to call twice."""
+        """Restore the handlers and pass on a signal that nobody handled. Safe to call twice."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}

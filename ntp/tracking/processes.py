@@ -1,6 +1,6 @@
-"""Several processes that run one command: the main one writes, the others help it to train.
+"""Distributed runs: the main process writes the results, the others only train.
 
-Lightning starts them as further runs of the same command on one machine, SLURM as tasks of one job.
+Lightning starts the others with the same command on one machine, SLURM as tasks of one job.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ntp.tracking.run_dir import is_complete
 
-# Each is 0 in the main process where it is set at all, and one of them is not in every other process.
+# In the main process each of these is 0 or unset; in every other process at least one is above 0.
 _RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
@@ -26,10 +26,10 @@ def local_rank() -> int:
 
 
 def await_main(directory: Path, poll_s: float = 1.0) -> None:
-    """Wait until the main process has completed what it writes to a directory.
+    """Wait until the main process has marked a directory complete.
 
     Raises:
-        SystemExit: The process that started this one has ended.
+        SystemExit: The parent process has ended.
     """
     parent = os.getppid()
     while not is_complete(directory):

@@ -12,15 +12,15 @@ from ntp.tracking.processes import is_main
 
 
 class ProgressReporter:
-    """A progress bar on a terminal, and a plain line every few seconds where there is none.
+    """A progress bar on a terminal, otherwise a plain line every few seconds.
 
     Args:
-        title: What is being done.
+        title: Name of the work.
         total: Number of items.
         unit: Name of an item, in the plural.
-        console: Where to report; by default standard error, where the main process alone does.
+        console: Where to report; by default standard error, from the main process only.
         line_every_s: Seconds between plain lines.
-        num_before: Items that were done before, which say nothing about the rate.
+        num_before: Items done in an earlier run, which do not count for the rate.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The output directory of a run: what was run (config, commit, seed) and what came out of it."""
+"""The output directory of a run: its inputs (config, commit, seed) and its results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RunDir:
     def write_inputs(self, config: Mapping[str, Any], seed: int) -> None:
         """Write `config.yaml` (resolved) and `provenance.json` (git commit, seed, version).
 
-        A run that was complete is no longer.
+        Removes the marker of an earlier complete run.
         """
         (self.path / COMPLETE).unlink(missing_ok=True)
         with atomic_write(self.path / "config.yaml") as stream:
@@ -56,11 +56,11 @@ class RunDir:
         self._write_json("summary.json", dict(summary))
 
     def read_summary(self) -> dict[str, float]:
-        """What `write_summary` wrote."""
+        """Read what `write_summary` wrote."""
         return json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
 
     def mark_complete(self) -> None:
-        """Leave the marker `COMPLETE`; to be called last."""
+        """Write the marker `COMPLETE`; call this last."""
         (self.path / COMPLETE).touch()
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -74,10 +74,10 @@ def is_complete(path: Path) -> bool:
 
 
 def complete_runs(outputs: Path, file: str) -> list[Path]:
-    """Directories of runs that have finished and hold a file, the newest first.
+    """Directories of finished runs that contain a file, the newest first.
 
     Args:
-        outputs: Where the directories lie.
+        outputs: The directory that contains them.
         file: Name of the file, with wildcards.
     """
     finished = {path.parent for path in outputs.glob(f"*/{file}") if is_complete(path.parent)}
@@ -85,7 +85,7 @@ def complete_runs(outputs: Path, file: str) -> list[Path]:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Move an earlier run, if there is one, out of the way to `PATH.1`, `PATH.2`, ...; where it went."""
+    """Rename an earlier run, if there is one, to `PATH.1`, `PATH.2`, ...; returns its new path."""
     if not path.exists():
         return None
     number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
@@ -99,7 +99,7 @@ def git_commit() -> str:
         "unknown" when the package does not run from a git checkout.
     """
     root = Path(ntp.__file__).resolve().parent.parent
-    # An installed package may lie inside a checkout that is not its own.
+    # An installed package may be inside the checkout of another project.
     if _git(root, "rev-parse", "--show-toplevel") != str(root):
         return "unknown"
     commit = _git(root, "rev-parse", "HEAD")

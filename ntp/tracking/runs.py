@@ -34,9 +34,9 @@ def metric_history(uri: str, directory: Path, metric: str) -> History:
 
 
 def learning_curves(uri: str, metric: str) -> dict[str, History]:
-    """By name of the run, the history of a metric of all runs that have more than one value of it.
+    """The history of a metric by name of the run, for all runs with more than one value of it.
 
-    Of runs of one name the newest counts: the others were made again (`force=true`).
+    Of several runs with one name the newest counts, since it replaced the others (`force=true`).
 
     Raises:
         ConfigError: The tracking store cannot be opened.

@@ -1,4 +1,4 @@
-"""The MLflow store: opening it, waiting for it, and telling a refusal from an absence."""
+"""The MLflow store: opening it, waiting for it, and distinguishing a refusal from a failure to answer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from filelock import FileLock
 from ntp.errors import ConfigError
 from ntp.importing import import_to_stay
 
-# Answers to a request that may go well later: the server was too slow, or was asked too much at once.
+# HTTP statuses after which a retry may succeed: the server was too slow or overloaded.
 _LATER = (408, 429)
-# Of files: on this machine, so the store is not away. The other signs of a file's trouble are classes.
+# Errors of local files, which do not mean that the store is unavailable. Other such errors are classes.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENAMETOOLONG)
 _OF_FILES = (
     FileNotFoundError,  # an artifact that was deleted while it waited
@@ -33,9 +33,9 @@ _OF_FILES = (
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether another try cannot help: the store said no, or a file cannot be read or written.
+    """Whether a retry cannot help: the store refused, or a local file cannot be read or written.
 
-    Everything else is taken for the store's or the network's fault.
+    Everything else is treated as a temporary failure of the store or the network.
 
     Args:
         error: Raised by MLflow, by requests or by the file system.
@@ -46,7 +46,7 @@ def is_refusal(error: Exception) -> bool:
 
 
 def _http_status(error: Exception) -> int | None:
-    """What a server has answered, in its own number or in MLflow's word for it."""
+    """The HTTP status of a server's answer, given directly or by MLflow's error code."""
     from mlflow.exceptions import MlflowException
     from requests import HTTPError
 
@@ -54,7 +54,7 @@ def _http_status(error: Exception) -> int | None:
         return None if error.response is None else error.response.status_code
     if not isinstance(error, MlflowException):
         return None
-    # MLflow has no word for some numbers, such as a proxy's 413, and calls those the server's own failure.
+    # MLflow has no error code for some statuses (a proxy's 413, say) and reports an internal error instead.
     said = re.search(r"failed with error code (\d{3})", str(error))
     return int(said[1]) if said else error.get_http_status_code()
 
@@ -66,9 +66,9 @@ _SQLITE = "sqlite:///"
 _SERVER = ("http://", "https://")
 _LOCK_SECONDS = 300.0
 _TIMEOUT, _RETRIES = "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-# Read when mlflow is imported or makes a request. Left alone, it asks a server that is down for minutes.
+# Read when mlflow is imported or makes a request. By default it retries a server that is down for minutes.
 _ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", _TIMEOUT: "15", _RETRIES: "1"}
-# Neither a migration log on every new database, nor a word on every retry: what fails in the end is raised.
+# No log of migrations for every new database and none of retries: a final failure raises anyway.
 _LOG_LEVELS = {
     "mlflow": logging.WARNING,
     "mlflow.store.db.utils": logging.CRITICAL,
@@ -80,7 +80,7 @@ _LOG_LEVELS = {
 def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     """Open a tracking store to write runs of an experiment.
 
-    A database or an experiment that does not exist is created, by one of the processes that ask at once.
+    A database or experiment that does not exist is created; concurrent processes create it once.
 
     Args:
         uri: Tracking URI, `sqlite:///PATH` or `http(s)://HOST:PORT`.
@@ -98,14 +98,14 @@ def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
 
 
 def open_again(uri: str, experiment: str) -> tuple[MlflowClient, str]:
-    """As `open_store`, but what a store that is away raises is raised as it is."""
+    """Like `open_store`, but errors of an unavailable store are raised unchanged."""
     with _alone(uri):
         client = _connect(uri)
         return client, _ensure_experiment(client, uri, experiment)
 
 
 def open_client(uri: str) -> MlflowClient:
-    """Open a tracking store to read what is in it.
+    """Open a tracking store for reading.
 
     Raises:
         ConfigError: As for `open_store`, and when there is no database yet.
@@ -117,31 +117,31 @@ def open_client(uri: str) -> MlflowClient:
 
 
 def is_server(uri: str) -> bool:
-    """Whether a store is a server, which may be away for a while, and not a file."""
+    """Whether a store is a server, which may be temporarily unavailable, rather than a file."""
     return uri.startswith(_SERVER)
 
 
 def is_refused_host(answer: str) -> bool:
-    """Whether an MLflow server says that it is not to be called by the name in the URI."""
+    """Whether an MLflow server refuses the host name in the URI."""
     return "Invalid Host header" in answer
 
 
 def with_hosts(uri: str) -> str:
-    """The option by which an MLflow server answers to the name in a URI, and still to `localhost`."""
+    """The option of `mlflow server` that allows the host name in a URI, and `localhost`."""
     return f"--allowed-hosts '{urlsplit(uri).netloc.rpartition('@')[2]},localhost:*'"
 
 
 @contextlib.contextmanager
 def patience(timeout_s: int, retries: int = 0) -> Iterator[None]:
-    """Wait only so long for a server's answers; what the user has set in the environment holds on.
+    """Limit how long a server's answers are waited for; the user's environment variables take precedence.
 
     Args:
-        timeout_s: Seconds until a request is given up.
-        retries: How often it is made again, at once.
+        timeout_s: Timeout of a request in seconds.
+        retries: Immediate retries of a request.
     """
     before = {name: os.environ.get(name) for name in (_TIMEOUT, _RETRIES)}
     for name, value in ((_TIMEOUT, timeout_s), (_RETRIES, retries)):
-        # MLflow reads them at every request, and takes them from nowhere else.
+        # MLflow reads these variables at every request; it has no other way to set them.
         if before[name] in (None, _ENVIRONMENT[name]):
             os.environ[name] = str(value)
     try:
@@ -161,10 +161,10 @@ def sqlite_path(uri: str) -> Path:
 
 @contextlib.contextmanager
 def reported(uri: str) -> Iterator[None]:
-    """Refuse URIs that cannot work, and say in one line why one does not.
+    """Refuse unsupported URIs, and turn errors of the store into one line.
 
     Raises:
-        ConfigError: The URI is of another kind, or what was done with the store failed.
+        ConfigError: The URI is of an unsupported kind, or an operation on the store failed.
     """
     if not uri:
         raise ConfigError(
@@ -195,7 +195,7 @@ def reported(uri: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes from opening the same SQLite file: MLflow's migrations do not bear company."""
+    """Lock an SQLite file against other processes: MLflow's migrations must not run concurrently."""
     if not uri.startswith(_SQLITE):
         yield
         return
@@ -222,7 +222,7 @@ def _connect(uri: str) -> MlflowClient:
 
 
 def _create_database(path: Path) -> None:
-    """Make it elsewhere and move it: a kill amid the migrations would leave half a schema for good."""
+    """Create it under another name and move it: a kill during the migrations would leave half a schema."""
     from mlflow.tracking import MlflowClient
 
     new = path.with_name(f"{path.name}.new")
@@ -249,7 +249,7 @@ def _ensure_experiment(client: MlflowClient, uri: str, name: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Why a store failed, in one line: of a failed request only the cause."""
+    """Why a store failed, in one line; for a failed request, its cause only."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
     _, caused, cause = line.rpartition("Caused by ")
     return re.split(r"\): |>, ", cause)[-1].strip("()\"'") if caused else line

@@ -1,4 +1,4 @@
-"""Scores of a verifier, or of an ensemble with one aggregation, against the kernel's labels."""
+"""Compares the scores of a verifier, or of an aggregated ensemble, with the kernel's labels."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ AT_K = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The kernel's word on N tactics.
+    """The kernel's labels of N tactics.
 
     Attributes:
         label_N: 1 for correct, 0 for incorrect.
-        state_N: Integer that names each tactic's state.
-        num_tried_N: How often each was drawn.
+        state_N: Integer id of each tactic's state.
+        num_tried_N: How often each was sampled.
     """
 
     label_N: Tensor
@@ -44,7 +44,7 @@ class Labels:
 
     @classmethod
     def of(cls, states: Sequence[LabelledState]) -> Labels:
-        """Those of labelled states, flat, in the order of their `tactics`."""
+        """The labels of all tactics of labelled states, flat, in the order of `tactics`."""
         return cls(
             torch.tensor([label for state in states for label in state.labels]),
             torch.tensor([i for i, state in enumerate(states) for _ in state.tactics]),
@@ -53,7 +53,7 @@ class Labels:
 
     @property
     def decided_N(self) -> Tensor:  # noqa: N802 - the suffix is the shape
-        """Which tactics are of a state with both kinds, booleans."""
+        """Which tactics belong to a state with both correct and incorrect ones, booleans."""
         num_S, num_correct_S = self.state_N.bincount(), self.state_N.bincount(self.label_N)
         return ((num_correct_S > 0) & (num_correct_S < num_S))[self.state_N]
 
@@ -61,12 +61,13 @@ class Labels:
 def assess(
     scores: TacticScores, calibration: Calibration, aggregation: Aggregation, labels: Labels
 ) -> dict[str, float]:
-    """All metrics of a verifier; those that are not defined are left out.
+    """All metrics of a verifier; undefined ones are left out.
 
-    Ranks are by the aggregated calibrated log-odds, but `pairwise_whole` and `pairwise_per_token` are by the
-    heads' bare likelihood without and with length normalisation. `auroc_decided` is over the states that have
-    both kinds of tactics. Probabilities are judged over draws: `ece` and `brier` of calibrated ones,
-    `ece_raw` and `brier_raw` of those that the objective itself implies. All are aggregated alike.
+    Tactics are ranked by the aggregated calibrated log-odds, except for `pairwise_whole` and
+    `pairwise_per_token`, which use the heads' likelihood without and with length normalisation.
+    `auroc_decided` is over the states that have both kinds of tactics. Metrics of probabilities weigh every
+    tactic by how often it was sampled: `ece` and `brier` are of the calibrated probabilities, `ece_raw` and
+    `brier_raw` of those that the objective implies. All use the same aggregation.
     """
     label_N, state_N = labels.label_N, labels.state_N
     log_odds_KN = calibration.log_odds(scores).double()
@@ -105,7 +106,7 @@ def assess(
 def reliability_curve(
     scores: TacticScores, calibration: Calibration, aggregation: Aggregation, labels: Labels
 ) -> list[ReliabilityBin]:
-    """Calibrated probability and share of correct tactics, over samples: what `ece` is the distance of."""
+    """Calibrated probability and share of correct tactics per bin, over samples; `ece` is their distance."""
     p_N = aggregation(calibration.log_odds(scores).double()).sigmoid()
     num_tried_N = labels.num_tried_N
     return reliability(p_N.repeat_interleave(num_tried_N), labels.label_N.repeat_interleave(num_tried_N))

@@ -22,13 +22,13 @@ PerHead = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Per head, what standardises features and turns it into log-odds.
+    """Per head, the standardisation of the features and a linear map to log-odds.
 
     Attributes:
-        features: What counts for a tactic: F numbers.
-        mean: Of each number over validation attempts, K tuples of F.
+        features: The F features of a tactic.
+        mean: Means of the features over validation attempts, K tuples of F.
         std: Their standard deviations.
-        slope: Log-odds of a correct tactic per standard deviation: inverse temperatures.
+        slope: Log-odds of a correct tactic per standard deviation (inverse temperatures).
         offset: Log-odds at the means, K tuples of one.
     """
 
@@ -76,15 +76,15 @@ def calibrate(
     Args:
         tactics: N scored tactics, distinct in their states.
         label_N: 1 for correct, 0 for incorrect.
-        num_tried_N: How often each was drawn. Every draw counts, since a policy draws correct tactics more
-            often. What balancing has dropped does not: the odds are those among balanced attempts.
-        features: What counts for a tactic.
+        num_tried_N: How often each was sampled, its weight in the fit, since a policy samples correct tactics
+            more often. Attempts dropped by balancing do not count: the odds are those of balanced attempts.
+        features: The features of a tactic.
 
     Raises:
-        DataError: All labels are alike.
+        DataError: All labels are equal.
     """
     if label_N.min() == label_N.max():
-        raise DataError("all labels of the validation attempts are alike: nothing to calibrate a verifier on")
+        raise DataError("all labels of the validation attempts are equal: a verifier cannot be calibrated")
     features_FKN = features.of(tactics).double()
     mean_FK, std_FK = features_FKN.mean(2), features_FKN.std(2).clamp_min(1e-6)
     standard_FKN = (features_FKN - mean_FK[..., None]) / std_FK[..., None]

@@ -1,4 +1,4 @@
-"""A trained ensemble of verifiers, ready to be asked about tactics."""
+"""A trained ensemble of verifiers that scores tactics."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ntp.verifier.scoring import score_tactics
 
 @dataclass(frozen=True, slots=True)
 class EnsembleScores:
-    """What K heads think of N tactics.
+    """Scores of N tactics by K heads.
 
     Attributes:
-        log_odds_KN: Calibrated log-odds that a tactic is on the way to a proof.
+        log_odds_KN: Calibrated log-odds that a tactic leads to a provable state.
     """
 
     log_odds_KN: Tensor
@@ -37,7 +37,7 @@ class VerifierEnsemble:
 
     Args:
         model: The heads and the backbone.
-        calibration: Of the heads.
+        calibration: The heads' calibration.
     """
 
     def __init__(self, model: VerifierModel, calibration: Calibration) -> None:
@@ -46,10 +46,10 @@ class VerifierEnsemble:
 
     @classmethod
     def load(cls, backbone: TacticPolicy, directory: Path) -> VerifierEnsemble:
-        """Put a saved ensemble on its backbone, which is changed in place.
+        """Load a saved ensemble onto its backbone, which is modified in place.
 
         Raises:
-            CheckpointError: It is of another backbone or tokenizer, incomplete or corrupt.
+            CheckpointError: It is for another backbone or tokenizer, incomplete or corrupt.
         """
         calibration = Calibration.load(directory)
         return cls(VerifierModel.load(backbone.eval(), directory), calibration)
@@ -60,7 +60,7 @@ class VerifierEnsemble:
         return self.model.num_heads
 
     def score(self, questions: Sequence[tuple[str, str]]) -> EnsembleScores:
-        """EnsembleScores on N pairs of a state and a tactic, at least one; equal pairs are computed once."""
+        """Scores of N pairs of a state and a tactic, at least one; equal pairs are computed once."""
         rows: dict[str, dict[str, int]] = {}
         for state, tactic in questions:
             rows.setdefault(state, {})[tactic] = 0
@@ -73,18 +73,18 @@ class VerifierEnsemble:
 
 @dataclass(frozen=True, slots=True)
 class EnsembleCritic:
-    """One belief per tactic from an ensemble: what guides a search.
+    """Guides a search with one aggregated score per tactic.
 
     Attributes:
-        ensemble: Is asked.
-        aggregation: Of the heads' log-odds.
+        ensemble: Scores the tactics.
+        aggregation: Aggregates the heads' log-odds.
     """
 
     ensemble: VerifierEnsemble
     aggregation: Aggregation
 
     def log_correct(self, states: Sequence[str], tactics: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Log-probability that each tactic of each state is on the way to a proof, in nats."""
+        """Log-probability that each tactic of each state leads to a provable state, in nats."""
         questions = [(state, tactic) for state, row in zip(states, tactics, strict=True) for tactic in row]
         if not questions:
             return [[] for _ in states]

@@ -1,7 +1,7 @@
 """How well a verifier's scores of tactics agree with the kernel's labels.
 
 N tactics, each with a score (higher: more likely correct), a label (1 correct, 0 incorrect) and the integer
-that names the proof state it was tried in. Ties in score are never broken by the order of the tactics:
+id of the proof state it was tried in. Ties in score are never broken by the order of the tactics, because
 labelled states list their correct tactics first.
 """
 
@@ -21,18 +21,18 @@ from torchmetrics.functional.classification import (
     binary_calibration_error,
 )
 
-# Of probabilities, in [0, 1).
+# Number of bins of [0, 1).
 NUM_BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Tactics whose probabilities lie close together.
+    """The tactics of one bin of probabilities.
 
     Attributes:
         probability: Their mean probability of being correct.
-        share_correct: Share of them that are.
-        num_tactics: How many they are.
+        share_correct: The share of them that is correct.
+        num_tactics: Their number.
     """
 
     probability: float
@@ -41,14 +41,14 @@ class ReliabilityBin:
 
 
 def auroc(score_N: Tensor, label_N: Tensor) -> float:
-    """Chance that a correct tactic scores higher than an incorrect one of any state, ties counting half.
+    """Probability that a correct tactic scores higher than an incorrect one of any state; ties count half.
 
     Args:
         score_N: In any unit: only their order matters.
         label_N: 1 for correct, 0 for incorrect.
 
     Raises:
-        ValueError: All labels are alike.
+        ValueError: All labels are equal.
     """
     return binary_auroc(*_ranked(score_N, label_N)).item()
 
@@ -61,7 +61,7 @@ def auprc(score_N: Tensor, label_N: Tensor) -> float:
         label_N: As for `auroc`.
 
     Raises:
-        ValueError: All labels are alike.
+        ValueError: All labels are equal.
     """
     return binary_average_precision(*_ranked(score_N, label_N)).item()
 
@@ -70,12 +70,12 @@ def pairwise_accuracy(score_N: Tensor, label_N: Tensor, state_N: Tensor) -> floa
     """Share of (correct, incorrect) pairs of tactics of one state whose correct one scores higher.
 
     Ties count half. The mean is over the pairs of a state, then over states, so that states with many tactics
-    do not outweigh the others; states without both kinds do not count.
+    have no more weight than others; states without both kinds do not count.
 
     Args:
         score_N: As for `auroc`.
         label_N: As for `auroc`.
-        state_N: Integer that names each tactic's state.
+        state_N: Integer id of each tactic's state.
 
     Raises:
         ValueError: No state has both kinds.
@@ -100,24 +100,24 @@ def calibration_error(p_N: Tensor, label_N: Tensor, num_bins: int = NUM_BINS) ->
     Args:
         p_N: Probabilities, in [0, 1].
         label_N: As for `auroc`.
-        num_bins: Of [0, 1).
+        num_bins: Number of bins of [0, 1).
 
     Raises:
         ValueError: A probability is outside [0, 1].
     """
-    # torchmetrics would take all of them for log-odds, without a word.
+    # torchmetrics would silently treat all of them as log-odds.
     if not ((p_N >= 0) & (p_N <= 1)).all():
         raise ValueError("probabilities outside [0, 1] have no calibration error")
     return binary_calibration_error(p_N.double(), label_N.long(), n_bins=num_bins, norm="l1").item()
 
 
 def reliability(p_N: Tensor, label_N: Tensor, num_bins: int = NUM_BINS) -> list[ReliabilityBin]:
-    """The reliability curve: the bins of `calibration_error` that hold any tactics, in ascending order.
+    """The reliability curve: the non-empty bins of `calibration_error` in ascending order.
 
     Args:
         p_N: Probabilities, in [0, 1].
         label_N: As for `auroc`.
-        num_bins: Of [0, 1).
+        num_bins: Number of bins of [0, 1).
     """
     p_N, label_N = p_N.double(), label_N.double()
     return [
@@ -137,12 +137,12 @@ def brier(p_N: Tensor, label_N: Tensor) -> float:
 
 
 def verifier_at_k(score_N: Tensor, label_N: Tensor, state_N: Tensor, k: int) -> float | None:
-    """Chance that the best-scored of k tactics of a state is correct, averaged over states.
+    """Probability that the best-scored of k tactics of a state is correct, averaged over states.
 
-    The k tactics are drawn without replacement from those tried in the state. With its n tactics in ascending
-    order of score, the i-th is the best of C(i - 1, k - 1) of the C(n, k) samples: the estimator of Best-of-k
-    of Hosseini et al. 2024, V-STaR: Training Verifiers for Self-Taught Reasoners. Of equal scores, each is
-    chosen equally often. k = 1 is the chance level: the verifier has nothing to choose from.
+    The k tactics are sampled without replacement from those tried in the state. With its n tactics in
+    ascending order of score, the i-th is the best of C(i - 1, k - 1) of the C(n, k) samples: the estimator of
+    Best-of-k of Hosseini et al. 2024, V-STaR: Training Verifiers for Self-Taught Reasoners. Tactics with
+    equal scores are chosen equally often. k = 1 is the chance level, where the verifier has no choice.
 
     Args:
         score_N: As for `auroc`.
@@ -167,11 +167,11 @@ def verifier_at_k(score_N: Tensor, label_N: Tensor, state_N: Tensor, k: int) -> 
 
 
 def disagreement_auroc(p_N: Tensor, disagreement_N: Tensor, label_N: Tensor) -> float | None:
-    """AUROC of the heads' disagreement as a predictor of errors: p on the wrong side of 1/2.
+    """AUROC of the heads' disagreement as a predictor of errors (p on the wrong side of 1/2).
 
     Args:
         p_N: Probabilities that a tactic is correct, in [0, 1]; exactly 1/2 is on neither side.
-        disagreement_N: Of the heads about each tactic, in any unit; higher is less certain.
+        disagreement_N: The heads' disagreement about each tactic, in any unit.
         label_N: As for `auroc`.
 
     Returns:
@@ -187,12 +187,12 @@ def head_correlation(score_KN: Tensor) -> float | None:
     """Pearson correlation of the scores of two different heads, averaged over pairs of heads.
 
     Args:
-        score_KN: In any unit, which heads need not share.
+        score_KN: In any unit, which may differ between heads.
 
     Returns:
-        None when it is not defined: for fewer than two heads, or when a head scores all tactics alike.
+        None if it is undefined: for fewer than two heads, or if a head gives all tactics the same score.
     """
-    # Equality is asked for because the variance of equal scores need not be 0 in floating point.
+    # Test for equality, because the variance of equal scores need not be 0 in floating point.
     if len(score_KN) < 2 or (score_KN == score_KN[:, :1]).all(1).any():
         return None
     first_P, second_P = torch.triu_indices(len(score_KN), len(score_KN), offset=1, device=score_KN.device)
@@ -203,17 +203,17 @@ def head_correlation(score_KN: Tensor) -> float | None:
 def _ranked(score_N: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor]:
     """Ranks of the scores in [0, 1), equal for equal scores, and integer labels.
 
-    Ranks, because torchmetrics applies a sigmoid to whatever is outside [0, 1], which makes ties of scores
-    that differ.
+    Ranks, because torchmetrics applies a sigmoid to scores outside [0, 1], which may make different scores
+    equal.
     """
     if label_N.unique().numel() < 2:
-        raise ValueError("all labels are alike: no ranking to measure")
+        raise ValueError("all labels are equal: no ranking to measure")
     _, rank_N = torch.unique(score_N, return_inverse=True)
     return rank_N.double() / len(rank_N), label_N.long()
 
 
 def _grouped(group_N: Tensor, *columns_N: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The columns' entries for each group, such as a state, groups in ascending order."""
+    """The columns' entries for each group (a state, say), groups in ascending order."""
     order_N = group_N.argsort(stable=True)
     _, size_G = torch.unique(group_N, return_counts=True)
     sizes = size_G.tolist()
@@ -228,7 +228,7 @@ def _best_of_k(score_M: Tensor, label_M: Tensor, k: int) -> float:
     _, block_M, size_B = torch.unique(score_M, return_inverse=True, return_counts=True)
     correct_B = torch.zeros_like(size_B, dtype=torch.double).index_add(0, block_M, label_M.double())
     upto_B = size_B.cumsum(0)
-    # Python's integers: binomial coefficients of a state's tactics overflow any tensor.
+    # In Python's integers: binomial coefficients of a state's tactics overflow tensors.
     num_samples = math.comb(len(score_M), k)
     return sum(
         (math.comb(upto, k) - math.comb(upto - size, k)) / num_samples * correct / size

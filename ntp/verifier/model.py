@@ -1,4 +1,4 @@
-"""Log-probabilities of tactics under K heads and under the bare backbone, each state read once for all."""
+"""Log-probabilities of tactics under K heads and under the bare backbone, each state encoded once for all."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ DESCRIPTION_FILE = "ntp_verifier.json"
 class VerifierModel(nn.Module):
     """K heads on a frozen language model.
 
-    The backbone alone reads a state. The heads act from the layout's tokens between state and tactic on, as
-    activated LoRA adapters do, so that the state's keys and values are the same for all heads and tactics.
+    The state is encoded by the backbone alone. The heads apply from the prompt's tokens between state and
+    tactic on, like activated LoRA adapters, so that all heads and tactics share the state's keys and values.
 
     Args:
-        backbone: A policy whose model becomes the frozen backbone, changed in place; adapters that it was
-            tuned with are merged into it.
-        settings: Of the heads.
+        backbone: A policy whose model becomes the frozen backbone, modified in place; its adapters, if any,
+            are merged into it.
+        settings: Settings of the heads.
 
     Raises:
         ConfigError: The policy is not a causal language model, nothing separates state and tactic in its
-            prompts, or the model cannot take heads.
+            prompts, or heads cannot be added to the model.
     """
 
     def __init__(self, backbone: TacticPolicy, settings: HeadSettings) -> None:
@@ -52,9 +52,9 @@ class VerifierModel(nn.Module):
         self.invocation_ids = backbone.prompt_end_ids
         if not self.invocation_ids:
             raise ConfigError(
-                "a verifier needs a prompt that ends alike for every state: end its template with text"
+                "a verifier needs a prompt with the same end for every state: end its template with text"
             )
-        # PEFT cannot be told to put a head on a model with other adapters merged into it.
+        # PEFT cannot load a head onto a model with other adapters merged into it.
         name = backbone.decoder.model.config.name_or_path
         self._base_name = None if backbone.has_adapters or not name else name
         backbone.merge_adapters()
@@ -69,7 +69,7 @@ class VerifierModel(nn.Module):
         return self.heads.settings.num_heads
 
     def shardable(self) -> Backbone:
-        """The backbone, which is called on one row for each head."""
+        """The backbone, which is called with one row for each head."""
         return Backbone((self.backbone.decoder.model,), num_rows=self.num_heads)
 
     def log_probs(self, states: Sequence[str], tactics_KSN: Sequence[Sequence[Sequence[TokenIds]]]) -> Tensor:
@@ -77,7 +77,7 @@ class VerifierModel(nn.Module):
 
         Args:
             states: S states.
-            tactics_KSN: For each head N tactics in each state, as token ids without the stop token.
+            tactics_KSN: For each head, N tactics in each state, as token ids without the stop token.
         """
         with self.heads.switch.off():
             prefix = self._encode(states)
@@ -90,7 +90,7 @@ class VerifierModel(nn.Module):
             return self._score(self._encode(states), [tactics_SN])[0]
 
     def save(self, directory: Path) -> None:
-        """Write the heads as PEFT adapters, and `ntp_verifier.json`, which says what they fit."""
+        """Write the heads as PEFT adapters, and `ntp_verifier.json`, which describes their backbone."""
         directory.mkdir(parents=True, exist_ok=True)
         self.heads.save(directory, self._base_name, self.invocation_ids)
         with atomic_write(directory / DESCRIPTION_FILE) as stream:
@@ -98,10 +98,10 @@ class VerifierModel(nn.Module):
 
     @classmethod
     def load(cls, backbone: TacticPolicy, directory: Path) -> VerifierModel:
-        """Put saved heads on a backbone, in place.
+        """Load saved heads onto a backbone, in place.
 
         Raises:
-            CheckpointError: They are of another backbone or tokenizer, incomplete or corrupt.
+            CheckpointError: They are for another backbone or tokenizer, incomplete or corrupt.
         """
         path = directory / DESCRIPTION_FILE
         try:
@@ -140,7 +140,7 @@ class VerifierModel(nn.Module):
         num_end = len(self.invocation_ids)
         for prompt, state in zip(prompts, states, strict=True):
             if tuple(prompt[-num_end:]) != self.invocation_ids:
-                raise ConfigError(f"the prompt of the state {state[:80]!r} does not end as the others do")
+                raise ConfigError(f"the prompt of the state {state[:80]!r} does not end like the others")
         decoder = self.backbone.decoder
         with decoder.autocast():
             return encode_prompts(decoder.model, [prompt[:-num_end] for prompt in prompts])

@@ -1,4 +1,4 @@
-"""Scoring of many tactics in many states: every tactic of every state once."""
+"""Scores many tactics in many states, each tactic of a state once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import ScoreRequest
 from ntp.verifier.model import TokenIds, VerifierModel
 
-# Tokens of a batch, prompts and branches of all heads together.
+# Maximum number of tokens of a batch, prompts and branches of all heads together.
 _MAX_BATCH_TOKENS = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class TacticScores:
-    """What heads and backbone say of N tactics.
+    """Log-probabilities of N tactics under heads and backbone.
 
     Attributes:
         log_p_KN: Log-probability of each tactic in its state under each head, in nats, stop token included.
-        log_ref_N: Under the bare backbone.
-        num_tokens_N: Of each tactic, stop token included.
+        log_ref_N: The same under the bare backbone.
+        num_tokens_N: Number of tokens of each tactic, stop token included.
     """
 
     log_p_KN: Tensor
@@ -51,10 +51,10 @@ def score_tactics(
     """Score the tactics of every state, at least one each; flat, in order.
 
     Args:
-        verifier: What scores.
+        verifier: The verifier.
         states: S states.
-        tactics: Texts of the tactics of each.
-        on_scored: Told the number of states of every batch done.
+        tactics: Texts of the tactics of each state.
+        on_scored: Called with the number of states of each finished batch.
     """
     ids = _encode(verifier, tactics)
     log_p: dict[int, Tensor] = {}
@@ -96,7 +96,7 @@ def reference_log_probs(
 
 @torch.no_grad()
 def backbone_scores(policy: TacticPolicy, states: Sequence[LabelledState]) -> TacticScores:
-    """A policy's own log-probabilities in the place of a single head's."""
+    """A policy's own log-probabilities in place of those of a single head."""
     rows = [[policy.encode_tactic(text) for text in state.tactics] for state in states]
     log_p = [
         policy.score([ScoreRequest(state.state, tuple(row))]) for state, row in zip(states, rows, strict=True)
@@ -111,7 +111,7 @@ def _encode(verifier: VerifierModel, tactics: Sequence[Sequence[str]]) -> list[l
 
 
 def _padded(rows: Sequence[Sequence[TokenIds]]) -> list[list[TokenIds]]:
-    """Rows of one length; what is too short repeats its last tactic."""
+    """Rows of equal length; shorter ones repeat their last tactic."""
     longest = max(map(len, rows))
     return [[*row, *[row[-1]] * (longest - len(row))] for row in rows]
 
@@ -119,7 +119,7 @@ def _padded(rows: Sequence[Sequence[TokenIds]]) -> list[list[TokenIds]]:
 def _batches(
     verifier: VerifierModel, states: Sequence[str], ids: Sequence[Sequence[TokenIds]]
 ) -> Iterator[list[int]]:
-    """Indices of states with about as many tactics, within the budget of tokens."""
+    """Batches of indices of states with similar numbers of tactics, within the budget of tokens."""
     num_tokens = [
         len(state) // 2 + verifier.num_heads * len(row) * (max(map(len, row)) + len(verifier.invocation_ids))
         for state, row in zip(states, ids, strict=True)

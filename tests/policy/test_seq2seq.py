@@ -254,7 +254,7 @@ def test_a_model_of_the_other_kind(byt5, pretrained, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float16"}, "dtype='float16' cannot be used with encoder-decoders"),
+        ({"dtype": "float16"}, "dtype='float16' is not supported for encoder-decoders"),
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"template": "state"}, "once"),
     ],

@@ -6,9 +6,9 @@ from ntp.errors import DataError
 from ntp.retrieval.imports import ImportGraph
 
 
-def test_a_circle_is_an_error_that_names_it(build):
+def test_a_cycle_is_an_error_that_names_it(build):
     files = [build.file("a.v", "b.v"), build.file("b.v", "c.v"), build.file("c.v", "a.v"), build.file("d.v")]
-    with pytest.raises(DataError, match=r"a circle: ") as caught:
+    with pytest.raises(DataError, match=r"a cycle: ") as caught:
         ImportGraph(files)
     path = str(caught.value).partition("circle: ")[2].partition(";")[0].split(" -> ")
     imports = {file.path: file.imports for file in files}

@@ -113,7 +113,7 @@ def test_a_policy_is_rewarded_by_verifiers(cli, verified, mined):
 
 def test_a_reward_whose_failures_could_win_is_refused(cli, verified, mined):
     error = cli.fail("+experiment=gfn_tb", *verified, "reward=verifier_ensemble", "reward.gap=1")
-    assert "own 78% of the target" in error
+    assert "gives unproved trajectories 78% of the target" in error
 
 
 @pytest.mark.parametrize("score", ["verifier", "mixed"])

@@ -58,15 +58,15 @@ def test_writes_wait_for_a_store_that_is_away_and_keep_their_order(store, error,
     put(outbox, store, "a")
     store.error = error
     put(outbox, store, "bcd")
-    assert store.num_tries == 2, "a store that is away is not asked at every write"
+    assert store.num_tries == 2, "an unavailable store is not asked at every write"
     store.error = None
     put(outbox, store, "e")
     assert store.taken == ["a"]
     outbox.close()
     assert store.taken == list("abcde")
     away, back = [record.getMessage() for record in caplog.records]
-    assert away.startswith("the store is away (")
-    assert back == "the store is back"
+    assert away.startswith("the store is unavailable (")
+    assert back == "the store is available again"
 
 
 def test_a_store_that_is_back_is_noticed_without_closing(store):
@@ -146,7 +146,7 @@ def test_files_that_wait_do_not_hold_up_the_record(store, caplog):
     put(files, broken, "a")
     put(record, store, "b")
     assert store.taken == ["b"]
-    assert "its files is away" in caplog.records[0].getMessage()
+    assert "its files is unavailable" in caplog.records[0].getMessage()
 
 
 def test_files_are_not_tried_while_the_record_finds_the_store_away(store, caplog):

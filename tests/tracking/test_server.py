@@ -51,11 +51,11 @@ def test_a_run_outlives_its_server_and_its_record_is_whole_in_the_end(tmp_path, 
         for step in range(1, 500):
             run.log_metrics({"loss": float(step)}, step=step)
         run.log_artifact(tmp_path / "report.md")
-        assert time.monotonic() - started < 20, "a server that is away is not waited for at every step"
+        assert time.monotonic() - started < 20, "an unavailable server is not waited for at every step"
         [warning] = caplog.records
-        assert "is away (" in warning.getMessage()
+        assert "is unavailable (" in warning.getMessage()
         server.start()
-    assert "is back" in caplog.records[-1].getMessage()
+    assert "is available again" in caplog.records[-1].getMessage()
     assert MlflowClient(server.uri).get_run(run.run_id).info.status == "FINISHED"
     steps, values = metric_history(server.uri, tmp_path, "loss")
     assert steps == tuple(range(500))

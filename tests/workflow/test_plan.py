@@ -120,7 +120,7 @@ def test_seeds_of_a_study_are_not_those_of_what_it_starts_from():
             ["search_eval", "search.score=mixed", "verifier.checkpoint=/nowhere"],
             "verifier.checkpoint=/nowhere",
         ),
-        (["gfn_tb", "reward=verifier_ensemble", "reward.gap=1"], "own 78% of the target"),
+        (["gfn_tb", "reward=verifier_ensemble", "reward.gap=1"], "trajectories 78% of the target"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_made(overrides, message):

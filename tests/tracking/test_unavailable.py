@@ -1,4 +1,4 @@
-"""Servers that stall, are away when a run begins, or refuse."""
+"""Servers that stall, are unavailable when a run begins, or refuse."""
 
 import os
 
@@ -35,7 +35,7 @@ def test_a_server_that_stalls_costs_a_run_a_few_seconds(tmp_path, server, caplog
         server.go_on()
     assert endpoints(server).count("runs/log-batch") == 100
     assert server.written[-101][1]["status"] == "FINISHED"
-    assert [r.getMessage().split(" (")[0].split()[-1] for r in caplog.records] == ["away", "back"]
+    assert [r.getMessage().split(" (")[0].split()[-1] for r in caplog.records] == ["unavailable", "again"]
 
 
 def test_a_run_that_is_asked_to_end_does_not_wait_for_a_server_that_stalls(tmp_path, server, caplog):
@@ -70,7 +70,7 @@ def second(tmp_path, server, monkeypatch):
 
 
 @pytest.mark.parametrize("before", [resumed, requeued, second])
-def test_work_that_was_begun_goes_on_while_the_server_is_away(tmp_path, server, monkeypatch, caplog, before):
+def test_work_that_was_begun_goes_on_while_the_server_is_unavailable(tmp_path, server, monkeypatch, caplog, before):
     before(tmp_path, server, monkeypatch)
     server.refusal = (503, "")
     with MlflowRun(server.uri, "study", tmp_path, "run", parent_run_id="p1") as run:
@@ -81,7 +81,7 @@ def test_work_that_was_begun_goes_on_while_the_server_is_away(tmp_path, server, 
     found = endpoints(server)
     assert found[-3:] == ["runs/update", "runs/set-tag", "runs/log-batch"], "each once, and its end first"
     assert found.count("runs/create") == (before is not resumed)
-    assert [r.getMessage().split(" (")[0].split()[-1] for r in caplog.records] == ["away", "back"]
+    assert [r.getMessage().split(" (")[0].split()[-1] for r in caplog.records] == ["unavailable", "again"]
 
 
 def test_a_server_that_is_called_by_a_name_it_does_not_know(tmp_path, server):
