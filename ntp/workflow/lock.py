@@ -1,9 +1,9 @@
-"""One process at a time makes a stage: jobs of a sweep that start together need the same ones.
+"""Lets only one process at a time run a stage, since jobs of a sweep that start together share stages.
 
 The lock is a file next to the stage's directory, created exclusively, which is atomic on all file systems of
-clusters (NFS, Lustre, GPFS); flock holds on some of them for one node only, or not at all. Its holder
-touches it every few seconds. A waiting process takes over when the holder is known to be dead (on the same
-machine, or in an earlier life of the same SLURM job), or when it cannot be looked at and has not touched the
+clusters (NFS, Lustre, GPFS); flock works on some of them within one node only, or not at all. Its holder
+touches it every few seconds. A waiting process takes over if the holder is known to be dead (on the same
+machine, or before the same SLURM job was requeued), or if it is on another machine and has not touched the
 file for minutes by the waiting process's own clock: the clocks of two nodes are never compared.
 """
 
@@ -26,28 +26,28 @@ from ntp.tracking.owner import Owner
 _BEAT_S = 15.0
 _DEAD_AFTER_S = 120.0
 _POLL_S = 0.5
-_FORGOTTEN_AFTER_S = 3600.0  # no two clocks differ by so much: what was last touched then need not be watched
+_FORGOTTEN_AFTER_S = 3600.0  # more than the clocks of two machines differ: an older file need not be watched
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """What the file holds: who has the lock, and a token that no other claim has."""
+    """Contents of the file: the holder of the lock, and a unique token."""
 
     owner: Owner
     token: str
 
 
 class StageLock:
-    """Context manager: held while a stage is made.
+    """Context manager, held while a stage runs.
 
-    A process that stood still for so long (suspended, cut off from the file server) that another took over
-    ends at once when it notices: whatever it wrote from then on, in MLflow too, would be the other's.
+    If this process was stopped (suspended, cut off from the file server) for so long that another took over,
+    it ends at once when it notices: all further writes, also to MLflow, would interfere with the other's.
 
     Args:
         directory: The stage's output directory, which need not exist and may be moved while the lock is held.
-        say: Is given a line for the user when this process has to wait, and when it takes over.
+        say: Called with a line for the user when this process has to wait, and when it takes over.
         beat_s: Seconds between touches of the file.
-        dead_after_s: Seconds without a touch after which a holder that cannot be looked at counts as dead.
+        dead_after_s: Seconds without a touch after which a holder on another machine counts as dead.
 
     Raises:
         ConfigError: The lock cannot be written next to the directory.
@@ -69,7 +69,7 @@ class StageLock:
         self._released = threading.Event()
 
     def __enter__(self) -> StageLock:
-        with suppress(OSError):  # which creating the file reports
+        with suppress(OSError):  # creating the file reports it
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._acquire()
         threading.Thread(target=self._beat, daemon=True, name=f"lock of {self._name}").start()
@@ -86,15 +86,15 @@ class StageLock:
             self.path.unlink(missing_ok=True)
 
     def await_leader(self, is_made: Callable[[], bool]) -> bool:
-        """Wait, in a process that helps another one, until that one holds the lock or the stage is made.
+        """In a process of a distributed run, wait until the main process has the lock or is done.
 
-        The lock is not taken: a helper that began while its leader waits for others would wait for ever.
+        The lock is not acquired: a process that acquired it while its main process waits would deadlock.
 
         Returns:
-            Whether the leader is at work, to be helped; otherwise the stage is made.
+            Whether the main process is running the stage; otherwise the stage is complete.
 
         Raises:
-            SystemExit: The process that started this one has ended.
+            SystemExit: The parent process has ended.
         """
         parent = os.getppid()
         while (owner := self._owner()) is None or not owner.leads_this():
@@ -115,7 +115,7 @@ class StageLock:
             owner = self._owner()
             if text and text != waits_for:
                 self._say(f"{self._name} is being made by {owner or 'another process'}; waiting for it")
-            # What this process did not look at, because it stood still itself, was no silence of the other's.
+            # Time in which this process was suspended itself does not count as silence of the holder.
             now = time.monotonic()
             silent_s, looked = silent_s + min(now - looked, 2 * _POLL_S), now
             if (text, touched_now) != (waits_for, touched):
@@ -147,24 +147,24 @@ class StageLock:
         return True
 
     def _read(self) -> tuple[str, int] | None:
-        """What the file holds, and when it was touched (ns); None when there is none."""
+        """The file's contents, and when it was touched (ns); None if it does not exist."""
         try:
             return self.path.read_text(encoding="utf-8"), self.path.stat().st_mtime_ns
         except FileNotFoundError:
             return None
 
     def _owner(self) -> Owner | None:
-        """Who has the lock; None when that is only just being written."""
+        """The holder of the lock; None while the file is being written."""
         try:
             return load_record(self.path, _Claim).owner
         except DataError:
             return None
 
     def _remove(self, text: str) -> bool:
-        """Remove a dead process's lock, which holds `text`; whether it was still there.
+        """Remove a dead process's lock with the contents `text`; returns whether it was still there.
 
-        Of those who saw it die one at a time looks and removes: the lock of the first to take over must not
-        be taken for it by the second.
+        Only one waiting process at a time checks and removes: otherwise a second one could remove the new
+        lock of the first.
         """
         turn = self.path.with_name(f"{self.path.name}.turn")
         try:
@@ -188,7 +188,7 @@ class StageLock:
         while not self._released.wait(self._beat_s):
             if not self._is_mine() and not self._released.is_set():
                 self._say(
-                    f"error: {self._name} was taken over by another process, as this one had stood still"
+                    f"error: {self._name} was taken over by another process, because this one was suspended"
                 )
                 os._exit(1)
             with suppress(OSError):
@@ -197,6 +197,6 @@ class StageLock:
     def _is_mine(self) -> bool:
         try:
             found = self._read()
-        except OSError:  # a file server that is away for a while: no other process sees the file either
+        except OSError:  # the file server is unavailable: no other process can see the file either
             return True
         return found is not None and found[0] == self._text

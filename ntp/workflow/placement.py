@@ -15,8 +15,9 @@ def require_placement(cfg: DictConfig) -> None:
     """Check for mismatches that would hang, or train the same thing several times.
 
     Raises:
-        ConfigError: The tasks of a SLURM job are not as many as the trainer's devices, a sweep here would
-            start processes that each begin the whole sweep, or a backbone is to be sharded over one device.
+        ConfigError: The number of tasks of a SLURM job is not that of the trainer's devices, a sweep on this
+            machine would start processes that each run the whole sweep, or a backbone is to be sharded over
+            one device.
     """
     devices, num_nodes = cfg.trainer.devices, cfg.trainer.num_nodes
     num_tasks = int(os.environ.get("SLURM_NTASKS", "1"))

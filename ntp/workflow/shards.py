@@ -1,10 +1,11 @@
-"""Long work on theorems in shards: which theorems each shard has, and how the shards become one again.
+"""Divides long work on theorems into shards, and merges their results.
 
-What a search finds depends on its theorem and the seeds alone, so merged results equal those of one run but
-for wall times. A shard is a run of neighbours, since neighbours share a file, which is loaded once.
+The result of a search depends only on its theorem and the seeds, so merged results equal those of one run
+except for wall times. A shard is a range of consecutive theorems, since they share files, which are loaded
+once.
 
-A section of the config has `shard`, the one to make, or `num_shards`, to merge them all. A command may give
-both, so that a sweep over the shards and the merge differ in nothing else.
+A section of the config has `shard`, the shard to run, or `num_shards`, to merge all of them. A command may
+give both, so that a sweep over the shards and the merge differ in nothing else.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ R = TypeVar("R", bound=OfTheorem)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a theorem is expected to cost, in any unit.
+    """Expected cost of a theorem, in any unit.
 
     Attributes:
         search: Cost of its search once it is open, above 0.
         file: Its source file.
-        replay: Cost of replaying the file up to it. Provers visit theorems last to first, so a shard pays
-            this for the last theorem of each file only.
+        replay: Cost of replaying the file up to it. Provers visit theorems last to first, so a shard has this
+            cost only for the last theorem of each file.
     """
 
     search: float
@@ -74,10 +75,10 @@ class Shard:
         return Shard(int(found[1]), int(found[2]))
 
     def of(self, costs: Sequence[Cost]) -> slice:
-        """Which theorems the shard has.
+        """The theorems of the shard.
 
         Args:
-            costs: What each theorem is expected to cost, in the order of the theorems, a file's in a row.
+            costs: Expected cost of each theorem, in order; the theorems of a file are consecutive.
 
         Raises:
             ConfigError: There are more shards than theorems.
@@ -87,24 +88,25 @@ class Shard:
 
 
 def cut(costs: Sequence[Cost], count: int) -> list[int]:
-    """Divide a sequence into runs, none of them empty, so that the costliest costs as little as possible.
+    """Divide a sequence into non-empty ranges so that the maximum cost of a range is minimal.
 
-    A run costs what its theorems' searches do, and for every file the replay up to its last theorem.
+    The cost of a range is that of its theorems' searches plus, for every file, the replay up to its last
+    theorem.
 
     Args:
         costs: N costs.
-        count: How many runs.
+        count: Number of ranges.
 
     Returns:
         `count` + 1 positions, from 0 to N.
 
     Raises:
-        ConfigError: There are more runs than theorems.
+        ConfigError: There are more ranges than theorems.
     """
     if count > len(costs):
         raise ConfigError(f"{count} shards for {len(costs)} theorems: choose fewer")
     ends, spared = _cumulated(costs)
-    # The costliest run costs at least as much as the costliest theorem, and at most as much as all.
+    # The maximum is at least the cost of the costliest theorem, and at most the cost of all.
     low, high = max(cost.search + cost.replay for cost in costs), ends[-1]
     for _ in range(_NUM_HALVINGS):
         middle = (low + high) / 2
@@ -116,10 +118,10 @@ def cut(costs: Sequence[Cost], count: int) -> list[int]:
 
 
 def _cumulated(costs: Sequence[Cost]) -> tuple[list[float], list[float]]:
-    """Such `ends` and `spared` that the run from a to b costs `ends[b] - ends[a] + spared[a]`.
+    """`ends` and `spared` such that the cost of the range from a to b is `ends[b] - ends[a] + spared[a]`.
 
-    `ends` charges a theorem with the replay from the one before; a run that begins within a file replays what
-    stands before its first theorem as well.
+    `ends` counts for each theorem the replay from the one before; a range that starts within a file also
+    replays the part before its first theorem.
     """
     ends, spared, file, replayed = [0.0], [], None, 0.0
     for cost in costs:
@@ -133,7 +135,7 @@ def _cumulated(costs: Sequence[Cost]) -> tuple[list[float], list[float]]:
 
 
 def _fill(ends: Sequence[float], spared: Sequence[float], count: int, limit: float) -> list[int]:
-    """Positions of non-empty runs as long as a limit allows; they stop before the end if it is too low."""
+    """Positions of non-empty ranges, each as long as a limit allows; they end early if it is too low."""
     positions = [0]
     for left in reversed(range(count)):
         begin = positions[-1]
@@ -146,7 +148,7 @@ def merge_shards(theorem_ids: Sequence[str], parts: Iterable[Iterable[R]]) -> li
     """The records of all shards, one of each theorem, in the order of the theorems.
 
     Raises:
-        DataError: A theorem is missing, occurs twice, or was not asked for.
+        DataError: A theorem is missing, occurs twice, or is not in `theorem_ids`.
     """
     records = [record for part in parts for record in part]
     counts = Counter(record.theorem for record in records)
@@ -158,7 +160,7 @@ def merge_shards(theorem_ids: Sequence[str], parts: Iterable[Iterable[R]]) -> li
     ):
         if names:
             raise DataError(
-                f"shards do not make a whole: {len(names)} theorems {what} (first: {min(names)}); "
+                f"the shards are inconsistent: {len(names)} theorems {what} (first: {min(names)}); "
                 "remove their directories and run again"
             )
     by_id = {record.theorem: record for record in records}
@@ -181,21 +183,21 @@ def check_shards(cfg: DictConfig, section: str) -> None:
         raise ConfigError(f"{section}.num_shards={num_shards} must be at least 1")
     if shard is not None and num_shards not in (None, Shard.parse(shard).count):
         raise ConfigError(
-            f"{section}.shard={shard} is no shard of {section}.num_shards={num_shards}: leave one of them out"
+            f"{section}.shard={shard} contradicts {section}.num_shards={num_shards}: leave one of them out"
         )
     if costs is not None and not Path(costs).is_dir():
-        raise ConfigError(f"{section}.costs={costs} is no directory: give that of an earlier run of the task")
+        raise ConfigError(f"{section}.costs={costs} is not a directory: give that of an earlier run")
 
 
 def shard_config(cfg: DictConfig, section: str, index: int) -> DictConfig:
-    """The config of one shard of a merge: what `SECTION.shard=INDEX/NUM` on the command line makes."""
+    """The config of one shard of a merge, as with `SECTION.shard=INDEX/NUM` on the command line."""
     other = copy.deepcopy(cfg)
     other[section].shard = f"{index}/{cfg[section].num_shards}"
     return other
 
 
 def shard_key(options: DictConfig, estimate: int) -> dict[str, Any]:
-    """What the choice of a shard's theorems depends on, in addition to the theorems.
+    """The part of a stage's key that the choice of a shard's theorems depends on, besides the theorems.
 
     Args:
         options: Section of the config with the options of sharding.

@@ -10,7 +10,7 @@ def test_a_cycle_is_an_error_that_names_it(build):
     files = [build.file("a.v", "b.v"), build.file("b.v", "c.v"), build.file("c.v", "a.v"), build.file("d.v")]
     with pytest.raises(DataError, match=r"a cycle: ") as caught:
         ImportGraph(files)
-    path = str(caught.value).partition("circle: ")[2].partition(";")[0].split(" -> ")
+    path = str(caught.value).partition("cycle: ")[2].partition(";")[0].split(" -> ")
     imports = {file.path: file.imports for file in files}
     assert path[0] == path[-1]
     assert len(path) == 4

@@ -60,7 +60,9 @@ def test_what_carries_no_evidence_has_no_reward(reward):
 
 
 def test_failures_that_could_own_the_target_are_refused_with_the_numbers():
-    with pytest.raises(ConfigError, match=r"gap=1 .* trajectories 78% .* 100 samples; at most 5% .* at least 5\.2 "):
+    with pytest.raises(
+        ConfigError, match=r"gap=1 .* trajectories 78% .* 100 samples; at most 5% .* at least 5\.2 "
+    ):
         VerifierReward(gap=1.0)
     VerifierReward(gap=5.3)
     with pytest.raises(ConfigError, match="temperature 4"):

@@ -59,9 +59,9 @@ def test_recorded_costs_change_shards_and_nothing_else(stage, experiment, sectio
     ("options", "message"),
     [
         (["shard=2/2"], "shard=2/2: give i/n"),
-        (["shard=0/2", "num_shards=3"], "shard=0/2 is no shard of .*num_shards=3"),
+        (["shard=0/2", "num_shards=3"], "shard=0/2 contradicts .*num_shards=3"),
         (["num_shards=0"], "num_shards=0 must be at least 1"),
-        (["num_shards=2", "costs=/nowhere"], "costs=/nowhere is no directory"),
+        (["num_shards=2", "costs=/nowhere"], "costs=/nowhere is not a directory"),
     ],
 )
 def test_shards_that_cannot_be_are_refused(stage, experiment, section, options, message):

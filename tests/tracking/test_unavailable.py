@@ -70,7 +70,9 @@ def second(tmp_path, server, monkeypatch):
 
 
 @pytest.mark.parametrize("before", [resumed, requeued, second])
-def test_work_that_was_begun_goes_on_while_the_server_is_unavailable(tmp_path, server, monkeypatch, caplog, before):
+def test_started_work_continues_while_the_server_is_unavailable(
+    tmp_path, server, monkeypatch, caplog, before
+):
     before(tmp_path, server, monkeypatch)
     server.refusal = (503, "")
     with MlflowRun(server.uri, "study", tmp_path, "run", parent_run_id="p1") as run:

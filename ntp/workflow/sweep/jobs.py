@@ -46,10 +46,10 @@ def is_job() -> bool:
 
 
 def run_job(cfg: DictConfig) -> float | None:
-    """Run a job of a sweep, and leave word of how it went; a job that fails does not end the sweep.
+    """Run a job of a sweep and record its result; a job that fails does not end the sweep.
 
     Returns:
-        The summary's `cfg.objective`; not a number when the job failed.
+        The summary's `cfg.objective`; NaN if the job failed.
 
     Raises:
         SystemExit: A task of a SLURM job failed, whose other tasks have to end too.
@@ -83,7 +83,7 @@ def run_job(cfg: DictConfig) -> float | None:
         line = _one_line(error)
         if not is_main():
             line = f"task {os.environ.get('SLURM_PROCID', '')}: {line}"
-        # Of several tasks the first one that fails says why; the others fail because it is gone.
+        # Of several tasks, the first one to fail reports the cause; the others fail because it is gone.
         if (said := read_progress(sweep, number)) is None or said.status != FAILED:
             write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error=line))
         print(f"error: job {number}: {line}", file=sys.stderr, flush=True)
@@ -99,15 +99,15 @@ def run_job(cfg: DictConfig) -> float | None:
 
 
 class SweepReport(Callback):
-    """Makes what all jobs share before they begin, and says how they went when they have ended."""
+    """Creates what all jobs share before they start, and reports their results at the end."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:  # noqa: ARG002
-        """Create the tracking database, the experiment and the run that those of the jobs are children of."""
+        """Create the tracking database, the experiment and the parent run of the jobs' runs."""
         sweep, tracking = Path(config.hydra.sweep.dir), config.tracking
         try:
             run_id = open_sweep(tracking.uri, tracking.experiment, sweep.name)
             write_parent(sweep, Parent(tracking.uri, run_id))
-        except MissingMandatoryValue:  # nothing was chosen to run, or every job has another experiment
+        except MissingMandatoryValue:  # no experiment was chosen, or each job has its own
             pass
         except NtpError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
@@ -121,17 +121,17 @@ class SweepReport(Callback):
         """
         try:
             status = report(Path(config.hydra.sweep.dir))
-        except NtpError as error:  # of which Hydra would make a warning
+        except NtpError as error:  # Hydra would turn it into a warning
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = 1
         sys.exit(status)
 
 
 def report(sweep: Path) -> int:
-    """Print how the jobs of a sweep stand; the last line is its directory.
+    """Print the status of a sweep's jobs; the last line is its directory.
 
     Returns:
-        The exit status: 1 when a job failed.
+        The exit status: 1 if a job failed.
 
     Raises:
         DataError: A record is corrupt.
@@ -143,14 +143,14 @@ def report(sweep: Path) -> int:
         end(sweep, "FAILED" if has_failed else "FINISHED")
     else:
         command = f"python -m ntp.run task=collect sweep.directory={sweep}"
-        print(f"jobs that have not ended go on; to see how they stand: {command}", file=sys.stderr)
+        print(f"unfinished jobs continue; to see their status: {command}", file=sys.stderr)
     print(sweep, flush=True)
     return int(has_failed)
 
 
 @contextmanager
 def ended_on_failure(sweep: Path) -> Iterator[None]:
-    """End a sweep's run when its jobs cannot be given out: no job and no report will."""
+    """End a sweep's MLflow run if its jobs cannot be submitted, since no job or report will do so."""
     try:
         yield
     except BaseException as error:
@@ -159,14 +159,14 @@ def ended_on_failure(sweep: Path) -> Iterator[None]:
 
 
 def end(sweep: Path, status: str) -> None:
-    """Say in MLflow how a sweep has ended; one that is never told stands there as running for ever."""
+    """Set the final status of a sweep in MLflow, where it would otherwise stay running."""
     if parent := read_parent(sweep):
         close_sweep(parent.uri, parent.run_id, status)
 
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` at SIGTERM, unless it is handled already."""
+    """Raise `KeyboardInterrupt` on SIGTERM, unless it already has a handler."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -175,7 +175,7 @@ def sigterm_interrupts() -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a handler's signature
         signal.signal(number, signal.SIG_DFL)
-        if os.getpid() != process:  # a fork, which its parent wants to end
+        if os.getpid() != process:  # a fork, terminated by its parent
             signal.raise_signal(number)
         raise KeyboardInterrupt
 
@@ -187,7 +187,7 @@ def sigterm_interrupts() -> Iterator[None]:
 
 
 def _interrupt(sweep: Path, number: int, directory: str | None) -> None:
-    """Leave word of a sweep of this machine that ends in the middle of a job."""
+    """Record that a sweep on this machine ended in the middle of a job."""
     write_progress(sweep, number, Progress(FAILED, Owner.current(), directory, error="interrupted"))
     print_table(sweep, statuses(sweep))
     end(sweep, "KILLED")
@@ -201,7 +201,7 @@ def _is_submitted() -> bool:
 def _one_line(error: Exception) -> str:
     if isinstance(error, NtpError):
         return str(error)
-    if isinstance(error.__cause__, NtpError):  # Hydra's wrapping of what an object of the config raised
+    if isinstance(error.__cause__, NtpError):  # Hydra's wrapper of an exception of an instantiated object
         return str(error.__cause__)
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"

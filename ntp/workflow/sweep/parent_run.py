@@ -1,4 +1,4 @@
-"""The MLflow run of a sweep, the parent of its jobs' runs. To be opened before any job starts."""
+"""The MLflow run of a sweep, the parent of its jobs' runs. Open it before any job starts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def open_sweep(uri: str, experiment: str, name: str) -> str:
 
     Args:
         uri: Tracking URI of the jobs.
-        experiment: Their experiment: MLflow shows children of one experiment only.
-        name: Of the sweep.
+        experiment: Their experiment; MLflow shows only children of the same experiment.
+        name: Name of the sweep.
 
     Returns:
         Its run id, which jobs take as `tracking.parent_run_id`.
@@ -38,13 +38,13 @@ def open_sweep(uri: str, experiment: str, name: str) -> str:
 
 
 def close_sweep(uri: str, run_id: str, status: str, files: Sequence[Path] = ()) -> None:
-    """End a sweep's run. A store that is away by now is said in a warning: the jobs are done.
+    """End a sweep's run. If the store is unavailable, only warn, since the jobs have finished.
 
     Args:
         uri: As for `open_sweep`.
-        run_id: What `open_sweep` returned.
+        run_id: The id that `open_sweep` returned.
         status: `FINISHED`, `FAILED` or `KILLED`.
-        files: To be kept with the run, such as a table of the jobs.
+        files: Files to store with the run, such as a table of the jobs.
     """
     try:
         with patience(TIMEOUT_S):

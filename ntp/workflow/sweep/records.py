@@ -1,4 +1,4 @@
-"""What a sweep leaves on disk: for each job a folder with what was asked of it and what it says of itself."""
+"""A sweep's records on disk: a folder for each job with its submission and its progress."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RUNNING, DONE, FAILED = "running", "done", "failed"
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it was given out.
+    """A job as it was submitted.
 
     Attributes:
-        number: Within its sweep, from 0.
-        overrides: What was asked of it.
+        number: Its number within the sweep, from 0.
+        overrides: Its overrides.
         log: The file that its errors are written to.
-        slurm_job: Its id in SLURM, `12_3` for one of an array; None for a job of this machine.
+        slurm_job: Its id in SLURM, `12_3` for a job of an array; None for a job on this machine.
     """
 
     number: int
@@ -35,12 +35,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a job says of itself.
+    """The progress that a job has recorded.
 
     Attributes:
         status: `running`, `done` or `failed`.
         owner: Its process.
-        directory: Its output directory, once that is known.
+        directory: Its output directory, once it is known.
         objective: The summary's `cfg.objective`.
         error: Why it failed, in one line.
     """
@@ -54,11 +54,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Parent:
-    """The MLflow run that those of the jobs are children of.
+    """The MLflow parent run of the jobs' runs.
 
     Attributes:
         uri: Tracking URI.
-        run_id: Its id there.
+        run_id: Its id.
     """
 
     uri: str
@@ -66,22 +66,22 @@ class Parent:
 
 
 def job_folder(sweep: Path, number: int) -> Path:
-    """Where the records of a job are kept."""
+    """The directory of a job's records."""
     return sweep / str(number)
 
 
 def write_job(sweep: Path, job: Job) -> None:
-    """Leave the record of a job that is given out."""
+    """Write the record of a submitted job."""
     _write(job_folder(sweep, job.number) / JOB_FILE, job)
 
 
 def write_progress(sweep: Path, number: int, progress: Progress) -> None:
-    """Replace what a job said of itself before."""
+    """Replace a job's progress."""
     _write(job_folder(sweep, number) / PROGRESS_FILE, progress)
 
 
 def read_jobs(sweep: Path) -> list[Job]:
-    """The jobs given out so far, in their order.
+    """The jobs submitted so far, in order.
 
     Raises:
         DataError: A record is corrupt.
@@ -91,7 +91,7 @@ def read_jobs(sweep: Path) -> list[Job]:
 
 
 def read_progress(sweep: Path, number: int) -> Progress | None:
-    """What a job said last of itself; None when it has not begun.
+    """A job's last progress; None if it has not started.
 
     Raises:
         DataError: The record is corrupt.
@@ -101,12 +101,12 @@ def read_progress(sweep: Path, number: int) -> Progress | None:
 
 
 def write_parent(sweep: Path, parent: Parent) -> None:
-    """Leave the record of the sweep's own run, before its jobs begin."""
+    """Write the record of the sweep's own run, before its jobs start."""
     _write(sweep / PARENT_FILE, parent)
 
 
 def read_parent(sweep: Path) -> Parent | None:
-    """The sweep's own run; None when it has none.
+    """The sweep's own run; None if it has none.
 
     Raises:
         DataError: The record is corrupt.
@@ -116,7 +116,7 @@ def read_parent(sweep: Path) -> Parent | None:
 
 
 def distinct_overrides(jobs: Sequence[Job]) -> list[str]:
-    """For each job the overrides that not all jobs have, or all of them when there is one job."""
+    """For each job, the overrides that not all jobs have; all of them if there is only one job."""
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     return [" ".join(o for o in job.overrides if o not in shared) for job in jobs]
 

@@ -1,4 +1,4 @@
-"""How the jobs of a sweep stand, from their records and from SLURM's queue."""
+"""The status of a sweep's jobs, from their records and from SLURM's queue."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ACTIVE = ("RUNNING", "CONFIGURING", "COMPLETING", "STAGE_OUT", "SIGNALING", "RES
 
 
 def queue_states() -> Mapping[str, str] | None:
-    """The state of each job of this user, by id (`12_3` for one of an array).
+    """The state of each job of this user, by id (`12_3` for a job of an array).
 
     Returns:
-        Jobs that ended some minutes ago are not in it. None when SLURM does not answer.
+        The states; SLURM drops jobs some minutes after their end. None if SLURM does not answer.
     """
     command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T"]
     try:
@@ -41,22 +41,22 @@ def queue_states() -> Mapping[str, str] | None:
 PENDING, REQUEUED, UNKNOWN = "pending", "requeued", "unknown"
 
 _MIN_POLL_S, _MAX_POLL_S = 1.0, 30.0
-# What a job wrote on another node may be seen here later than its end in the queue.
+# A record written on another node may become visible here later than the job's end in the queue.
 _SETTLE_S = 20.0
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How a job stands.
+    """The status of a job.
 
     Attributes:
-        job: What was asked.
+        job: The job as it was submitted.
         status: `pending`, `running`, `requeued`, `done`, `failed`, or `unknown` while SLURM does not answer.
-        directory: Its output directory, once that is known.
-        objective: Of a job that is done, if the sweep has one.
+        directory: Its output directory, once it is known.
+        objective: The objective of a finished job, if the sweep has one.
         error: Why it failed, in one line.
-        summary: Of a job that is done.
-        is_lost: It failed without a word of its own, or that word is not to be seen here yet.
+        summary: The summary of a finished job.
+        is_lost: It failed without recording why, or its record is not visible here yet.
     """
 
     job: Job
@@ -74,13 +74,13 @@ class JobStatus:
 
 
 def statuses(sweep: Path) -> list[JobStatus]:
-    """How every job stands.
+    """The status of every job.
 
     Raises:
         DataError: A record is corrupt.
     """
     jobs = read_jobs(sweep)
-    # The queue first: what a job wrote before it left the queue is then there to be read.
+    # The queue first, so that whatever a job wrote before it left the queue can be read.
     queue = queue_states() if any(job.slurm_job for job in jobs) else {}
     return [_status(job, read_progress(sweep, job.number), queue) for job in jobs]
 
@@ -90,8 +90,8 @@ def wait_for_jobs(sweep: Path, say: Callable[[str], None], settle_s: float = _SE
 
     Args:
         sweep: The sweep's directory.
-        say: Is given a line whenever a job begins or ends.
-        settle_s: For how long a job must be lost to count as ended.
+        say: Called with a line whenever a job starts or ends.
+        settle_s: Seconds that a job must be lost before it counts as ended.
     """
     begun = time.monotonic()
     lost_since: dict[int, float] = {}
@@ -118,7 +118,7 @@ def _status(job: Job, progress: Progress | None, queue: Mapping[str, str] | None
         status=status or FAILED,
         directory=directory,
         objective=progress.objective if progress else None,
-        error=error if status else f"ended without a word ({state or 'killed?'}); its log may say more",
+        error=error if status else f"ended without a record ({state or 'killed?'}); its log may say more",
         summary=_summary(directory) if directory and status == DONE else {},
         is_lost=status is None,
     )
@@ -127,10 +127,10 @@ def _status(job: Job, progress: Progress | None, queue: Mapping[str, str] | None
 def _judge(
     job: Job, progress: Progress | None, state: str | None, has_answered: bool
 ) -> tuple[str | None, str | None]:
-    """Status and error. A job that waits in the queue will run, whatever it said in an earlier life.
+    """Status and error. A job that is in the queue will run, whatever it recorded before it was requeued.
 
     Returns:
-        A status of None when the job has ended and has not said how.
+        The status, None if the job has ended without recording one, and the error.
     """
     if state in WAITING:
         return (REQUEUED if progress else PENDING), None
@@ -148,7 +148,7 @@ def _judge(
 def _summary(directory: str) -> dict[str, float]:
     try:
         return json.loads((Path(directory) / "summary.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:  # moved or deleted since
+    except FileNotFoundError:  # moved or deleted in the meantime
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Gives the jobs of a sweep to SLURM and waits for them, for the launcher `hydra_plugins.ntp_slurm`."""
+"""Submits the jobs of a sweep to SLURM and waits for them, for the launcher `hydra_plugins.ntp_slurm`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ntp.workflow.sweep.status import wait_for_jobs
 
 
 def place(job_overrides: Sequence[Sequence[str]], tasks_per_node: int, nodes: int) -> list[list[str]]:
-    """Tell the trainer of every job the devices and nodes that the launcher asks SLURM for.
+    """Add the devices and nodes that the launcher requests to the overrides of every job.
 
     Raises:
-        SystemExit: A job asks for others.
+        SystemExit: A job already has other ones.
     """
     placement = {"trainer.devices": tasks_per_node, "trainer.num_nodes": nodes}
     placed = []
@@ -43,16 +43,16 @@ def place(job_overrides: Sequence[Sequence[str]], tasks_per_node: int, nodes: in
 def submit(
     executor: Any, function: Callable[..., Any], sweep: Path, overrides: Mapping[int, Sequence[str]]
 ) -> None:
-    """Submit jobs and leave a record of each.
+    """Submit jobs and write a record of each.
 
     Args:
-        executor: Of submitit.
-        function: Runs a job: it takes what `BaseSubmititLauncher.__call__` takes.
+        executor: Submitit's executor.
+        function: Runs a job; has the signature of `BaseSubmititLauncher.__call__`.
         sweep: The sweep's directory.
-        overrides: Of each job, by its number.
+        overrides: The overrides of each job, by its number.
 
     Raises:
-        SystemExit: SLURM is missing, or does not take the jobs.
+        SystemExit: SLURM is missing or refuses the jobs.
     """
     state = Singleton.get_state()
     arguments = [
@@ -64,7 +64,7 @@ def submit(
             jobs = executor.map_array(function, *zip(*arguments, strict=True))
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         line = " ".join(str(error).split())
-        _fail(ConfigError(f"SLURM did not take the jobs: {line}"))
+        _fail(ConfigError(f"SLURM refused the jobs: {line}"))
     for (number, words), job in zip(overrides.items(), jobs, strict=True):
         write_job(sweep, Job(number, tuple(words), str(job.paths.stderr), job.job_id))
     print(f"submitted {len(jobs)} jobs to SLURM: {', '.join(job.job_id for job in jobs)}", file=sys.stderr)
@@ -74,23 +74,23 @@ def wait(sweep: Path) -> dict[int, float | None]:
     """Wait until all jobs have ended.
 
     Returns:
-        The objective of each job by its number; of a job that failed, not a number.
+        The objective of each job by its number; NaN for a job that failed.
 
     Raises:
-        SystemExit: The user would not wait; the jobs go on.
+        SystemExit: The user interrupted the wait; the jobs continue.
     """
     try:
         found = wait_for_jobs(sweep, lambda line: print(line, file=sys.stderr, flush=True))
     except KeyboardInterrupt:
         command = f"python -m ntp.run task=collect sweep.directory={sweep}"
-        print(f"the jobs go on; to see how they stand: {command}", file=sys.stderr, flush=True)
+        print(f"the jobs continue; to see their status: {command}", file=sys.stderr, flush=True)
         sys.exit(130)
     return {s.job.number: float("nan") if s.status == FAILED else s.objective for s in found}
 
 
 @contextmanager
 def _outside_any_job() -> Iterator[None]:
-    """Hide the job that this process may be part of: sbatch would take its limits for those asked for."""
+    """Hide the job that this process may be part of: sbatch would use its limits as defaults."""
     hidden = {}
     if "SLURM_JOB_ID" in os.environ:
         hidden = {

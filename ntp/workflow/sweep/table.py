@@ -18,7 +18,7 @@ _COLOURS = {DONE: "green", FAILED: "red"}
 
 
 def print_table(sweep: Path, found: Sequence[JobStatus], console: Console | None = None) -> None:
-    """Print how each job stands, and under the table why jobs failed and where their logs are."""
+    """Print the status of each job, then why jobs failed and where their logs are."""
     console = console or Console(stderr=True)
     names = main_metrics([status.summary for status in found])
     has_objective = any(status.objective is not None for status in found)
@@ -47,7 +47,7 @@ def print_table(sweep: Path, found: Sequence[JobStatus], console: Console | None
 
 
 def main_metrics(summaries: Sequence[Mapping[str, float]]) -> list[str]:
-    """The first metrics in which jobs that are done differ, or the first ones when none differ."""
+    """The first metrics in which finished jobs differ, or the first ones if none differ."""
     there = [summary for summary in summaries if summary]
     names = [name for name in (there[0] if there else {}) if name not in _CLOCKS]
     names = [name for name in names if all(name in summary for summary in there)]

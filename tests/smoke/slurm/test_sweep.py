@@ -93,7 +93,7 @@ def test_a_job_that_was_killed_without_a_word_has_failed(cli, slurm):
     collected = cli("task=collect", f"paths.outputs={cli.outputs}", **WIDE)
     assert collected.returncode == 1
     assert sweep_of(collected) == sweep_of(sent)
-    assert "job 0 failed: ended without a word (CANCELLED)" in collected.stderr
+    assert "job 0 failed: ended without a record (CANCELLED)" in collected.stderr
 
 
 def test_a_job_that_does_not_fit_its_launcher_is_refused_at_once(cli, slurm):
@@ -105,4 +105,4 @@ def test_a_job_that_does_not_fit_its_launcher_is_refused_at_once(cli, slurm):
 
 def test_what_sbatch_refuses_is_one_clear_line(cli):
     line = cli.fail(*ON_SLURM, "+experiment=sft", "hydra.launcher.partition=nowhere")
-    assert "SLURM did not take the jobs" in line and "partition" in line
+    assert "SLURM refused the jobs" in line and "partition" in line

@@ -20,7 +20,7 @@ def test_jobs_of_this_machine_stand_as_they_say_while_they_live(sweep):
     assert [s.status for s in found] == [DONE, FAILED, RUNNING, FAILED, PENDING]
     assert (found[0].objective, found[0].summary) == (1.5, {"num_steps": 3})
     assert found[1].error == "no such file" and not found[1].is_lost
-    assert found[3].is_lost and "without a word" in found[3].error
+    assert found[3].is_lost and "without a record" in found[3].error
 
 
 @pytest.mark.parametrize(
