@@ -83,7 +83,7 @@ def test_calibration_is_logistic_regression():
     residual_KN = num_tried_N * (label_N - p_KN)
     assert residual_KN.sum(1).abs().max() < 0.05
     assert (residual_KN * features.of(scores)).sum(2).abs().max() < 0.3
-    with pytest.raises(DataError, match="labels .* are equal"):
+    with pytest.raises(DataError, match=r"labels .* are equal"):
         calibrate(scores, torch.ones(200), num_tried_N, features)
 
 
