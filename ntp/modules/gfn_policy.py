@@ -220,10 +220,14 @@ class GFNPolicyModule(Learner):
         )
         if self.log_z is None:
             return batch
-        if self.log_z.is_zero:
+        starts = self.log_z.is_zero
+        if starts:
             f_N = (log_pf_N - batch.log_reward_N).detach()
             self.log_z.start_at(float((group_deviation(f_N, group_N)[0] - f_N).mean()))
         log_z_B = self.log_z(self.policy.state_features([group.root for group in groups]))
+        if starts:
+            # The bias's gradient is 0 here up to rounding errors, from which Adam would make a full step.
+            log_z_B = log_z_B.detach() + 0.0 * log_z_B
         return replace(batch, log_z_N=log_z_B[group_N])
 
     def optimized(self) -> list[dict[str, Any]]:

@@ -62,6 +62,7 @@ class Learner(lightning.LightningModule):
         self._warmup_steps = warmup_steps
         self._decay_steps = decay_steps
         self._saved_rng: Mapping[str, Any] | None = None
+        self._saved_metrics: Mapping[str, float] = {}
         self.lockstep: Lockstep | None = None
 
     def optimized(self) -> Iterable[Any]:
@@ -129,10 +130,16 @@ class Learner(lightning.LightningModule):
         assert isinstance(everybodys, Tensor)
         return everybodys.flatten(0, 1)[: len(items)]
 
+    def last_metrics(self) -> dict[str, float]:
+        """The last value of every logged metric, also if it was logged before the run was resumed."""
+        logged = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        return {**self._saved_metrics, **logged}
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save trainable parameters only, and the random states of all processes."""
+        """Save trainable parameters only, the random states of all processes, and the last metrics."""
         checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
         checkpoint["rng_states"] = self.gather([rng_state()], self._num_processes)
+        checkpoint["metrics"] = self.last_metrics()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Load them; raises `CheckpointError` if a trainable parameter is missing."""
@@ -140,6 +147,7 @@ class Learner(lightning.LightningModule):
         states = checkpoint["rng_states"]
         # With another number of processes the run continues, but is not reproduced exactly.
         self._saved_rng = states[self.global_rank % len(states)]
+        self._saved_metrics = checkpoint["metrics"]
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """After a resume, restore the random state of the last step."""

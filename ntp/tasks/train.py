@@ -80,7 +80,7 @@ def train(build: Build, context: Context) -> dict[str, float]:
     except SystemExit:  # how Lightning ends after Ctrl-C
         raise KeyboardInterrupt from None
     module.save_from_main(directory)
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    metrics = module.last_metrics()
     if is_overridden("validation_step", module):
         # The last validation may have been some steps before the end.
         (last,) = trainer.validate(module, datamodule, verbose=False) or ({},)

@@ -124,6 +124,19 @@ def test_resumed_run_is_the_uninterrupted_run(objective, oracle, tmp_path):
         assert torch.equal(p, q), name
 
 
+def test_metrics_logged_before_a_resume_are_kept(oracle, tmp_path):
+    """Steps with nothing to learn from log fewer metrics; those of earlier steps are reported then."""
+    first = build(oracle, keep_unsolved=0.0)
+    trainer, _ = fit(first, tmp_path, 1, [toy_theorem("a")], statuses_env)
+    assert "train/f_std" in first.last_metrics()
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    resumed = build(oracle, keep_unsolved=0.0)
+    fit(resumed, tmp_path, 2, [toy_theorem("b")], statuses_env, ckpt_path=tmp_path / "a.ckpt")
+    expected = {**first.last_metrics(), **resumed.trainer.callback_metrics}
+    assert resumed.trainer.callback_metrics.keys() < expected.keys()
+    assert resumed.last_metrics() == expected
+
+
 def test_checkpoint_of_another_objective_is_refused(oracle, tmp_path):
     trainer, _ = fit(build(oracle, VarGrad), tmp_path, 1, oracle=oracle)
     trainer.save_checkpoint(tmp_path / "vargrad.ckpt")
@@ -132,10 +145,12 @@ def test_checkpoint_of_another_objective_is_refused(oracle, tmp_path):
 
 
 def test_log_z_starts_at_the_estimate_from_the_first_groups(oracle, tmp_path):
-    module = build(oracle, TrajectoryBalance, log_z_lr=0.0)
-    _, (first, *_) = fit(module, tmp_path, 1, oracle=oracle)
+    """And stays there in the first step, in which its gradient is nothing but rounding errors."""
+    module = build(oracle, TrajectoryBalance, log_z_lr=0.1)
+    _, (first,) = fit(module, tmp_path, 1, oracle=oracle)
     assert first["train/log_z"] == pytest.approx(module.log_z.head.bias.item(), abs=1e-5)
     assert first["train/log_z"] != 0
+    assert not module.log_z.head.weight.any()
 
 
 CRASH = Crashed("out of memory")

@@ -42,8 +42,7 @@ def sft(cli, options):
 
 
 def test_tuning_that_is_stopped_and_resumed_gives_what_one_process_gives(cli, options, sft, tmp_path):
-    # VarGrad: with a learned log Z the two differ by more than rounding (docs/scaling.md).
-    gfn = ["+experiment=gfn_vargrad", *options, f"policy.checkpoint={sft}", "policy.experiment=null"]
+    gfn = ["+experiment=gfn_tb", *options, f"policy.checkpoint={sft}", "policy.experiment=null"]
     gfn += ["trainer.max_steps=6", "trainer.max_time=null", "tracking.checkpoint_every_n_steps=1"]
     # Where failures keep the prior's odds, a policy that solves nothing has no gradient but that of rounding.
     gfn += ["module.num_on_policy=3", "module.keep_unsolved=1", "reward.alpha_fail=0.5"]
