@@ -36,11 +36,22 @@ def main() -> None:
         _fail(f"error: {error}", 1)
     # Hydra and its plugins take seconds to import.
     import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
+    from ntp.config.mistakes import one_line
     from ntp.config.register import register
 
     register()
-    hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")(run)()
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Hydra then raises errors of the command line, which it would print over several lines.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")(run)()
+    except (HydraException, OmegaConfBaseException) as error:
+        if wants_traceback:
+            raise
+        _fail(f"error: {one_line(error)}", 1)
 
 
 def run(cfg: DictConfig) -> float | None:

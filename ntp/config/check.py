@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.config.choices import advice
 from ntp.config.register import experiment_names
 from ntp.errors import ConfigError
 
@@ -31,7 +32,6 @@ def reject_unknown_keys(cfg: DictConfig, path: str = "") -> None:
     for key in cfg:
         name = f"{path}.{key}" if path else str(key)
         if known is not None and key not in known:
-            where = f"group {path.split('.')[0]!r}" if path else "the config"
-            raise ConfigError(f"unknown key {name}: {where} has {', '.join(sorted(known))}")
+            raise ConfigError(f"{name}: there is no such option; {advice(str(key), sorted(known))}")
         if not OmegaConf.is_missing(cfg, str(key)) and isinstance(value := cfg[key], DictConfig):
             reject_unknown_keys(value, name)

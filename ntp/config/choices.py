@@ -98,6 +98,10 @@ def _check_option(group: str, option: str, options: Mapping[str, str]) -> None:
     known = [*options, *_BUILT_IN.get(group, ())]
     if option in known or option in ("", "null") or re.search(r"[${}()*]", option):
         return
-    near = difflib.get_close_matches(option, known, n=3, cutoff=0.5)
-    advice = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
-    raise ConfigError(f"{group}={option}: there is no such option; {advice}")
+    raise ConfigError(f"{group}={option}: there is no such option; {advice(option, known)}")
+
+
+def advice(name: str, known: Sequence[str]) -> str:
+    """What to write in place of an unknown name: the nearest known ones, or all if none is near."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"

@@ -19,6 +19,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.config.choices import advice
 from ntp.data.dataset import Dataset
 from ntp.errors import ConfigError
 from ntp.experimental.sharded_strategy import ShardedStrategy
@@ -100,7 +101,7 @@ def check_training(cfg: DictConfig) -> None:
         unknown = [str(key) for key in cfg[section] if key not in parameters and not str(key).startswith("_")]
         if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             raise ConfigError(
-                f"unknown key {section}.{unknown[0]}: {cfg[section]._target_} has {', '.join(parameters)}"
+                f"{section}.{unknown[0]}: there is no such option; {advice(unknown[0], list(parameters))}"
             )
 
 

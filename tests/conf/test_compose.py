@@ -1,6 +1,7 @@
 """Every YAML composes, instantiates where it can, and refuses what it does not know."""
 
 import itertools
+import re
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -111,10 +112,18 @@ def test_a_wrong_type_names_the_key(override):
         compose_config(["name=test", override])
 
 
-@pytest.mark.parametrize("override", ["+loss.regresion=huber", "+data.split.sead=1", "+lr=1"])
-def test_a_forced_typo_names_the_group(override):
+@pytest.mark.parametrize(
+    ("override", "advice"),
+    [
+        ("+loss.regresion=huber", "did you mean regression?"),
+        ("+data.split.sead=1", "did you mean seed"),
+        ("+lr=1", "choose one of adapter, "),
+    ],
+)
+def test_a_forced_typo_names_the_nearest_options(override, advice):
     cfg = compose_config(["name=test", override])
-    with pytest.raises(ConfigError, match=r"unknown key .*(group|the config)"):
+    key = override.strip("+").partition("=")[0]
+    with pytest.raises(ConfigError, match=re.escape(f"{key}: there is no such option; {advice}")):
         reject_unknown_keys(cfg)
 
 
