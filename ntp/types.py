@@ -208,9 +208,12 @@ class Verdict:
         unsettled: TIMEOUT, EXCEEDED or CRASHED if the replay did not finish, which is no evidence about the
             proof; None if it did.
         axioms: Names of the axioms that the accepted proof depends on.
+        term: Digest of the kernel's proof term up to names of bound variables; empty if the proof was not
+            accepted, or if the term is unknown (too long to print, or the prover does not print terms).
     """
 
     accepted: bool
     reason: str = ""
     axioms: tuple[str, ...] = field(default=())
     unsettled: Status | None = None
+    term: str = ""

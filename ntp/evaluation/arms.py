@@ -100,8 +100,14 @@ def measure_solved(run: Sequence[TheoremResult]) -> list[float]:
 
 
 def measure_distinct(run: Sequence[TheoremResult]) -> list[float]:
-    """Distinct irredundant proofs of each theorem."""
-    return [float(distinct_counts(result).irredundant) for result in run]
+    """Distinct minimal proofs of each theorem."""
+    return [float(distinct_counts(result).minimal) for result in run]
+
+
+def measure_terms(run: Sequence[TheoremResult]) -> list[float] | None:
+    """Distinct proof terms of each theorem; None if the terms of one are unknown."""
+    terms = [distinct_counts(result).terms for result in run]
+    return None if None in terms else [float(count or 0) for count in terms]
 
 
 SOLVED = Quantity("solved", measure_solved, True, ".1%")
@@ -111,6 +117,7 @@ QUANTITIES = (
     Quantity("distinct proofs", measure_distinct, False, ",.1f"),
     Quantity("raw", lambda run: [distinct_counts(r).raw for r in run], False, ",.1f"),
     Quantity("modulo states", lambda run: [distinct_counts(r).modulo_states for r in run], False, ",.1f"),
+    Quantity("proof terms", measure_terms, False, ",.1f"),
     Quantity("env steps", lambda run: [r.num_env_steps for r in run], False, ",.1f"),
     Quantity("samples", lambda run: [r.num_samples for r in run], False, ",.1f"),
     Quantity("seconds", lambda run: [r.wall_s for r in run], False, ",.1f"),

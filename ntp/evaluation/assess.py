@@ -1,4 +1,4 @@
-"""Turn what a search found into results: check every proof in a fresh replay, then make it irredundant."""
+"""Turn what a search found into results: check every proof in a fresh replay, then make it minimal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+from ntp.envs.script import ScriptSyntax
 from ntp.errors import InitError
 from ntp.evaluation.minimize import Candidate, Script, minimize
 from ntp.evaluation.results import Proof, SampledProof, TheoremOutcome, TheoremResult
@@ -51,8 +52,9 @@ def assess(
     check_proofs: CheckProofs,
     wall_s: float,
     independent: bool,
+    syntax: ScriptSyntax,
 ) -> list[TheoremResult]:
-    """Check every distinct proof in a fresh replay and make the accepted ones irredundant.
+    """Check every distinct proof in a fresh replay and make the accepted ones minimal.
 
     Args:
         method: Name of the method.
@@ -60,6 +62,7 @@ def assess(
         check_proofs: `EnvPool.check_proofs`.
         wall_s: Wall time of the whole search in seconds, divided among theorems in proportion to `cost_s`.
         independent: Whether the trajectories are independent samples of one policy.
+        syntax: Spelling and components of the prover's tactics.
 
     Returns:
         One result per run, in the same order.
@@ -74,7 +77,7 @@ def assess(
     def accepts(scripts: list[Candidate]) -> list[bool]:
         return [_accepted(verdict) for verdict in check_proofs(list(scripts))]
 
-    irredundant = dict(zip(_keys(accepted), minimize(accepted, accepts), strict=True))
+    minimal = dict(zip(_keys(accepted), minimize(accepted, accepts, syntax), strict=True))
     total_s = sum(run.cost_s for run in runs)
     results = []
     for run, proofs in zip(runs, found, strict=True):
@@ -82,7 +85,7 @@ def assess(
             _checked(
                 proof,
                 verdicts[run.theorem.id, proof.tactics],
-                irredundant.get((run.theorem.id, proof.tactics)),
+                minimal.get((run.theorem.id, proof.tactics)),
             )
             for proof in proofs
         )
@@ -104,14 +107,15 @@ def _distinct_proofs(trajectories: Sequence[Trajectory]) -> list[Proof]:
     return list(proofs.values())
 
 
-def _checked(proof: Proof, verdict: Verdict | InitError, irredundant: Script | None) -> Proof:
+def _checked(proof: Proof, verdict: Verdict | InitError, minimal: Script | None) -> Proof:
     if isinstance(verdict, InitError):  # the search could open the theorem, the replay could not
         return replace(proof, reason=str(verdict), unsettled=str(Status.CRASHED))
     return replace(
         proof,
         verified=verdict.accepted,
         reason=verdict.reason,
-        irredundant=irredundant or (),
+        minimal=minimal or (),
+        term=verdict.term,
         unsettled=str(verdict.unsettled or ""),
     )
 

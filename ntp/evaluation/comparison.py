@@ -14,6 +14,7 @@ from ntp.evaluation.metrics import (
     bootstrap_difference,
     bootstrap_ratio,
     mcnemar,
+    rarefied_distinct,
 )
 
 
@@ -27,7 +28,9 @@ class Comparison:
         num_seeds: Number of seeds of each.
         difference: Difference of the solved rates, with its 95 % paired bootstrap interval over theorems.
         solved: Ratio of the numbers of solved theorems, with its interval.
-        distinct: Ratio of the numbers of distinct irredundant proofs, with its interval.
+        distinct: Ratio of the numbers of distinct minimal proofs, with its interval.
+        rarefied: The same on theorems that both solve, among equally many successes of each
+            (`rarefied_distinct`), with its interval; None unless samples are independent.
         test: Exact McNemar test on the solved theorems; None where an arm has several seeds, since the test
             is of one yes or no per theorem.
     """
@@ -38,6 +41,7 @@ class Comparison:
     difference: Interval
     solved: Interval
     distinct: Interval
+    rarefied: Interval | None
     test: PairedTest | None
 
 
@@ -58,6 +62,7 @@ def compare(method: Arm, baseline: Arm, seed: int = 0, num_resamples: int = 2000
     options = {"seed": seed, "num_resamples": num_resamples}
     solved = [_mean_over_seeds(arm, measure_solved) for arm in (method, baseline)]
     distinct = [_mean_over_seeds(arm, measure_distinct) for arm in (method, baseline)]
+    rarefied = _rarefied(method, baseline)
     one_seed_each = method.num_seeds == baseline.num_seeds == 1
     return Comparison(
         method=method.name,
@@ -66,6 +71,7 @@ def compare(method: Arm, baseline: Arm, seed: int = 0, num_resamples: int = 2000
         difference=bootstrap_difference(solved[0], solved[1], **options),
         solved=bootstrap_ratio(solved[0], solved[1], **options),
         distinct=bootstrap_ratio(distinct[0], distinct[1], **options),
+        rarefied=bootstrap_ratio(*rarefied, **options) if rarefied else None,
         test=mcnemar(*([value > 0 for value in values] for values in solved)) if one_seed_each else None,
     )
 
@@ -76,10 +82,25 @@ def _mean_over_seeds(arm: Arm, measure: Measure) -> list[float]:
     return list(np.mean(values_SN, axis=0))
 
 
+def _rarefied(method: Arm, baseline: Arm) -> tuple[list[float], list[float]] | None:
+    """Rarefied distinct proofs of each theorem, averaged over all pairs of seeds."""
+    pairs_PN = [
+        [rarefied_distinct(one, other) for one, other in zip(first, second, strict=True)]
+        for first in method.runs.values()
+        for second in baseline.runs.values()
+    ]
+    runs = [*method.runs.values(), *baseline.runs.values()]
+    if not all(result.independent for run in runs for result in run):
+        return None
+    means_N2 = np.mean(pairs_PN, axis=0)
+    return list(means_N2[:, 0]), list(means_N2[:, 1])
+
+
 def comparison_rows(comparisons: Sequence[Comparison]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of paired comparisons."""
     header = ["method / baseline", "seeds", "difference of solved rates (95 % interval)"]
     header += ["solved ratio (95 % interval)", "distinct ratio (95 % interval)"]
+    header += ["rarefied distinct ratio (95 % interval)"]
     header += ["solved only by method", "only by baseline", "McNemar p"]
     return header, [_row(comparison) for comparison in comparisons]
 
@@ -96,6 +117,7 @@ def _row(comparison: Comparison) -> list[str]:
         f"{difference.value:+.1%} [{difference.low:+.1%}, {difference.high:+.1%}]",
         _ratio_text(comparison.solved),
         _ratio_text(comparison.distinct),
+        "-" if comparison.rarefied is None else _ratio_text(comparison.rarefied),
         *tested,
     ]
 
@@ -111,6 +133,10 @@ def flat_comparison(comparison: Comparison) -> dict[str, float]:
         "distinct_ratio_low": comparison.distinct.low,
         "distinct_ratio_high": comparison.distinct.high,
     }
+    if comparison.rarefied is not None:
+        values["rarefied_distinct_ratio"] = comparison.rarefied.value
+        values["rarefied_distinct_ratio_low"] = comparison.rarefied.low
+        values["rarefied_distinct_ratio_high"] = comparison.rarefied.high
     if comparison.test is not None:
         values["mcnemar_p"] = comparison.test.p_value
     suffix = f"_vs_{comparison.baseline}"

@@ -58,9 +58,9 @@ def diversity(groups: Groups) -> pd.DataFrame:
     """How diverse the proofs and the first tactics of each method are.
 
     Returns:
-        One row per method: numbers of distinct accepted proofs, as irredundant scripts, as found, and modulo
-        their states; irredundant proofs per solved theorem; and the entropy of first tactics in nats, which
-        is missing for methods that do not sample.
+        One row per method: numbers of distinct accepted proofs, as minimal scripts, as found, modulo their
+        states, and as proof terms (missing where these are unknown); minimal proofs per solved theorem; and
+        the entropy of first tactics in nats, which is missing for methods that do not sample.
     """
     import pandas as pd
 
@@ -68,10 +68,11 @@ def diversity(groups: Groups) -> pd.DataFrame:
     for method, results in groups.items():
         summary = summarize(method, results, num_resamples=1)
         rows[method] = {
-            "distinct proofs": summary.distinct.irredundant,
+            "distinct proofs": summary.distinct.minimal,
             "raw": summary.distinct.raw,
             "modulo states": summary.distinct.modulo_states,
-            "per solved theorem": round(summary.distinct.irredundant / max(1, summary.num_solved), 2),
+            "proof terms": summary.distinct.terms,
+            "per solved theorem": round(summary.distinct.minimal / max(1, summary.num_solved), 2),
             "first-tactic entropy": summary.entropy,
         }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -29,11 +29,20 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class DistinctCounts:
-    """Numbers of distinct accepted proofs: as irredundant scripts, as found, and by their state sequences."""
+    """Numbers of distinct accepted proofs.
 
-    irredundant: int
+    Attributes:
+        minimal: Distinct minimal scripts.
+        raw: Distinct scripts as found.
+        modulo_states: Distinct sequences of proof states.
+        terms: Distinct kernel proof terms; proofs whose term is unknown are counted by their minimal scripts.
+            None if no term is known.
+    """
+
+    minimal: int
     raw: int
     modulo_states: int
+    terms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,26 +181,64 @@ def first_tactic_entropy(results: Sequence[TheoremResult]) -> float | None:
 def distinct_counts(result: TheoremResult) -> DistinctCounts:
     """Numbers of distinct accepted proofs of one theorem."""
     proofs = result.verified_proofs
+    is_known = not proofs or any(proof.term for proof in proofs)
     return DistinctCounts(
-        irredundant=len({proof.irredundant for proof in proofs}),
+        minimal=len({proof.minimal for proof in proofs}),
         raw=len({proof.tactics for proof in proofs}),
         modulo_states=len({proof.states for proof in proofs}),
+        terms=len({proof.term or proof.minimal for proof in proofs}) if is_known else None,
     )
 
 
 def total_distinct(results: Iterable[TheoremResult]) -> DistinctCounts:
     """Numbers of distinct accepted proofs, summed over theorems."""
+    results = list(results)
     counts = [distinct_counts(result) for result in results]
+    is_known = any(proof.term for result in results for proof in result.verified_proofs)
+    terms = sum(count.minimal if count.terms is None else count.terms for count in counts)
     return DistinctCounts(
-        irredundant=sum(count.irredundant for count in counts),
+        minimal=sum(count.minimal for count in counts),
         raw=sum(count.raw for count in counts),
         modulo_states=sum(count.modulo_states for count in counts),
+        terms=terms if is_known or not terms else None,
     )
 
 
+def expected_distinct(counts: Iterable[int], num_drawn: int) -> float:
+    """Expected number of different kinds among `num_drawn` individuals drawn without replacement.
+
+    Rarefaction (Hurlbert 1971, The Nonconcept of Species Diversity, equation 17): the sum over kinds of
+    1 - C(N - n_i, m) / C(N, m), with n_i individuals of kind i, N in all, and m drawn.
+
+    Args:
+        counts: Individuals of each kind, n_i.
+        num_drawn: m.
+
+    Raises:
+        ValueError: More are drawn than there are.
+    """
+    counts = list(counts)
+    total = sum(counts)
+    if not 0 <= num_drawn <= total:
+        raise ValueError(f"cannot draw {num_drawn} of {total}")
+    return sum(1.0 - math.comb(total - count, num_drawn) / math.comb(total, num_drawn) for count in counts)
+
+
+def rarefied_distinct(first: TheoremResult, second: TheoremResult) -> tuple[float, float]:
+    """Expected distinct minimal proofs of two methods among equally many successes on one theorem.
+
+    As many successes as the method with fewer of them has; (0, 0) unless both have some. A method that
+    succeeds more often has more chances to be different, which this takes out of the comparison.
+    """
+    counts = [result.successes_by_script for result in (first, second)]
+    num_drawn = min(count.total() for count in counts)
+    one, other = (expected_distinct(count.values(), num_drawn) for count in counts)
+    return one, other
+
+
 def length_histogram(results: Iterable[TheoremResult]) -> dict[int, int]:
-    """Number of distinct irredundant proofs by length in tactics, shortest first."""
-    scripts = {(result.theorem, proof.irredundant) for result in results for proof in result.verified_proofs}
+    """Number of distinct minimal proofs by length in tactics, shortest first."""
+    scripts = {(result.theorem, proof.minimal) for result in results for proof in result.verified_proofs}
     return dict(sorted(Counter(len(script) for _, script in scripts).items()))
 
 

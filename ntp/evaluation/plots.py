@@ -48,8 +48,8 @@ def all_plots(groups: Groups) -> dict[str, str]:
     """All plots of the results by method: title to SVG element."""
     return {
         "Solved theorems by number of samples": pass_at_k_plot(groups),
-        "Distinct irredundant proofs per theorem": distinct_plot(groups),
-        "Length of distinct irredundant proofs": length_plot(groups),
+        "Distinct minimal proofs per theorem": distinct_plot(groups),
+        "Length of distinct minimal proofs": length_plot(groups),
         "Environment steps spent": env_steps_plot(groups),
     }
 
@@ -80,7 +80,7 @@ def distinct_plot(groups: Groups) -> str:
     """Plot the number of distinct proofs of each theorem, in descending order."""
     with house_style() as (figure, axes):
         for method, colour in method_colours(list(groups)).items():
-            counts = sorted((distinct_counts(r).irredundant for r in groups[method]), reverse=True)
+            counts = sorted((distinct_counts(r).minimal for r in groups[method]), reverse=True)
             axes.step(range(1, len(counts) + 1), counts, where="mid", color=colour, label=method)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("theorems, sorted")

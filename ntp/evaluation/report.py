@@ -28,8 +28,11 @@ from ntp.evaluation.table import (
 DEFINITIONS = (
     "A proof counts only after the kernel has accepted it in a fresh replay. Every rate is over all "
     "requested theorems. Intervals are 95 % BCa bootstrap intervals over theorems. Distinct proofs are "
-    "counted as irredundant scripts, from which no run of tactics can be dropped; 'raw' counts scripts as "
-    "they were found, and 'modulo states' counts sequences of proof states. A theorem that was not proved "
+    "counted as minimal scripts: in one spelling, and without tactics, or parts of them between semicolons, "
+    "that the kernel does not need. 'raw' counts scripts as they were found, 'modulo states' sequences of "
+    "proof states, and 'proof terms' what the kernel kept, up to names of bound variables. The rarefied "
+    "ratio compares distinct proofs among equally many successes, on theorems that both methods solve. "
+    "A theorem that was not proved "
     "is 'rejected' when proofs were found and the replay refused all of them; 'crashed', 'exceeded' or "
     "'timeout' when a tactic or a replay crashed the prover, was stopped by a resource limit, or ran out "
     "of time; and 'failed' otherwise."
@@ -127,7 +130,7 @@ def markdown(report: Report) -> str:
     parts = [f"# {report.title}", _definitions(report)]
     for section in _sections(report):
         parts += [f"## {section.title}", markdown_table(section.header, section.rows)]
-    parts += ["## Theorems", "Outcome, and number of distinct irredundant proofs.", _theorem_table(report)]
+    parts += ["## Theorems", "Outcome, and number of distinct minimal proofs.", _theorem_table(report)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -151,6 +154,6 @@ def _sections(report: Report) -> list[Section]:
 def _theorem_table(report: Report) -> str:
     rows = []
     for results in zip(*report.groups.values(), strict=True):
-        cells = [f"{result.outcome}, {distinct_counts(result).irredundant}" for result in results]
+        cells = [f"{result.outcome}, {distinct_counts(result).minimal}" for result in results]
         rows.append([f"`{results[0].theorem}`", f"`{results[0].file}`", *cells])
     return markdown_table(["theorem", "file", *report.groups], rows)

@@ -59,8 +59,9 @@ class Proof:
         verified: Whether the kernel accepted it in a fresh replay. Only then it counts.
         reason: Why it was not accepted; empty if it was.
         unsettled: "timeout", "exceeded" or "crashed" if the replay did not finish; empty if it did.
-        irredundant: The proof without the tactics that can be dropped (`ntp.evaluation.minimize`); empty
+        minimal: The proof without what can be dropped, in one spelling (`ntp.evaluation.minimize`); empty
             unless verified.
+        term: Digest of the kernel's proof term (`Verdict.term`); empty if unknown.
     """
 
     tactics: tuple[str, ...]
@@ -69,8 +70,9 @@ class Proof:
     index: int
     verified: bool
     reason: str = ""
-    irredundant: tuple[str, ...] = ()
+    minimal: tuple[str, ...] = ()
     unsettled: str = ""
+    term: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,12 @@ class TheoremResult:
         """Number of `attempts` that are accepted proofs."""
         verified = {proof.tactics for proof in self.verified_proofs}
         return sum(attempt.tactics in verified for attempt in self.attempts)
+
+    @property
+    def successes_by_script(self) -> Counter[tuple[str, ...]]:
+        """Number of `attempts` that are accepted proofs, by minimal script."""
+        minimal = {proof.tactics: proof.minimal for proof in self.verified_proofs}
+        return Counter(minimal[a.tactics] for a in self.attempts if a.tactics in minimal)
 
     @property
     def status_counts(self) -> Counter[str]:

@@ -109,9 +109,10 @@ def flat_summary(summaries: Sequence[MethodSummary]) -> dict[str, float]:
             "solved_rate": summary.solved_rate.value,
             "solved_rate_low": summary.solved_rate.low,
             "solved_rate_high": summary.solved_rate.high,
-            "num_distinct_proofs": summary.distinct.irredundant,
+            "num_distinct_proofs": summary.distinct.minimal,
             "num_distinct_raw": summary.distinct.raw,
             "num_distinct_modulo_states": summary.distinct.modulo_states,
+            "num_distinct_terms": summary.distinct.terms,
             "env_steps": summary.num_env_steps,
             "num_samples": summary.num_samples,
             "num_stopped_by_limits": summary.num_stopped_by_limits,
@@ -128,7 +129,7 @@ def flat_summary(summaries: Sequence[MethodSummary]) -> dict[str, float]:
 def table_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of methods."""
     header = ["method", "solved (95 % interval)", *(f"pass@{k}" for k in PASS_AT)]
-    header += ["distinct proofs", "raw", "modulo states", "env steps", "samples", "seconds"]
+    header += ["distinct proofs", "raw", "modulo states", "proof terms", "env steps", "samples", "seconds"]
     return header, [_row(summary) for summary in summaries]
 
 
@@ -162,7 +163,7 @@ def headline_rows(summaries: Sequence[MethodSummary]) -> tuple[list[str], list[l
             s.method,
             f"{s.num_solved} of {s.num_theorems}",
             f"{s.solved_rate.value:.1%} [{s.solved_rate.low:.1%}, {s.solved_rate.high:.1%}]",
-            f"{s.distinct.irredundant:,}",
+            f"{s.distinct.minimal:,}",
             f"{s.num_env_steps:,}",
             f"{s.wall_s:.1f}",
         ]
@@ -195,9 +196,10 @@ def _row(summary: MethodSummary) -> list[str]:
     passes = ["-" if value is None else f"{value:.3f}" for value in summary.pass_at.values()]
     distinct = summary.distinct
     counts = (
-        distinct.irredundant,
+        distinct.minimal,
         distinct.raw,
         distinct.modulo_states,
+        distinct.terms,
         summary.num_env_steps,
         summary.num_samples,
     )
@@ -205,6 +207,6 @@ def _row(summary: MethodSummary) -> list[str]:
         summary.method,
         f"{solved}, {interval}",
         *passes,
-        *(f"{count:,}" for count in counts),
+        *("-" if count is None else f"{count:,}" for count in counts),
         f"{summary.wall_s:.1f}",
     ]

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ntp.data.dataset import Dataset
 from ntp.envs.pool import EnvPool
+from ntp.envs.script import PlainSyntax
 from ntp.errors import ConfigError, InitError
 from ntp.evaluation.arms import arm_name, require_arms
 from ntp.evaluation.assess import TheoremRun, assess
@@ -260,6 +261,7 @@ def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> 
     if not missing:
         return
     proposer, critic = method.make_proposer(), method.make_critic()
+    syntax = getattr(make_env, "syntax", PlainSyntax())
     num_theorems = sum(len(part.theorems) for part in parts)
     with ProgressReporter(method.name, num_theorems, "theorems", num_before=num_done(parts)) as progress:
         for part in missing:
@@ -276,7 +278,7 @@ def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> 
             wall_s = time.monotonic() - started
             runs = [_run_of(t, s) for t, s in zip(part.theorems, searches, strict=True)]
             with EnvPool(make_env, make_env.num_workers) as fresh:
-                results = assess(method.name, runs, fresh.check_proofs, wall_s, method.independent)
+                results = assess(method.name, runs, fresh.check_proofs, wall_s, method.independent, syntax)
             write_jsonl(part.path, results)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 RUN_ID_FILE = "mlflow_run_id"
+_NOT_IN_NAMES = re.compile(r"[^\w./ :-]", re.ASCII)
 # The tracking store refuses larger batches.
 _MAX_METRICS_PER_BATCH = 1000
 _MAX_PARAMS_PER_BATCH = 100
@@ -57,7 +59,7 @@ class Run:
         """Set tags, such as the git commit or the hash of the data set."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics at a step; names may hold slashes, as in `val/pass_at_1`."""
+        """Log metrics at a step; see `accepted_name` for their names."""
 
     def log_summary(self, summary: Mapping[str, float]) -> None:
         """Log numbers of the whole run, except metrics that it has already logged as a curve.
@@ -156,7 +158,7 @@ class MlflowRun(Run):
 
         self._logged.update(metrics)
         now = get_current_time_millis()
-        entities = [Metric(name, float(value), now, step) for name, value in metrics.items()]
+        entities = [Metric(accepted_name(name), float(value), now, step) for name, value in metrics.items()]
         for begin in range(0, len(entities), _MAX_METRICS_PER_BATCH):
             batch = entities[begin : begin + _MAX_METRICS_PER_BATCH]
             self._outbox.put(self._write("log_batch", metrics=batch))
@@ -224,6 +226,11 @@ class MlflowRun(Run):
             return None
         client.update_run(run_id, status="RUNNING")
         return run_id
+
+
+def accepted_name(metric: str) -> str:
+    """The name of a metric in MLflow, which accepts no `@` (`gfn@0/num_solved`) and few other characters."""
+    return _NOT_IN_NAMES.sub(":", metric)
 
 
 def _final_status(kind: type[BaseException] | None) -> str:

@@ -1,5 +1,6 @@
 import pytest
 
+from ntp.envs.script import PlainSyntax
 from ntp.errors import InitError
 from ntp.evaluation.assess import TheoremRun, assess
 from ntp.evaluation.table import flat_summary, summarize
@@ -71,7 +72,7 @@ def test_every_theorem_has_one_outcome(theorem_of, run_of):
         run_of(theorems["exceeded"], *[(["grow"], Status.EXCEEDED)] * 2, (["loop"], Status.TIMEOUT)),
         run_of(theorems["slow"], (["fix"], Status.PROVED), (["slow"], Status.PROVED)),
     ]
-    results = assess("sft", runs, check_proofs, wall_s=60.0, independent=True)
+    results = assess("sft", runs, check_proofs, 60.0, True, PlainSyntax())
     assert [str(r.outcome) for r in results] == [
         "proved",
         "failed",
@@ -100,8 +101,8 @@ def test_proofs_are_deduplicated_and_reduced(theorem_of, run_of):
         (["cbn", "auto"], Status.PROVED),
         (["auto", "fix"], Status.PROVED),
     )
-    [result] = assess("sft", [run], check_proofs, wall_s=1.0, independent=True)
-    assert [(p.tactics, p.index, p.verified, p.irredundant) for p in result.proofs] == [
+    [result] = assess("sft", [run], check_proofs, 1.0, True, PlainSyntax())
+    assert [(p.tactics, p.index, p.verified, p.minimal) for p in result.proofs] == [
         (("cbn", "auto"), 0, True, ("auto",)),
         (("auto",), 1, True, ("auto",)),
         (("auto", "fix"), 3, False, ()),

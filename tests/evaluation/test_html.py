@@ -34,7 +34,7 @@ def hostile_result(result_of, text, method="sft"):
         )
     )
     proofs = [
-        Proof((text, "auto."), ("s", "t"), -1.0, 0, verified=True, irredundant=(text,)),
+        Proof((text, "auto."), ("s", "t"), -1.0, 0, verified=True, minimal=(text,)),
         Proof((text,), ("s",), -1.0, 0, verified=False, reason=text),
     ]
     result = result_of(f"thm {text}", method, proofs=proofs)
@@ -142,7 +142,7 @@ def test_a_deep_tree_is_cut_and_omitted_steps_counted(result_of):
 
 def test_long_proofs_and_many_proofs_are_cut_and_counted(result_of):
     proofs = [
-        Proof((f"t{i} " + "x" * 9000,), (f"s{i}",), -1.0, i, True, irredundant=(f"t{i}",)) for i in range(60)
+        Proof((f"t{i} " + "x" * 9000,), (f"s{i}",), -1.0, i, True, minimal=(f"t{i}",)) for i in range(60)
     ]
     page = render_page("r", "", [], {"sft": [result_of("a", proofs=proofs)]})
     assert "20 more proofs are left out" in page

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,13 +10,16 @@ from ntp.evaluation.metrics import (
     bootstrap_ratio,
     distinct_counts,
     entropy,
+    expected_distinct,
     first_tactic_entropy,
     length_histogram,
     mcnemar,
     mean_pass_at_k,
     pass_at_k,
+    rarefied_distinct,
+    total_distinct,
 )
-from ntp.evaluation.results import Proof, TheoremOutcome
+from ntp.evaluation.results import Proof, SampledProof, TheoremOutcome
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 7])
@@ -111,9 +115,49 @@ def test_first_tactic_entropy_averages_over_theorems_with_attempts(result_of):
     assert first_tactic_entropy([result_of("a", successes=[True], independent=False)]) is None
 
 
+def test_distinct_proof_terms(result_of):
+    def proof(tactic, term):
+        return Proof((tactic,), ("r",), -1.0, 0, True, minimal=(tactic,), term=term)
+
+    known = result_of(
+        "a", proofs=[proof("auto", "t1"), proof("easy", "t1"), proof("lia", ""), proof("x", "t2")]
+    )
+    unknown = result_of("b", proofs=[proof("auto", ""), proof("easy", "")])
+    nothing = result_of("c")
+    counts = [distinct_counts(result).terms for result in (known, unknown, nothing)]
+    assert counts == [3, None, 0], "a proof whose term is unknown is counted by its script"
+    assert total_distinct([known, unknown, nothing]).terms == 5
+    assert total_distinct([unknown, nothing]).terms is None
+    assert total_distinct([nothing]).terms == 0
+
+
+def test_expected_distinct_by_enumeration():
+    individuals = "aaabbc"
+    for num_drawn in range(7):
+        draws = list(combinations(individuals, num_drawn))
+        expected = sum(len(set(draw)) for draw in draws) / len(draws)
+        assert expected_distinct([3, 2, 1], num_drawn) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="cannot draw 7 of 6"):
+        expected_distinct([3, 2, 1], 7)
+
+
+def test_rarefied_distinct_is_among_equally_many_successes(result_of):
+    def solved(name, scripts):
+        proofs = [
+            Proof((s,), ("r",), -1.0, i, True, minimal=(s.lower(),))
+            for i, s in enumerate(dict.fromkeys(scripts))
+        ]
+        attempts = tuple(SampledProof(i, (s,), "proved", -1.0) for i, s in enumerate(scripts))
+        return replace(result_of(name, proofs=proofs), attempts=attempts)
+
+    many, few = solved("t", "aAabbbcc"), solved("t", "xy")
+    assert rarefied_distinct(many, few) == (pytest.approx(expected_distinct([3, 3, 2], 2)), 2.0)
+    assert rarefied_distinct(many, result_of("t")) == (0.0, 0.0)
+
+
 def test_distinct_proofs_are_counted_three_ways(result_of):
-    def proof(tactics, states, irredundant, verified=True):
-        return Proof(tuple(tactics), tuple(states), -1.0, 0, verified, irredundant=tuple(irredundant))
+    def proof(tactics, states, minimal, verified=True):
+        return Proof(tuple(tactics), tuple(states), -1.0, 0, verified, minimal=tuple(minimal))
 
     result = result_of(
         "a",
@@ -126,5 +170,6 @@ def test_distinct_proofs_are_counted_three_ways(result_of):
         ],
     )
     counts = distinct_counts(result)
-    assert (counts.irredundant, counts.raw, counts.modulo_states) == (3, 4, 3)
+    assert (counts.minimal, counts.raw, counts.modulo_states) == (3, 4, 3)
+    assert counts.terms is None, "no prover has printed a term"
     assert length_histogram([result, result]) == {1: 2, 2: 1}

@@ -3,7 +3,23 @@ from itertools import combinations
 
 import pytest
 
-from ntp.evaluation.minimize import minimize, shorter_by_one_run
+from ntp.envs.script import PlainSyntax
+from ntp.evaluation import minimize as module
+from ntp.evaluation.minimize import shorter_by_one_run
+
+
+def minimize(proofs, accepts, syntax=None):
+    return module.minimize(proofs, accepts, syntax or PlainSyntax())
+
+
+class SemicolonSyntax:
+    """Components between semicolons, in lower case."""
+
+    def components(self, tactic):
+        return [part.strip().lower() for part in tactic.split(";")]
+
+    def join(self, components):
+        return "; ".join(components)
 
 
 def subsequences(script):
@@ -83,6 +99,30 @@ def test_nothing_to_minimize(theorem_of):
     assert checker.num_calls == 0
 
 
+def test_components_of_tactics_are_dropped_and_spellings_are_one(theorem_of):
+    checker = Checker(lambda script: "auto" in script[-1])
+    proofs = [(theorem_of(), script) for script in [("A;AUTO",), ("b ;c", "d; auto;e"), ("auto",)]]
+    assert minimize(proofs, checker, SemicolonSyntax()) == [("auto",)] * 3
+    assert len(checker.asked) == len(set(checker.asked))
+
+
+def test_a_spelling_that_the_kernel_refuses_is_not_used(theorem_of):
+    checker = Checker(lambda script: script[-1] == "B;A")
+    assert minimize([(theorem_of(), ("x;y", "B;A"))], checker, SemicolonSyntax()) == [("B;A",)]
+
+
+def test_long_scripts_are_shortened_with_a_number_of_candidates_that_grows_linearly():
+    assert len(shorter_by_one_run(tuple((f"t{i}",) for i in range(12)))) == 12 * 13 / 2 - 1
+    assert len(shorter_by_one_run(tuple((f"t{i}",) for i in range(100)))) < 5 * 100
+
+
+def test_a_long_script_loses_its_padding(theorem_of):
+    padding = tuple(f"p{i}" for i in range(40))
+    checker = Checker(lambda script: [t for t in script if not t.startswith("p")] == ["a", "b"])
+    script = (*padding[:20], "a", *padding[20:], "b")
+    assert minimize([(theorem_of(), script)], checker) == [("a", "b")]
+
+
 def test_remainders_are_distinct_proper_non_empty_and_shortest_first():
-    remainders = shorter_by_one_run(("a", "a", "b"))
-    assert remainders == [("b",), ("a",), ("a", "b"), ("a", "a")]
+    remainders = shorter_by_one_run((("a", "a"), ("b",)))
+    assert remainders == [(("b",),), (("a",),), (("a",), ("b",)), (("a", "a"),)]

@@ -49,6 +49,13 @@ def test_round_trip(tmp_path, new_run):
     assert artifact.read_text() == "# Report"
 
 
+def test_names_of_arms_with_seeds_are_stored(new_run, caplog):
+    with new_run() as run:
+        run.log_metrics({"gfn@0/num_solved": 38, "gfn@1/num_solved": 39})
+    assert stored(run).data.metrics == {"gfn:0/num_solved": 38.0, "gfn:1/num_solved": 39.0}
+    assert not caplog.records
+
+
 def test_artifacts_that_cannot_be_stored_cost_nothing_else(tmp_path, new_run, caplog):
     (tmp_path / "report.md").write_text("# Report")
     with new_run() as run:

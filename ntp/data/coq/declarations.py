@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ntp.data.coq.tokens import Token, tokens
+from ntp.envs.coq.tokens import Token, tokens
 from ntp.types import Span
 
 _PREFIXES = {

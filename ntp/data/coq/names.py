@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from ntp.data.coq.tokens import Token, tokens
+from ntp.envs.coq.tokens import Token, tokens
 from ntp.types import Goal
 
 _HYPOTHESIS_NAMES = re.compile(r"([^:]*?)\s*:")

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from ntp.data.coq.declarations import Command
 from ntp.data.coq.modules import Library
 from ntp.data.coq.scopes import Scopes
-from ntp.data.coq.tokens import flatten
 from ntp.data.records import PremiseUse
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.protocol import Failure
+from ntp.envs.coq.tokens import flatten
 
 _CONTINUED = re.compile(r"\n\s+")
 _OBJECT = re.compile(r"(?:Constant|Inductive|Constructor|Notation) (\S+)(.*)")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ntp.data.coq.tokens import flatten
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.envs.coq.syntax import Sentence, is_structure
+from ntp.envs.coq.tokens import flatten
 from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError
 
 _CLOSING = re.compile(r"(?:Qed|Defined|Admitted|Abort|Save)\b")

@@ -137,7 +137,8 @@ class CoqEnv:
         assumptions = self.conclude(proof)
         if not isinstance(assumptions, frozenset):
             return Verdict(False, _reason(assumptions), unsettled=_unsettled(assumptions))
-        return Verdict(True, axioms=tuple(sorted(map(axiom_name, assumptions))))
+        axioms = tuple(sorted(map(axiom_name, assumptions)))
+        return Verdict(True, axioms=axioms, term=proof.term_digest())
 
     def _reference(self, proof: CoqProof) -> frozenset[str]:
         # Needed only for a proof with assumptions; most have none.

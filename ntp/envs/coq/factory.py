@@ -10,6 +10,8 @@ from typing import ClassVar
 
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.project import CoqProject, LoadPath, standard_library
+from ntp.envs.coq.script import CoqScriptSyntax
+from ntp.envs.script import ScriptSyntax
 from ntp.errors import ConfigError, EnvError
 from ntp.sandbox.isolation import AUTO
 from ntp.sandbox.limits import Limits
@@ -32,6 +34,7 @@ class CoqEnvFactory:
     """
 
     prover: ClassVar[str] = "coq"
+    syntax: ClassVar[ScriptSyntax] = CoqScriptSyntax()
 
     root: str | None = None
     load_paths: Sequence[Mapping[str, str]] = ()

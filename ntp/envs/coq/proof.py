@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ntp.envs.coq.document import CoqDocument
 from ntp.envs.coq.protocol import Failure, Goals
+from ntp.envs.coq.term import PRINT_WHOLE, term_digest
 from ntp.errors import InitError
 from ntp.sandbox.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
@@ -69,6 +70,7 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 _STRUCTURE_TIMEOUT_S = 60.0
 # Coq's own `Timeout` comes first, SIGINT this many seconds later, SIGKILL after the same time again.
 _GRACE_S = 1.0
+_TERM_TIMEOUT_S = 10.0
 _QED_FACTOR = 4
 _TIMED_OUT = "Timeout!"
 # OCaml's exception, which Coq survives; but any later sentence may then fail in that process.
@@ -183,6 +185,17 @@ class CoqProof:
         except UnreadableAssumptionsError as error:
             return Rejected(str(error))
 
+    def term_digest(self) -> str:
+        """After `conclude` has accepted: digest of the proof term; empty if it is too long to print."""
+        top = self.document.top
+        try:
+            _, failed = top.load(PRINT_WHOLE, _TERM_TIMEOUT_S)
+            printed = failed or top.query(f"Print {self._path_of_name}.", _TERM_TIMEOUT_S)
+        except (DeadlineExceededError, ProcessDiedError):  # also if the answer is too long
+            self.document.stop()
+            return ""
+        return "" if isinstance(printed, Failure) else term_digest("".join(printed))
+
     def reference_assumptions(self) -> frozenset[str]:
         """The assumptions of the file's own proof.
 
@@ -201,7 +214,11 @@ class CoqProof:
     @property
     def _query(self) -> str:
         # The whole path, so that it cannot mean another constant with the same name.
-        return f"Print Assumptions {'.'.join((*self._path, self._name))}."
+        return f"Print Assumptions {self._path_of_name}."
+
+    @property
+    def _path_of_name(self) -> str:
+        return ".".join((*self._path, self._name))
 
     def _read_assumptions(self, printed: list[str] | Failure) -> frozenset[str]:
         if isinstance(printed, Failure):

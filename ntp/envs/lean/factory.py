@@ -11,6 +11,8 @@ from ntp.envs.lean.dojo import WORKER_COMMAND, DojoBackend
 from ntp.envs.lean.env import LeanEnv
 from ntp.envs.lean.project import LeanProject
 from ntp.envs.lean.repl import STANDARD_AXIOMS, ReplBackend
+from ntp.envs.lean.script import LeanScriptSyntax
+from ntp.envs.script import ScriptSyntax
 from ntp.errors import ConfigError
 from ntp.sandbox.isolation import AUTO
 from ntp.sandbox.limits import Limits
@@ -39,6 +41,7 @@ class LeanReplFactory:
     """
 
     prover: ClassVar[str] = "lean"
+    syntax: ClassVar[ScriptSyntax] = LeanScriptSyntax()
 
     project: str | None = None
     command: Sequence[str] = ("lake", "exe", "repl")
@@ -115,6 +118,7 @@ class LeanDojoFactory:
     """
 
     prover: ClassVar[str] = "lean"
+    syntax: ClassVar[ScriptSyntax] = LeanScriptSyntax()
 
     url: str
     commit: str

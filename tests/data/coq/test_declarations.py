@@ -3,7 +3,7 @@ import pytest
 from ntp.data.coq.declarations import declared, read_command
 from ntp.data.coq.declared_premises import declared_premises
 from ntp.data.coq.scopes import Scopes
-from ntp.data.coq.tokens import flatten, tokens
+from ntp.envs.coq.tokens import flatten, tokens
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import os
 import signal
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -125,7 +126,7 @@ def test_theorems_of_a_file_in_any_order(conj):
     for name in ["last", "first", "conj", "conj", "last"]:
         tactics = {"first": ["exact I."], "conj": ["now intros ->."], "last": ["reflexivity."]}[name]
         assert walk(env.open(theorems[name]), tactics)[-1] == Proved()
-        assert env.check_proof(theorems[name], tactics) == Verdict(True)
+        assert replace(env.check_proof(theorems[name], tactics), term="") == Verdict(True)
 
 
 def test_a_closed_session_cannot_be_stepped(conj):
@@ -201,7 +202,8 @@ def test_proofs_by_themselves_are_rejected(cheats, tactic):
 def test_axioms_of_the_reference_proof_are_allowed_and_named(cheats):
     env, theorems = cheats
     assert walk(env.open(theorems["classical"]), ["exact excluded."])[-1] == Proved()
-    assert env.check_proof(theorems["classical"], ["apply excluded."]) == Verdict(True, axioms=("excluded",))
+    verdict = env.check_proof(theorems["classical"], ["apply excluded."])
+    assert verdict.accepted and verdict.axioms == ("excluded",)
     refused = env.check_proof(theorems["classical"], ["intros; destruct absurd."])
     assert not refused.accepted and "absurd : False" in refused.reason
     # After the reference proof was replayed, the session's states are still there.

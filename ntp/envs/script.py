@@ -1,0 +1,35 @@
+"""Spelling of tactics: scripts that differ in blanks, comments or parentheses are written alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class ScriptSyntax(Protocol):
+    """How a prover's tactics are written. Texts are guarded tactics: one sentence each."""
+
+    def components(self, tactic: str) -> list[str]:
+        """The tactics that a text runs one after the other, each in one canonical spelling; at least one.
+
+        The result of `join` may differ in meaning in rare cases (`a; (b; c)` in backtracking, say), so let
+        the prover check it.
+        """
+        ...
+
+    def join(self, components: Sequence[str]) -> str:
+        """The text that runs components one after the other, at least one."""
+        ...
+
+
+class PlainSyntax:
+    """For provers of unknown syntax: every text is one tactic, whatever blanks it has around it."""
+
+    def components(self, tactic: str) -> list[str]:
+        """The text alone."""
+        return [tactic.strip()]
+
+    def join(self, components: Sequence[str]) -> str:
+        """The only component."""
+        (component,) = components
+        return component
