@@ -95,12 +95,15 @@ class Tactic:
         log_prob: log P_F(tactic | state) in nats, untempered, the stop token included.
         log_correct: Log-probability, from a verifier, that it leads to a provable state, in nats; 0 without
             a verifier.
+        log_q: Log-probability under the distribution that it was sampled from, tempered and restricted by
+            top-p, in nats; what sampling without replacement excludes.
     """
 
     text: str
     token_ids: tuple[int, ...] = ()
     log_prob: float = 0.0
     log_correct: float = 0.0
+    log_q: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

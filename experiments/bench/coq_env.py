@@ -185,14 +185,14 @@ def steps_per_second(project: CoqProject, num_workers: int) -> float:
     proofs = read_proofs(project, FILES[0])
     with EnvPool(functools.partial(CoqEnv, project, TIMEOUT_S), num_workers) as pool:
         run_batch(pool, proofs[:num_workers])  # Loads the file.
-        warm_steps, started = pool.num_env_steps, time.perf_counter()
-        for begin in range(num_workers, len(proofs), num_workers):
-            run_batch(pool, proofs[begin : begin + num_workers])
-        return (pool.num_env_steps - warm_steps) / (time.perf_counter() - started)
+        started = time.perf_counter()
+        begins = range(num_workers, len(proofs), num_workers)
+        num_steps = sum(run_batch(pool, proofs[begin : begin + num_workers]) for begin in begins)
+        return num_steps / (time.perf_counter() - started)
 
 
-def run_batch(pool: EnvPool, proofs: list[Proof]) -> None:
-    """Step some theorems at once, each to the end of its proof."""
+def run_batch(pool: EnvPool, proofs: list[Proof]) -> int:
+    """Step some theorems at once, each to the end of its proof; returns the number of steps."""
     sessions = [s for s in pool.open_many([p.theorem for p in proofs]) if isinstance(s, PooledSession)]
     live = [(session, session.root, iter(p.tactics)) for session, p in zip(sessions, proofs, strict=True)]
     while live:
@@ -205,6 +205,7 @@ def run_batch(pool: EnvPool, proofs: list[Proof]) -> None:
         ]
     for session in sessions:
         session.close()
+    return sum(session.num_env_steps for session in sessions)
 
 
 def jump_ms(project: CoqProject) -> dict[str, float]:

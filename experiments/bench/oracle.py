@@ -84,7 +84,14 @@ REGIMES: Mapping[str, tuple[Callable[[], Objective], RolloutConfig]] = {
 def make_reward(num_steps: int) -> KernelReward:
     """Failures are punished little by little, or an on-policy run never sees the rarer proofs again."""
     temperature = Linear(start=10.0, end=1.0, num_steps=max(1, int(0.5 * num_steps)))
-    return KernelReward(alpha_success=0.5, alpha_fail=1.0, log_reward_fail=-4.0, temperature=temperature)
+    # Failures with enough mass that a sampler which ignores them is found out.
+    return KernelReward(
+        alpha_success=0.5,
+        alpha_fail=1.0,
+        log_reward_fail=-4.0,
+        temperature=temperature,
+        max_failure_mass=1.0,
+    )
 
 
 def make_env() -> ToyEnv:
@@ -164,7 +171,7 @@ def train(regime: str, num_steps: int, seed: int = 0) -> GFNPolicyModule:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, datamodule=TheoremDataModule(THEOREMS, make_env, len(THEOREMS), seed))
+    trainer.fit(module, datamodule=TheoremDataModule(THEOREMS, make_env, len(THEOREMS), len(THEOREMS), seed))
     return module
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ntp.errors import ConfigError
 
-ProofKey = tuple[tuple[int, ...], ...]
+ProofKey = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class ReplayProof:
 
     states: tuple[str, ...]
     tactics: tuple[str, ...]
-    token_ids: ProofKey
+    token_ids: tuple[tuple[int, ...], ...]
     log_ref: float
 
     @property
     def key(self) -> ProofKey:
-        """Identifies the trajectory: proofs with equal keys are the same."""
-        return self.token_ids
+        """The tactics: the same text may be sampled as different tokens."""
+        return self.tactics
 
 
 class ReplayBuffer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -22,7 +21,6 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
-    OmegaConf.register_new_resolver("fast_precision", fast_precision, replace=True)
     OmegaConf.register_new_resolver("shards", shards, replace=True)
 
 
@@ -42,15 +40,6 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
 def experiment_names() -> list[str]:
     """The names that can follow `+experiment=`."""
     return sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
-
-
-def fast_precision() -> str:
-    """`bf16` if this machine's processor multiplies bfloat16 natively, else `fp32`."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return "fp32"
-    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
 
 
 def shards(num: int | None) -> str:

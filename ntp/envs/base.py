@@ -13,10 +13,18 @@ from ntp.types import Outcome, ProofState, Theorem, Verdict
 
 
 class ProofSession(Protocol):
-    """One theorem opened for search. States form a tree; a tactic may be run in any earlier state."""
+    """One theorem opened for search. States form a tree; a tactic may be run in any earlier state.
+
+    Attributes:
+        theorem: The theorem.
+        root: Its initial state.
+        num_env_steps: Tactics that the prover has run: those that a guard refused, and repeated ones whose
+            outcome was remembered, do not count.
+    """
 
     theorem: Theorem
     root: ProofState
+    num_env_steps: int
 
     def step(self, state: ProofState, tactic: str) -> Outcome:
         """Run one tactic in a state of this session.

@@ -69,6 +69,11 @@ class PooledSession:
         self.busy_s = opening_s
         self._worker, self._session = worker, session
 
+    @property
+    def num_env_steps(self) -> int:
+        """Tactics that the prover has run in this session; see `ProofSession`."""
+        return self._session.num_env_steps
+
     def submit(self, state: ProofState, tactic: str) -> Future[Outcome]:
         """Queue one tactic on the worker."""
         return self._worker.submit(self._step, state, tactic)
@@ -97,7 +102,6 @@ class EnvPool:
 
     Attributes:
         num_workers: Number of theorems that can be open at once.
-        num_env_steps: Number of tactics run so far by `step_many`.
 
     Raises:
         ConfigError: A count is less than 1.
@@ -110,7 +114,6 @@ class EnvPool:
             if value < 1:
                 raise ConfigError(f"{name}={value}: must be at least 1")
         self.num_workers = num_workers
-        self.num_env_steps = 0
         self._workers = [_Worker(make_env, max_steps_per_process) for _ in range(num_workers)]
 
     def open_many(self, theorems: Sequence[Theorem]) -> list[PooledSession | InitError]:
@@ -131,7 +134,6 @@ class EnvPool:
 
     def step_many(self, requests: Sequence[tuple[PooledSession, ProofState, str]]) -> list[Outcome]:
         """Run tactics: in parallel over the sessions, in order within a session."""
-        self.num_env_steps += len(requests)
         return _results([session.submit(state, tactic) for session, state, tactic in requests])
 
     def check_proofs(self, proofs: Sequence[tuple[Theorem, Sequence[str]]]) -> list[Verdict | InitError]:

@@ -33,6 +33,7 @@ class SearchSession(ABC):
         self._guard = guard
         self._outcomes: dict[tuple[int, str], Outcome] = {}
         self._closed = False
+        self.num_env_steps = 0
 
     def step(self, state: ProofState, tactic: str) -> Outcome:
         """See `ProofSession.step`.
@@ -68,6 +69,7 @@ class SearchSession(ABC):
         """End the process; the next call starts another."""
 
     def _attempt(self, handle: int, text: str) -> Outcome:
+        self.num_env_steps += 1
         # A tactic that uses up all memory may be killed from outside too, so it is retried only once.
         budget = RetryBudget(killed=1)
         while True:

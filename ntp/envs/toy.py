@@ -48,11 +48,13 @@ class ToySession:
 
     def __init__(self, theorem: Theorem, root: ToyNode) -> None:
         self.theorem = theorem
+        self.num_env_steps = 0
         self._nodes: list[ToyNode] = []
         self.root = self._reach(root)
 
     def step(self, state: ProofState, tactic: str) -> Outcome:
         """Follow the edge of a word in this state."""
+        self.num_env_steps += 1
         move = self._nodes[state.handle].moves.get(tactic.strip())
         if move is None:
             return TacticError(f"no such move: {tactic!r}")

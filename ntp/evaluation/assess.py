@@ -32,7 +32,7 @@ class TheoremRun:
         trajectories: The sampled trajectories; for a tree search the proofs it found.
         transitions: Every step that was tried, in order.
         num_samples: Number of sampled tactics.
-        num_env_steps: Number of tactics sent to the prover.
+        num_env_steps: Number of tactics that the prover ran.
         cost_s: Seconds of the search that this theorem used.
         error: Why the theorem could not be opened; None if it could.
     """

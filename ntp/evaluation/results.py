@@ -89,7 +89,7 @@ class TheoremResult:
         attempts: Every sampled trajectory; for a tree search only the proofs it found.
         proofs: Distinct proofs in the order in which they were found, including those that were refused.
         num_samples: Number of sampled tactics.
-        num_env_steps: Number of tactics sent to the prover.
+        num_env_steps: Number of tactics that the prover ran.
         wall_s: Share of the method's wall time, in seconds. Theorems are searched concurrently; the shares
             are in proportion to what each used (`ntp.search.driver`) and sum to the wall time.
         message: Why the theorem could not be opened; empty otherwise.

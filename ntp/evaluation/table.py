@@ -35,7 +35,7 @@ class MethodSummary:
         distinct: Numbers of distinct accepted proofs, summed over theorems.
         outcomes: Number of theorems by outcome, zeros included; sums to `num_theorems`.
         attempts: Number of sampled proofs by status, before they are checked, zeros included.
-        num_env_steps: Number of tactics sent to the prover.
+        num_env_steps: Number of tactics that the prover ran.
         num_samples: Number of sampled tactics.
         num_stopped_by_limits: Number of tactics at which the prover was stopped by a resource limit.
         wall_s: Wall time of the search in seconds.

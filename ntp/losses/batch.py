@@ -22,6 +22,7 @@ class TrajectoryBatch:
         proved_N: Whether the kernel accepted it.
         log_z_N: Learned log Z of the trajectory's theorem; None unless the objective needs it.
         log_reward_std_N: Standard deviation of log R over verifiers; None stands for zeros.
+        num_copies_N: How many trajectories of the theorem have the same tactics; None stands for ones.
     """
 
     log_pf_N: Tensor
@@ -30,6 +31,7 @@ class TrajectoryBatch:
     proved_N: Tensor
     log_z_N: Tensor | None = None
     log_reward_std_N: Tensor | None = None
+    num_copies_N: Tensor | None = None
 
 
 class Objective(Protocol):

@@ -114,16 +114,21 @@ class TheoremDataModule(lightning.LightningDataModule):
     Args:
         theorems: The training theorems.
         make_env: Starts one prover.
-        num_workers: Provers, and theorems in a training step; divided among the processes of a distributed
-            run.
+        num_workers: Provers, divided among the processes of a distributed run.
+        batch_size: Theorems in a training step. The number of provers does not change what is computed.
         seed: Seed of the order of theorems.
     """
 
     def __init__(
-        self, theorems: Sequence[Theorem], make_env: Callable[[], ProofEnv], num_workers: int, seed: int
+        self,
+        theorems: Sequence[Theorem],
+        make_env: Callable[[], ProofEnv],
+        num_workers: int,
+        batch_size: int,
+        seed: int,
     ) -> None:
         super().__init__()
-        self._schedule = TheoremSchedule(theorems, num_workers, seed)
+        self._schedule = TheoremSchedule(theorems, batch_size, seed)
         self._make_env = make_env
         self._num_workers = num_workers
         self._pool: EnvPool | None = None

@@ -13,7 +13,7 @@ from ntp.losses.batch import TrajectoryBatch
 from ntp.losses.trajectory_balance import distinguishable_pairs, group_deviation
 from ntp.modules.rollout import Group, Origin
 from ntp.rewards.aggregation import disagreement
-from ntp.rewards.base import Reward, failure_mass
+from ntp.rewards.base import Reward, failure_mass_bound
 from ntp.types import Status
 
 
@@ -46,17 +46,15 @@ def rollout_metrics(groups: Sequence[Group | InitError]) -> dict[str, float]:
     return metrics
 
 
-def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, float]:
+def balance_metrics(batch: TrajectoryBatch) -> dict[str, float]:
     """How far from balance the trained trajectories are.
 
     `train/log_z` is the learned log Z if there is one, else its VarGrad estimate; a mean over theorems.
-    `train/failure_mass` needs on-policy samples, and is left out if a batch has none.
     `train/doubtful_pairs` is the share of pairs of trajectories of a theorem whose rewards differ by less
     than the verifiers' disagreement: those that the pairwise loss leaves out.
 
     Args:
         batch: The input of the loss, at least one trajectory.
-        on_policy_N: Which trajectories were sampled from the policy itself, (N,) booleans.
     """
     f_N = batch.log_pf_N.detach() - batch.log_reward_N
     deviation_N, index_N, size_G = group_deviation(f_N, batch.group_N)
@@ -66,21 +64,32 @@ def balance_metrics(batch: TrajectoryBatch, on_policy_N: Tensor) -> dict[str, fl
         metrics["train/f_std"] = float(variance_G[size_G > 1].sqrt().mean())
     log_z_N = -(f_N - deviation_N) if batch.log_z_N is None else batch.log_z_N.detach()
     metrics["train/log_z"] = float((log_z_N / size_G[index_N]).sum() / len(size_G))
-    masses = []
-    for group in range(len(size_G)):
-        drawn_N = on_policy_N & (index_N == group)
-        if drawn_N.any():
-            masses.append(
-                failure_mass(
-                    batch.log_reward_N[drawn_N], batch.log_pf_N.detach()[drawn_N], batch.proved_N[drawn_N]
-                )
-            )
-    if masses:
-        metrics["train/failure_mass"] = sum(masses) / len(masses)
     if batch.log_reward_std_N is not None and batch.log_reward_std_N.any() and (size_G > 1).any():
         *_, kept_P = distinguishable_pairs(batch.log_reward_N, batch.log_reward_std_N, batch.group_N)
         metrics["train/doubtful_pairs"] = 1 - float(kept_P.float().mean())
     return metrics
+
+
+def failure_metrics(groups: Sequence[Group], log_reward: Sequence[float], bound: float) -> dict[str, float]:
+    """`train/failure_mass_bound`: the most that failures can have of the target, mean over solved theorems.
+
+    The proofs of a theorem have at least the rewards of the distinct ones at hand (`failure_mass_bound`).
+
+    Args:
+        groups: The groups that are trained on.
+        log_reward: Log R of their attempts, in order.
+        bound: `Reward.log_failure_bound`.
+    """
+    rewards = iter(log_reward)
+    masses = []
+    for group in groups:
+        pairs = [(attempt, next(rewards)) for attempt in group.attempts]
+        proofs = {(a.states, a.tactics): (r, a.log_ref or 0.0) for a, r in pairs if a.status is Status.PROVED}
+        if proofs:
+            log_reward_M, log_ref_M = torch.tensor(list(proofs.values()), dtype=torch.float64).T
+            success = min(1.0, float(log_ref_M.exp().sum()))
+            masses.append(failure_mass_bound(bound, float(log_reward_M.logsumexp(0)), success))
+    return {"train/failure_mass_bound": sum(masses) / len(masses)} if masses else {}
 
 
 def verifier_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: Reward) -> dict[str, float]:
@@ -105,7 +114,7 @@ def verifier_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: R
     if asked and reward.aggregation is not None:
         log_odds_KN = torch.tensor([a.log_odds for a in asked]).T
         metrics["verifier/probability"] = float(reward.aggregation(log_odds_KN).sigmoid().mean())
-        if Status.PROVED in reward.scored_statuses:
+        if reward.scored_step(Status.PROVED, 1) is not None:
             metrics["verifier/proved"] = sum(a.status is Status.PROVED for a in asked) / len(asked)
         metrics["verifier/disagreement"] = float(disagreement(log_odds_KN).mean())
     return metrics

@@ -22,9 +22,25 @@ from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
 from ntp.losses.batch import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import LogZ, group_deviation
-from ntp.modules.gfn_metrics import balance_metrics, gradient_norm, rollout_metrics, verifier_metrics
+from ntp.modules.gfn_metrics import (
+    balance_metrics,
+    failure_metrics,
+    gradient_norm,
+    rollout_metrics,
+    verifier_metrics,
+)
 from ntp.modules.learner import Learner, OptimizerFactory
-from ntp.modules.rollout import Group, Origin, RolloutConfig, Scorer, sample_groups, score_paths, with_replay
+from ntp.modules.rollout import (
+    Group,
+    Origin,
+    Rollout,
+    RolloutConfig,
+    Scorer,
+    sample_groups,
+    score_paths,
+    with_canonical_tokens,
+    with_replay,
+)
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents
 from ntp.seeding import derive_seed
@@ -101,7 +117,10 @@ class GFNPolicyModule(Learner):
     def training_step(self, batch: Sequence[Theorem]) -> Tensor:
         """The objective on one group of trajectories per theorem; 0 if no group remains."""
         seed = derive_seed(self._seed, self.trainer.global_step)
-        mine = sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
+        mine = [
+            group if isinstance(group, InitError) else with_canonical_tokens(group, self.policy)
+            for group in sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
+        ]
         sampled = self.gather(mine, len(batch))
         self._log(rollout_metrics(sampled))
         self._require_opened(sampled)
@@ -119,8 +138,9 @@ class GFNPolicyModule(Learner):
             return 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
         trajectories = self._collate(groups)
         loss = self._objective(trajectories)
-        on_policy = [attempt.origin is Origin.ON_POLICY for group in groups for attempt in group.attempts]
-        self._log(balance_metrics(trajectories, torch.tensor(on_policy, device=loss.device)))
+        self._log(balance_metrics(trajectories))
+        bound = self._reward.log_failure_bound(self.trainer.global_step)
+        self._log(failure_metrics(groups, trajectories.log_reward_N.tolist(), bound))
         self._log(verifier_metrics(groups, trajectories.log_pf_N.tolist(), self._reward))
         self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss
@@ -178,26 +198,32 @@ class GFNPolicyModule(Learner):
         ]
 
     def _with_scores(self, groups: Sequence[Group]) -> list[Group]:
-        """Let the verifiers score the last tactic of all attempts whose status the reward names."""
-        asked = [a for group in groups for a in group.attempts if a.status in self._reward.scored_statuses]
+        """Let the verifiers score the tactic that the reward names of each attempt."""
+        asked = [
+            (attempt.states[step], attempt.tactics[step])
+            for group in groups
+            for attempt in group.attempts
+            if (step := self._scored_step(attempt)) is not None
+        ]
         if not asked:
             return list(groups)
         assert self._verifiers is not None, "this reward needs verifiers"
         score = self._verifiers.score
-        log_odds_NK = self.score_together(
-            [(a.states[-1], a.tactics[-1]) for a in asked], lambda tactics: score(tactics).log_odds_KN.T
-        )
+        log_odds_NK = self.score_together(asked, lambda tactics: score(tactics).log_odds_KN.T)
         scores = map(tuple, log_odds_NK.tolist())
         return [
             replace(
                 group,
                 attempts=tuple(
-                    replace(a, log_odds=next(scores)) if a.status in self._reward.scored_statuses else a
+                    a if self._scored_step(a) is None else replace(a, log_odds=next(scores))
                     for a in group.attempts
                 ),
             )
             for group in groups
         ]
+
+    def _scored_step(self, attempt: Rollout) -> int | None:
+        return self._reward.scored_step(attempt.status, len(attempt.tactics))
 
     def _collate(self, groups: Sequence[Group]) -> TrajectoryBatch:
         attempts = [attempt for group in groups for attempt in group.attempts]
@@ -211,11 +237,17 @@ class GFNPolicyModule(Learner):
             log_reward.append(self._reward.log_reward(components, step))
             log_reward_std.append(self._reward.log_reward_std(components, step))
         group_N = torch.tensor([i for i, group in enumerate(groups) for _ in group.attempts], device=device)
+        num_copies = [
+            sum(other.tactics == attempt.tactics for other in group.attempts)
+            for group in groups
+            for attempt in group.attempts
+        ]
         batch = TrajectoryBatch(
             log_pf_N=log_pf_N,
             log_reward_N=torch.tensor(log_reward, dtype=log_pf_N.dtype, device=device),
             group_N=group_N,
             proved_N=torch.tensor([a.status is Status.PROVED for a in attempts], device=device),
+            num_copies_N=torch.tensor(num_copies, device=device),
             log_reward_std_N=torch.tensor(log_reward_std, dtype=log_pf_N.dtype, device=device),
         )
         if self.log_z is None:

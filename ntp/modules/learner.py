@@ -25,6 +25,7 @@ from ntp.modules.checkpoint_state import (
     restore_rng_state,
     rng_state,
 )
+from ntp.modules.metric_history import MetricHistory
 from ntp.tracking.processes import is_main
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
@@ -53,6 +54,8 @@ class Learner(lightning.LightningModule):
 
     Attributes:
         lockstep: Coordinates sharded backbones; None if every process has all weights.
+        selected_by: The validation metric whose least value selects the weights that are saved; None to save
+            the last ones.
     """
 
     def __init__(self, optimizer: OptimizerFactory, warmup_steps: int, decay_steps: int = 0) -> None:
@@ -63,7 +66,9 @@ class Learner(lightning.LightningModule):
         self._decay_steps = decay_steps
         self._saved_rng: Mapping[str, Any] | None = None
         self._saved_metrics: Mapping[str, float] = {}
+        self._history = MetricHistory()
         self.lockstep: Lockstep | None = None
+        self.selected_by: str | None = None
 
     def optimized(self) -> Iterable[Any]:
         """The parameters to train, or groups of them with their own optimizer options."""
@@ -130,16 +135,28 @@ class Learner(lightning.LightningModule):
         assert isinstance(everybodys, Tensor)
         return everybodys.flatten(0, 1)[: len(items)]
 
-    def last_metrics(self) -> dict[str, float]:
-        """The last value of every logged metric, also if it was logged before the run was resumed."""
+    def log(self, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
+        """Log a metric, and keep its history for `final_metrics`."""
+        super().log(name, value, *args, **kwargs)
+        self._history.add(name, value, self.trainer.global_step)
+
+    def final_metrics(self) -> dict[str, float]:
+        """What the run has reached, also with metrics that were logged before it was resumed.
+
+        Metrics of training steps are means over the last fifth of the run, others are the last values logged.
+        """
+        return {**self._last_metrics(), **self._history.means(self.trainer.global_step)}
+
+    def _last_metrics(self) -> dict[str, float]:
         logged = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         return {**self._saved_metrics, **logged}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save trainable parameters only, the random states of all processes, and the last metrics."""
+        """Save trainable parameters only, the random states of all processes, and the metrics."""
         checkpoint["state_dict"] = keep_trainables(self, checkpoint["state_dict"])
         checkpoint["rng_states"] = self.gather([rng_state()], self._num_processes)
-        checkpoint["metrics"] = self.last_metrics()
+        checkpoint["metrics"] = self._last_metrics()
+        checkpoint["metric_history"] = self._history.state_dict()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Load them; raises `CheckpointError` if a trainable parameter is missing."""
@@ -148,6 +165,7 @@ class Learner(lightning.LightningModule):
         # With another number of processes the run continues, but is not reproduced exactly.
         self._saved_rng = states[self.global_rank % len(states)]
         self._saved_metrics = checkpoint["metrics"]
+        self._history.load_state_dict(checkpoint["metric_history"])
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """After a resume, restore the random state of the last step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
+from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import SamplingParams, ScoreRequest
 from ntp.search.driver import Proposer, search_theorems
 from ntp.search.sampling import SamplingSearch
@@ -40,7 +41,7 @@ class Rollout:
         status: How it ended.
         origin: Where it came from.
         log_ref: log pi_ref of the whole trajectory, if already computed.
-        log_odds: The verifiers' log-odds of the last tactic, if they scored it.
+        log_odds: The verifiers' log-odds of the tactic that the reward names, if they scored it.
     """
 
     states: tuple[str, ...]
@@ -154,13 +155,25 @@ def _attempt(trajectory: Trajectory, origin: Origin) -> Rollout:
     )
 
 
+def with_canonical_tokens(group: Group, policy: TacticPolicy) -> Group:
+    """The group with the tokens that the tokenizer gives each tactic's text.
+
+    A reward belongs to what the prover was sent. A text that is sampled as other tokens would otherwise be
+    another trajectory with a reward of its own.
+    """
+    attempts = (
+        replace(a, token_ids=tuple(map(policy.canonical_ids, a.tactics, a.token_ids))) for a in group.attempts
+    )
+    return replace(group, attempts=tuple(attempts))
+
+
 def with_replay(group: Group, buffer: ReplayBuffer, num_replay: int, seed: int) -> Group:
     """The group plus up to `num_replay` proofs from the buffer that are not in it yet."""
     proofs = buffer.sample(
         group.theorem.id,
         num_replay,
         derive_seed(seed, "replay", group.theorem.id),
-        exclude={attempt.token_ids for attempt in group.attempts},
+        exclude={attempt.tactics for attempt in group.attempts},
     )
     replayed = (
         Rollout(p.states, p.tactics, p.token_ids, Status.PROVED, Origin.REPLAY, p.log_ref) for p in proofs

@@ -27,6 +27,7 @@ class SFTModule(Learner):
             need it, and an encoder-decoder, which does not predict states, ignores it.
         warmup_steps: Optimizer steps of linear warm-up.
         decay_steps: Steps after which the learning rate has decayed to a tenth, by a cosine; 0 for no decay.
+        keep_best: Whether to save the weights with the least validation loss instead of the last ones.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class SFTModule(Learner):
         prompt_weight: float,
         warmup_steps: int,
         decay_steps: int,
+        keep_best: bool = True,
     ) -> None:
         super().__init__(optimizer, warmup_steps, decay_steps)
+        self.selected_by = "val/nll" if keep_best else None
         self.policy = policy
         self._prompt_weight = prompt_weight
         self._val_nll = MeanMetric()

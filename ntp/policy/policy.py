@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,8 +23,9 @@ from ntp.errors import ConfigError
 from ntp.models.backbone import architecture
 from ntp.models.tokenizer import vocabulary_hash
 from ntp.policy.decoder import LanguageModel
+from ntp.policy.distinct import sample_distinct
 from ntp.policy.prompt import PromptEncoder, SampleRequest, SamplingParams, ScoreRequest
-from ntp.policy.sampler import Continuations, sample_tactics
+from ntp.policy.sampler import Continuations, Sample, sample_tactics
 from ntp.policy.scorer import TextScores, TokenIds
 from ntp.types import Tactic
 
@@ -78,15 +80,18 @@ class TacticPolicy(nn.Module, ABC):
 
         Returns:
             Per request, one tactic per entry of `draws`, in order: each a function of its state, seed and
-            temperature alone.
+            temperature alone. Samples without replacement (`SampleRequest.exclude`) depend on one another,
+            and may be fewer.
         """
-        return self._sample(requests, self.top_p)
+        return sample_distinct(requests, partial(self._sample, top_p=self.top_p))
 
     def greedy(self, states: Sequence[str]) -> list[Tactic]:
         """For each state, the tactic decoded greedily."""
         requests = [SampleRequest(state, (SamplingParams(seed=0),)) for state in states]
         # The smallest nucleus contains only the most likely token.
-        return [tactic for (tactic,) in self._sample(requests, top_p=sys.float_info.min)]
+        return [
+            tactic for (tactic,) in self._sample(requests, top_p=sys.float_info.min) if tactic is not None
+        ]
 
     def score(self, requests: Sequence[ScoreRequest]) -> Tensor:
         """Log P_F of tactics in nats, untempered, stop token included, differentiable.
@@ -169,6 +174,11 @@ class TacticPolicy(nn.Module, ABC):
         ids = takewhile(lambda token: token != self.decoder.stop_id, self._prompts.tokenize([text])[0])
         return tuple(ids)[: self.max_tactic_tokens]
 
+    def canonical_ids(self, text: str, sampled_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """The tokens that the tokenizer gives a text, or the sampled ones if those would be too many."""
+        ids = self.encode_tactic(text)
+        return ids if self.decode_tactic(ids) == text else sampled_ids
+
     def decode_tactic(self, ids: Sequence[int]) -> str:
         """Text of a tactic, without leading and trailing white space."""
         return self._decode_many([ids])[0]
@@ -223,16 +233,25 @@ class TacticPolicy(nn.Module, ABC):
         }
         (directory / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n")
 
-    def _sample(self, requests: Sequence[SampleRequest], top_p: float) -> list[list[Tactic]]:
+    def _sample(self, requests: Sequence[SampleRequest], top_p: float) -> list[list[Tactic | None]]:
+        """One tactic per draw, none of those that its request excludes."""
         prompts = self._prompts.encode([request.state for request in requests])
         draws = [request.draws for request in requests]
+        excluded = [
+            [Sample(tactic.token_ids, tactic.log_prob, tactic.log_q) for tactic in request.exclude or ()]
+            for request in requests
+        ]
         with self._evaluating(), self.decoder.autocast():
-            results = sample_tactics(
-                self._open, self.decoder.stop_id, prompts, draws, self.max_tactic_tokens, top_p
+            samples = sample_tactics(
+                self._open, self.decoder.stop_id, prompts, draws, self.max_tactic_tokens, top_p, excluded
             )
-        texts = iter(self._decode_many([ids for ids, _ in results]))
-        drawn = iter(results)
-        return [[Tactic(next(texts), *next(drawn)) for _ in request.draws] for request in requests]
+        found = [sample for sample in samples if sample is not None]
+        texts = self._decode_many([sample.token_ids for sample in found])
+        tactics = (
+            Tactic(text, s.token_ids, s.log_prob, log_q=s.log_q) for text, s in zip(texts, found, strict=True)
+        )
+        flat = iter([None if sample is None else next(tactics) for sample in samples])
+        return [[next(flat) for _ in request.draws] for request in requests]
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from ntp.errors import ConfigError
-from ntp.types import Theorem
+from ntp.types import Tactic, Theorem
 
 # The policy's own distribution.
 TEMPERATURE = 1.0
@@ -42,11 +42,15 @@ class SampleRequest:
         state: Text of the state, as the policy reads it.
         draws: Parameters of each sample.
         theorem: The theorem that the state belongs to, for proposers that retrieve premises.
+        exclude: None for independent samples. Otherwise the tactics are sampled without replacement: their
+            texts differ from one another and from those of these tactics, which were sampled in the same
+            state with the same temperature. There are fewer than `draws` if the policy has no others.
     """
 
     state: str
     draws: tuple[SamplingParams, ...]
     theorem: Theorem | None = None
+    exclude: tuple[Tactic, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

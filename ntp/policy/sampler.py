@@ -5,6 +5,7 @@ A sample depends on its own seed, not on the batch it is in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +20,23 @@ from ntp.policy.prompt import SamplingParams
 from ntp.policy.scorer import TokenIds, length_groups, pad_rows
 
 MAX_CACHE_TOKENS = 65536
+# Relative error of a probability between two runs of the model in float32.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sampled tactic.
+
+    Attributes:
+        token_ids: Its tokens without the stop token.
+        log_prob: Its untempered log-probability in nats, stop token included.
+        log_q: Likewise under the tempered distribution restricted by top-p.
+    """
+
+    token_ids: tuple[int, ...]
+    log_prob: float
+    log_q: float
 
 
 @dataclass(slots=True)
@@ -30,12 +48,16 @@ class Branch:
         row: Index of the prompt that it continues.
         token_ids: Tokens sampled so far.
         log_prob: Their log-probability in nats.
+        log_q: Their log-probability in nats under the tempered distribution restricted by top-p.
+        excluded: The excluded tactics that begin with these tokens.
     """
 
     slot: int
     row: int
     token_ids: list[int]
     log_prob: float = 0.0
+    log_q: float = 0.0
+    excluded: Sequence[Sample] = ()
 
 
 class Continuations(Protocol):
@@ -65,13 +87,18 @@ def sample_tactics(
     draws: Sequence[Sequence[SamplingParams]],
     max_tactic_tokens: int,
     top_p: float,
-) -> list[tuple[tuple[int, ...], float]]:
+    excluded: Sequence[Sequence[Sample]] = (),
+) -> list[Sample | None]:
     """Sample tactics.
 
     The i-th token of a sample is the inverse of the cumulative distribution at the i-th uniform number from
     its seed, so a sample depends only on its prompt, seed and temperature (up to rounding in the model). The
     distribution is tempered, then restricted to the smallest set of tokens with probability `top_p`. A tactic
     of `max_tactic_tokens` tokens ends with probability one.
+
+    Samples are never among the excluded ones of their state: at every prefix, the probability of the excluded
+    tactics that go on with a token is taken from that token, so what remains is the distribution given that
+    none of them is sampled (Shi et al. 2020, UniqueRandomizer).
 
     Args:
         open_prompts: Encodes prompts in the model.
@@ -80,16 +107,18 @@ def sample_tactics(
         draws: Parameters of the samples of each state.
         max_tactic_tokens: Maximum length of a tactic.
         top_p: In (0, 1]; 1 keeps all tokens.
+        excluded: Per state, earlier samples at the same temperature; empty if no state has any.
 
     Returns:
-        Flat, per sample in order: token ids without the stop token, and the untempered log-probability in
-        nats, stop token included.
+        Flat, per sample in order; None where nothing but excluded tactics has a probability.
     """
     offsets = np.cumsum([0, *map(len, draws)])
-    results: list[tuple[tuple[int, ...], float]] = [((), 0.0)] * int(offsets[-1])
+    results: list[Sample | None] = [None] * int(offsets[-1])
     for rows in _row_groups(prompts, draws, max_tactic_tokens):
         continuations = open_prompts([prompts[r] for r in rows], [len(draws[r]) for r in rows])
         drawing = _Drawing([draws[r] for r in rows], stop_id, max_tactic_tokens, top_p)
+        if excluded:
+            drawing.exclude([excluded[r] for r in rows])
         slots = [slot for r in rows for slot in range(offsets[r], offsets[r + 1])]
         for slot, result in zip(slots, drawing.run(continuations), strict=True):
             results[slot] = result
@@ -129,8 +158,13 @@ class _Drawing:
         self._max_tokens = max_tactic_tokens
         self._top_p = top_p
 
-    def run(self, continuations: Continuations) -> list[tuple[tuple[int, ...], float]]:
-        """Token ids and log-probability of every sample."""
+    def exclude(self, excluded: Sequence[Sequence[Sample]]) -> None:
+        """Exclude tactics, given for every prompt."""
+        for branch in self._branches:
+            branch.excluded = excluded[branch.row]
+
+    def run(self, continuations: Continuations) -> list[Sample | None]:
+        """Every sample, in order."""
         live = self._branches
         log_p_NV = continuations.begin()[[branch.row for branch in live]]
         self._uniform_NT = self._uniform_NT.to(log_p_NV.device)
@@ -140,48 +174,82 @@ class _Drawing:
             if not live or step + 1 == self._max_tokens:
                 break
             log_p_NV = continuations.extend(live)
-        return [(tuple(branch.token_ids), branch.log_prob) for branch in self._branches]
+        return [
+            Sample(tuple(branch.token_ids), branch.log_prob, branch.log_q)
+            if branch.log_q > -math.inf
+            else None
+            for branch in self._branches
+        ]
 
     def _choose(self, live: Sequence[Branch], log_p_NV: Tensor, step: int) -> list[Branch]:
         """Sample the next token of every live branch; returns the branches that are not finished."""
         slot_N = torch.tensor([branch.slot for branch in live], device=log_p_NV.device)
-        token_N = inverse_cdf(
-            log_p_NV, self._temperature_N[slot_N], self._top_p, self._uniform_NT[slot_N, step]
-        )
-        log_p_N = log_p_NV.gather(1, token_N[:, None])[:, 0]
+        q_NV = tempered(log_p_NV, self._temperature_N[slot_N], self._top_p)
+        rest_NV = self._without_excluded(q_NV, live, step) if any(b.excluded for b in live) else q_NV
+        token_N = inverse_cdf(rest_NV, self._uniform_NT[slot_N, step])
+        chosen = token_N[:, None]
+        chosen_N3 = torch.cat([p_NV.gather(1, chosen).double() for p_NV in (log_p_NV, rest_NV, q_NV)], dim=1)
         going_on = []
-        for branch, token, log_p in zip(live, token_N.tolist(), log_p_N.tolist(), strict=True):
+        for branch, token, (log_p, rest, q) in zip(live, token_N.tolist(), chosen_N3.tolist(), strict=True):
             branch.log_prob += log_p
-            if token != self._stop_id:
+            branch.log_q += math.log(q) if rest > 0 else -math.inf
+            branch.excluded = [s for s in branch.excluded if s.token_ids[step : step + 1] == (token,)]
+            if token != self._stop_id and rest > 0:
                 branch.token_ids.append(token)
                 going_on.append(branch)
         return going_on
 
+    def _without_excluded(self, q_NV: Tensor, live: Sequence[Branch], step: int) -> Tensor:
+        """The probability of each next token together with a tactic that is not excluded, (N, V)."""
+        rest_NV = q_NV.clone()
+        ends: list[tuple[int, int]] = []
+        for index, branch in enumerate(live):
+            for sample in branch.excluded:
+                token = (*sample.token_ids, self._stop_id)[step]
+                rest_NV[index, token] -= math.exp(sample.log_q - branch.log_q)
+                if token == self._stop_id or step + 1 == self._max_tokens:
+                    ends.append((index, token))
+        rest_NV.masked_fill_(rest_NV < _ROUNDING * q_NV, 0.0)
+        for index, token in ends:
+            rest_NV[index, token] = 0.0  # exactly, whatever the rounding
+        return rest_NV
 
-def inverse_cdf(log_p_NV: Tensor, temperature_N: Tensor, top_p: float, uniform_N: Tensor) -> Tensor:
-    """Inverse of the cumulative distribution, tempered and restricted by top-p, at a uniform number.
+
+def tempered(log_p_NV: Tensor, temperature_N: Tensor, top_p: float) -> Tensor:
+    """The distribution that tokens are sampled from, float64.
 
     Args:
         log_p_NV: Untempered log-probabilities.
         temperature_N: Positive.
         top_p: Probability kept (Holtzman et al. 2020): the fewest tokens whose sum reaches it.
-        uniform_N: In [0, 1), float64.
-
-    Raises:
-        NtpError: The probabilities are NaN.
     """
     p_NV = (log_p_NV / temperature_N[:, None]).softmax(-1).double()
     if top_p < 1:
         sorted_NV, order_NV = p_NV.sort(descending=True, stable=True)
         sorted_NV = sorted_NV.masked_fill(sorted_NV.cumsum(-1) - sorted_NV >= top_p, 0.0)
         p_NV = torch.zeros_like(p_NV).scatter_(1, order_NV, sorted_NV)
+        p_NV /= p_NV.sum(-1, keepdim=True)
+    return p_NV
+
+
+def inverse_cdf(p_NV: Tensor, uniform_N: Tensor) -> Tensor:
+    """Inverse of the cumulative distribution at a uniform number; 0 where all probabilities are 0.
+
+    Args:
+        p_NV: Not negative, float64; the sum need not be 1.
+        uniform_N: In [0, 1), float64.
+
+    Raises:
+        NtpError: The probabilities are NaN.
+    """
     cdf_NV = p_NV.cumsum(-1)
     # The point is below the total and the search goes right of equal values: the token's probability is > 0.
     total_N = cdf_NV[:, -1]
     if not total_N.isfinite().all():
         raise NtpError("the policy's probabilities are NaN: training diverged, lower the learning rate")
     point_N = torch.minimum(uniform_N * total_N, total_N.nextafter(torch.zeros_like(total_N)))
-    return torch.searchsorted(cdf_NV, point_N[:, None], right=True)[:, 0]
+    token_N = torch.searchsorted(cdf_NV, point_N[:, None], right=True)[:, 0]
+    return token_N.masked_fill(total_N == 0, 0)
 
 
 def _uniforms(seed: int, num: int) -> np.ndarray:

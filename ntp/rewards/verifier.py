@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,26 +12,27 @@ from torch.nn.functional import logsigmoid
 from ntp.errors import ConfigError
 from ntp.rewards.aggregation import Aggregation, Mean
 from ntp.rewards.base import (
+    FailureGuard,
     RewardComponents,
     Schedule,
     at_step,
-    failure_mass_bound,
+    hottest,
     require_evidence,
     require_temperature,
 )
 from ntp.types import Status
-
-_LATE = 10**9  # a step at which every schedule has ended
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierReward:
     """The kernel's verdict, and the verifiers' score of trajectories that the kernel has not decided.
 
-    log R = alpha_success log pi_ref for a proof, log pi_ref + (s - gap) / T for a partial proof (TRUNCATED),
+    log R = alpha_success log pi_ref for a proof, log pi_ref + (s - gap) / T for a partial proof,
     log pi_ref - (gap + score_range) / T for a failure. s is the aggregated log-probability of leading to a
-    proof, clipped to [-score_range, 0]. The kernel overrides the verifiers: no score equals a proof or makes
-    up for an error, and `gap` bounds the share of all unproved trajectories in the target.
+    proof, clipped to [-score_range, 0]. Partial proofs are trajectories that were TRUNCATED and, with
+    `score_stuck`, those that got STUCK after a valid tactic: verifiers score the last valid one. The kernel
+    overrides the verifiers: no score equals a proof, and `gap` bounds the share of all unproved trajectories
+    in the target.
 
     Args:
         aggregation: Aggregates the heads' log-odds.
@@ -40,8 +40,9 @@ class VerifierReward:
         gap: M, between a proof and the best partial proof, in nats.
         score_range: m, between the best partial proof and a failure, in nats.
         temperature: T, a number or a monotone function of the training step.
-        max_failure_mass: Greatest share of the target that unproved trajectories may have.
+        max_failure_mass: Greatest share of the target that unproved trajectories may have; 1 for no check.
         success_floor: The prior's probability of the only proof of the theorem for which that is checked.
+        score_stuck: Whether trajectories that got stuck are scored by their last valid tactic.
 
     Raises:
         ConfigError: Unproved trajectories could have a greater share, or a number is out of range.
@@ -49,54 +50,59 @@ class VerifierReward:
 
     aggregation: Aggregation = field(default_factory=Mean)
     alpha_success: float = 0.5
-    gap: float = 8.0
+    gap: float = 9.0
     score_range: float = 6.0
     temperature: float | Schedule = 1.0
     max_failure_mass: float = 0.05
-    success_floor: float = 0.01
-    scored_statuses: ClassVar[frozenset[Status]] = frozenset({Status.TRUNCATED})
+    success_floor: float = 1e-5
+    score_stuck: bool = True
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
         require_range(self.score_range)
-        for name in ("success_floor", "max_failure_mass"):
-            if not 0 < getattr(self, name) < 1:
-                raise ConfigError(f"reward.{name}={getattr(self, name)} is not between 0 and 1")
         if not 0 < self.gap < math.inf:
             raise ConfigError(f"reward.gap={self.gap} does not distinguish proofs: give it above 0")
-        hottest = max(at_step(self.temperature, step) for step in (0, _LATE))
-        mass = failure_mass_bound(-self.gap / hottest, self.alpha_success, self.success_floor)
-        if mass > self.max_failure_mass:
-            proof = self.success_floor**self.alpha_success
-            share = self.max_failure_mass
-            least = hottest * math.log((1 - self.success_floor) * (1 - share) / (share * proof))
-            raise ConfigError(
-                f"reward.gap={self.gap:g} at temperature {hottest:g} gives unproved trajectories "
-                f"{mass:.0%} of the target on a theorem proved once in {1 / self.success_floor:.0f} samples; "
-                f"at most {share:.0%} is allowed: give a gap of at least {least:.1f} or a lower temperature"
-            )
+        heat = hottest(self.temperature)
+        guard = FailureGuard(self.max_failure_mass, self.success_floor)
+        guard.require(-self.gap / heat, self.alpha_success, f"gap={self.gap:g}", heat)
+
+    def scored_step(self, status: Status, num_steps: int) -> int | None:
+        """See `Reward.scored_step`: the last tactic that led to a new state, of a partial proof."""
+        if status is Status.TRUNCATED:
+            return num_steps - 1
+        return num_steps - 2 if status is Status.STUCK and self.score_stuck and num_steps > 1 else None
 
     def log_reward(self, components: RewardComponents, step: int) -> float:
         """Reward log R of one trajectory at a training step, in nats.
 
         Raises:
-            ValueError: The trajectory crashed, or it is a partial proof without scores.
+            ValueError: The trajectory crashed, or it was truncated and has no scores.
         """
         require_evidence(components)
         if components.status is Status.PROVED:
             return self.alpha_success * components.log_ref
         temperature = at_step(self.temperature, step)
-        if components.status in self.scored_statuses:
+        if self._has_score(components):
             score = float(log_correct_score(self.aggregation(_column(components)), self.score_range))
         else:
             score = -self.score_range
         return components.log_ref + (score - self.gap) / temperature
 
+    def log_failure_bound(self, step: int) -> float:
+        """See `Reward.log_failure_bound`."""
+        return -self.gap / at_step(self.temperature, step)
+
     def log_reward_std(self, components: RewardComponents, step: int) -> float:
         """Standard deviation of s / T over heads, in nats; 0 if the kernel decides."""
-        if components.status not in self.scored_statuses:
+        if not self._has_score(components):
             return 0.0
         return _std_of_score(components, self.score_range) / at_step(self.temperature, step)
+
+    @staticmethod
+    def _has_score(components: RewardComponents) -> bool:
+        # Of those that got stuck, some have no valid tactic.
+        is_scored = components.status is Status.STUCK and bool(components.log_odds)
+        return components.status is Status.TRUNCATED or is_scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +124,14 @@ class VerifierOnlyReward:
     aggregation: Aggregation = field(default_factory=Mean)
     score_range: float = 6.0
     temperature: float | Schedule = 1.0
-    scored_statuses: ClassVar[frozenset[Status]] = frozenset(Status) - {Status.CRASHED}
 
     def __post_init__(self) -> None:
         require_temperature(self.temperature)
         require_range(self.score_range)
+
+    def scored_step(self, status: Status, num_steps: int) -> int | None:
+        """See `Reward.scored_step`: the last tactic, whatever the kernel says."""
+        return None if status is Status.CRASHED else num_steps - 1
 
     def log_reward(self, components: RewardComponents, step: int) -> float:
         """Reward log R of one trajectory at a training step, in nats.
@@ -133,6 +142,10 @@ class VerifierOnlyReward:
         require_evidence(components)
         score = float(log_correct_score(self.aggregation(_column(components)), self.score_range))
         return components.log_ref + score / at_step(self.temperature, step)
+
+    def log_failure_bound(self, step: int) -> float:  # noqa: ARG002
+        """See `Reward.log_failure_bound`: 0, since a trajectory without a proof may have the best score."""
+        return 0.0
 
     def log_reward_std(self, components: RewardComponents, step: int) -> float:
         """Standard deviation of s / T over heads, in nats."""

@@ -10,7 +10,7 @@ from itertools import count
 from ntp.policy.prompt import SamplingParams
 from ntp.search.driver import Budget, Expansion, StepResult, Usage
 from ntp.seeding import derive_seed
-from ntp.types import ProofState, Proved, Reached, Status, Theorem, Trajectory, Transition
+from ntp.types import ProofState, Proved, Reached, Status, Tactic, Theorem, Trajectory, Transition
 
 
 @dataclass(slots=True)
@@ -18,15 +18,17 @@ class Node:
     """A proof state in the search graph, merged with every state that prints the same goals.
 
     Attributes:
-        state: The state as it was first reached.
-        path: The transitions that were executed to reach it; they are the proof once it is complete.
-        log_prob: Summed log-probability of the best path seen so far, in nats. A better path found later
-            raises the priority, but `path` stays the one that was executed.
+        state: The state as it was reached on `path`.
+        path: The transitions that were executed to reach it, on the best path so far; they are the proof once
+            it is complete. A path short enough to be continued is better than one that is not, and of two
+            such paths the more probable one.
+        log_prob: Summed log-probability of that path, in nats.
         log_correct: Maximum log-probability of being correct over the tactics that have led here so far, in
             nats; 0 at the root. A tactic is correct if and only if the resulting state can be proved, so this
             is a value of the node, not summed over the path, and every tactic that leads here is evidence of
             it.
         num_expansions: How often the node was expanded.
+        tried: The tactics tried here, by text.
     """
 
     state: ProofState
@@ -34,14 +36,15 @@ class Node:
     log_prob: float
     log_correct: float
     num_expansions: int = 0
-    tried: set[str] = field(default_factory=set)
+    tried: dict[str, Tactic] = field(default_factory=dict)
 
 
 class BestFirstSearch:
     """Expands the most promising state first, until a proof is found or the budget is spent.
 
     An expanded node returns to the queue at a lower priority: if it were dropped, the search would end as
-    soon as the first few samples at the root fail.
+    soon as the first few samples at the root fail. The tactics of a node are sampled without replacement,
+    over all its expansions; a node whose tactics have all been tried leaves the queue.
 
     A node's priority, highest first, is
     policy_weight * log_prob / depth**length_exponent + verifier_weight * log_correct
@@ -126,17 +129,14 @@ class BestFirstSearch:
             )
             for i in range(min(self._num_draws, left))
         )
-        return [Expansion(self._selected.state, draws)]
+        return [Expansion(self._selected.state, draws, tuple(self._selected.tried.values()))]
 
     def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
         """Add the states reached, and put the expanded node back at a lower priority."""
-        self.usage.count(attempts)
         node = self._selected
         assert node is not None
         for tactic, outcome in attempts[0]:
-            if tactic.text in node.tried:
-                continue
-            node.tried.add(tactic.text)
+            node.tried[tactic.text] = tactic
             transition = Transition(node.state, tactic, outcome)
             self.transitions.append(transition)
             path = (*node.path, transition)
@@ -145,7 +145,8 @@ class BestFirstSearch:
             elif isinstance(outcome, Reached):
                 self._add(outcome.state, path, node.log_prob + tactic.log_prob, tactic.log_correct)
         node.num_expansions += 1
-        self._push(node)
+        if attempts[0]:
+            self._push(node)
 
     def _add(
         self, state: ProofState, path: tuple[Transition, ...], log_prob: float, log_correct: float
@@ -154,15 +155,21 @@ class BestFirstSearch:
         if node is None:
             node = self._nodes[state.key] = Node(state, path, log_prob, log_correct)
         else:
-            before = self.priority(node)
-            node.log_prob = max(node.log_prob, log_prob)
+            before = self._is_open(node.path), self.priority(node)
             node.log_correct = max(node.log_correct, log_correct)
-            if self.priority(node) == before:
+            if (self._is_open(path), log_prob) > (self._is_open(node.path), node.log_prob):
+                node.state, node.path, node.log_prob = state, path, log_prob
+            if (self._is_open(node.path), self.priority(node)) == before:
                 return  # its queue entry is still valid; a second one would expand it twice
-        if len(node.path) < self._max_depth:
-            self._push(node)
+        self._push(node)
+
+    def _is_open(self, path: tuple[Transition, ...]) -> bool:
+        return len(path) < self._max_depth
 
     def _push(self, node: Node) -> None:
+        """Queue a node for its next expansion, unless it is at the greatest depth."""
+        if not self._is_open(node.path):
+            return
         heapq.heappush(self._queue, (-self.priority(node), next(self._order), node))
 
     def _pop(self) -> Node | None:

@@ -22,7 +22,10 @@ class Proposer(Protocol):
     """Anything that proposes tactics: a policy, or a fixed list of them."""
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """Propose one tactic per entry of `draws` of every request, in order."""
+        """Propose one tactic per entry of `draws` of every request, in order.
+
+        Without replacement (`SampleRequest.exclude`) there may be fewer.
+        """
         ...
 
 
@@ -44,10 +47,17 @@ class Critic(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A request for tactics to try in `state`: one per entry of `draws`."""
+    """A request for tactics to try in `state`: one per entry of `draws`.
+
+    Attributes:
+        state: The state.
+        draws: Parameters of each sample.
+        exclude: None for independent samples; see `SampleRequest`.
+    """
 
     state: ProofState
     draws: tuple[SamplingParams, ...]
+    exclude: tuple[Tactic, ...] | None = None
 
 
 StepResult = tuple[Tactic, Outcome]
@@ -62,7 +72,7 @@ class Budget:
 
     Attributes:
         max_samples: Tactics sampled from the policy.
-        max_env_steps: Tactics sent to the prover; None for no limit.
+        max_env_steps: Tactics that the prover runs; None for no limit.
         max_seconds: Wall time since the theorem was opened; None for no limit. Results then depend on the
             machine.
 
@@ -87,7 +97,7 @@ class Usage:
 
     Attributes:
         num_samples: Tactics sampled.
-        num_env_steps: Tactics sent to the prover.
+        num_env_steps: Tactics that the prover ran: none that the guard refused or that had been run before.
         started: When the theorem was opened, on the monotonic clock.
         cost_s: This theorem's share of the process's time in seconds, as assigned by `Charges`.
     """
@@ -96,12 +106,6 @@ class Usage:
     num_env_steps: int = 0
     started: float = field(default_factory=time.monotonic)
     cost_s: float = 0.0
-
-    def count(self, attempts: Sequence[Sequence[StepResult]]) -> None:
-        """Add one round of attempts."""
-        num = sum(len(row) for row in attempts)
-        self.num_samples += num
-        self.num_env_steps += num
 
     def within(self, budget: Budget) -> bool:
         """Whether the budget is not spent yet."""
@@ -230,7 +234,7 @@ def _run_round(
     charges: Charges,
 ) -> None:
     flat = [(slot, expansion) for slot, expansions in selected.items() for expansion in expansions]
-    requests = [SampleRequest(e.state.text, e.draws, active[slot][1].theorem) for slot, e in flat]
+    requests = [SampleRequest(e.state.text, e.draws, active[slot][1].theorem, e.exclude) for slot, e in flat]
     proposals = proposer.sample(requests)
     lengths = [
         (active[slot][1].usage, len(expansion.state.text) + sum(len(tactic.text) for tactic in tactics))
@@ -253,7 +257,10 @@ def _run_round(
     for (slot, _), row in zip(flat, rows, strict=True):
         attempts[slot].append(row)
     for slot, observed in attempts.items():
-        active[slot][1].observe(observed)
+        session, search = active[slot]
+        search.usage.num_samples += sum(map(len, observed))
+        search.usage.num_env_steps = session.num_env_steps
+        search.observe(observed)
 
 
 def with_critic_scores(

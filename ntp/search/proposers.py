@@ -46,6 +46,13 @@ class FixedTactics:
         self.tactics = tuple(tactics)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """One tactic per sample, independent of the state."""
-        num = len(self.tactics)
-        return [[Tactic(self.tactics[i % num]) for i in range(len(r.draws))] for r in requests]
+        """One tactic per sample, independent of the state; without replacement, the first that are left."""
+        rows = []
+        for request in requests:
+            texts = self.tactics
+            if request.exclude is not None:
+                excluded = {tactic.text for tactic in request.exclude}
+                texts = [text for text in dict.fromkeys(texts) if text not in excluded]
+            num = len(request.draws) if request.exclude is None else min(len(request.draws), len(texts))
+            rows.append([Tactic(texts[i % len(texts)]) for i in range(num)])
+        return rows

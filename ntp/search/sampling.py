@@ -92,7 +92,6 @@ class SamplingSearch:
 
     def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
         """Advance every open trajectory by its sampled tactic."""
-        self.usage.count(attempts)
         for walks, row in zip(self._selected, attempts, strict=True):
             for walk, (tactic, outcome) in zip(walks, row, strict=True):
                 walk.transitions.append(Transition(walk.state, tactic, outcome))

@@ -41,6 +41,7 @@ from ntp.tasks.needs import (
     add_retrieval,
     add_verifier,
     policy_node,
+    prover_reads,
     refuse_lent_premises,
     require_prover,
     retrieval_reads,
@@ -315,7 +316,7 @@ def merge(context: Context) -> dict[str, float]:
 
 
 def _reads(cfg: DictConfig) -> dict:
-    values = read(cfg, "data.split", "seed", "model", "env", "search", "evaluation")
+    values = read(cfg, "data.split", "seed", "model", "search", "evaluation") | prover_reads(cfg)
     if _is_guided(cfg):
         values |= read(cfg, "aggregation")
     return values | retrieval_reads(cfg)

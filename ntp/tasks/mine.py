@@ -35,7 +35,14 @@ from ntp.tasks.builders import (
     load_policy,
     sampling_search,
 )
-from ntp.tasks.needs import add_dataset, add_policy, refuse_lent_premises, refuse_retrieval, require_prover
+from ntp.tasks.needs import (
+    add_dataset,
+    add_policy,
+    prover_reads,
+    refuse_lent_premises,
+    refuse_retrieval,
+    require_prover,
+)
 from ntp.tasks.selection import Part, num_done, parts_of, sample_theorems, shard_of
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import Theorem
@@ -200,7 +207,7 @@ def merge(context: Context) -> dict[str, float]:
 
 
 def _reads(cfg: DictConfig) -> dict[str, Any]:
-    values = read(cfg, "data.split", "seed", "model", "env", "mining")
+    values = read(cfg, "data.split", "seed", "model", "mining") | prover_reads(cfg)
     # How many theorems of other parts of the split would be mined does not matter here.
     wanted = values["mining"]["num_theorems"]
     values["mining"]["num_theorems"] = {split: wanted.get(split) for split in cfg.mining.splits}

@@ -84,6 +84,13 @@ def learning(*more: str) -> Any:
     return lambda cfg: read(cfg, *LEARNING, *more)
 
 
+def prover_reads(cfg: DictConfig) -> dict[str, Any]:
+    """What results of provers depend on: everything but how many of them run at the same time."""
+    values = read(cfg, "env")
+    values["env"].pop("num_workers", None)
+    return values
+
+
 def retrieval_reads(cfg: DictConfig) -> dict[str, Any]:
     """What retrieval depends on; a trained retriever is a stage of its own."""
     if cfg.retrieval.name == "none":

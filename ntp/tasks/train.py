@@ -27,6 +27,7 @@ from ntp.experimental.sharding import require_shardable
 from ntp.modules.learner import Learner
 from ntp.tracking.lightning import (
     AtomicCheckpointIO,
+    BestCheckpoint,
     LastCheckpoint,
     TrainingProgress,
     find_resume_checkpoint,
@@ -74,23 +75,44 @@ def train(build: Build, context: Context) -> dict[str, float]:
     )
     dataset = Dataset.load(context.inputs["dataset"])
     module, datamodule = build(cfg, dataset, context.inputs)
+    best = None
+    if module.selected_by is not None:
+        best = BestCheckpoint(directory, module.selected_by)
+        trainer.callbacks.append(best)  # pyright: ignore[reportAttributeAccessIssue]
     if is_sharded(cfg):
         require_shardable(module.backbones())
     try:
         trainer.fit(module, datamodule, ckpt_path=find_resume_checkpoint(directory), weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C
         raise KeyboardInterrupt from None
-    module.save_from_main(directory)
-    metrics = module.last_metrics()
+    metrics = module.final_metrics()
+    metrics |= {"num_steps": trainer.global_step}
     if is_overridden("validation_step", module):
-        # The last validation may have been some steps before the end.
-        (last,) = trainer.validate(module, datamodule, verbose=False) or ({},)
-        metrics |= last
-    return {
-        **metrics,
-        "num_steps": trainer.global_step,
-        "wall_s": time.monotonic() - started,
-    }
+        metrics |= _validate(trainer, module, datamodule, best)
+    module.save_from_main(directory)
+    if best is not None:
+        best.remove()
+    return {**metrics, "wall_s": time.monotonic() - started}
+
+
+def _validate(
+    trainer: lightning.Trainer,
+    module: Learner,
+    datamodule: lightning.LightningDataModule,
+    best: BestCheckpoint | None,
+) -> dict[str, float]:
+    """Validation metrics of the last weights, or of the best ones, which are then loaded into the module."""
+    # The last validation may have been some steps before the end.
+    (metrics,) = trainer.validate(module, datamodule, verbose=False) or ({},)
+    if best is None or best.metric not in metrics:
+        return dict(metrics)
+    step = trainer.global_step
+    if best.is_better_than(metrics[best.metric]):
+        step = best.step
+        (metrics,) = trainer.validate(
+            module, datamodule, ckpt_path=best.best_model_path, verbose=False, weights_only=True
+        )
+    return {**metrics, "best_step": step}
 
 
 def check_training(cfg: DictConfig) -> None:

@@ -25,6 +25,7 @@ from ntp.tasks.needs import (
     add_verifier,
     inner,
     learning,
+    prover_reads,
     refuse_lent_premises,
     refuse_retrieval,
     require_prover,
@@ -41,6 +42,7 @@ class GFNOptions(RolloutConfig):
 
     Attributes:
         split: Part of the split whose theorems are tuned on.
+        num_theorems: Theorems in a training step.
         max_proof_steps: Theorems with longer recorded proofs are left out.
         replay_capacity: Proofs kept for each theorem.
         keep_unsolved: Fraction of groups without any proof that are trained on.
@@ -51,6 +53,7 @@ class GFNOptions(RolloutConfig):
     """
 
     split: str = "train"
+    num_theorems: int = 12
     max_proof_steps: int = 5
     replay_capacity: int = 32
     keep_unsolved: float = 0.25
@@ -89,7 +92,8 @@ def build(
     )
     make_env = instantiate(cfg.env)
     theorems = [record.theorem for record in records]
-    return module, TheoremDataModule(theorems, make_env, make_env.num_workers, options.seed)
+    data = TheoremDataModule(theorems, make_env, make_env.num_workers, options.num_theorems, options.seed)
+    return module, data
 
 
 def _human_proof(record: TheoremRecord) -> HumanProof:
@@ -118,7 +122,7 @@ def _check(cfg: DictConfig) -> None:
 TASK = Task(
     name="train_gfn",
     run=partial(train, build),
-    reads=learning("env", "loss", "reward"),
+    reads=lambda cfg: learning("loss", "reward")(cfg) | prover_reads(cfg),
     needs=_needs,
     check=_check,
     distributed=True,

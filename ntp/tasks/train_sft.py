@@ -32,6 +32,8 @@ class SFTOptions:
             read from them; a pretrained one needs none.
         warmup_steps: Optimizer steps of linear warm-up.
         decay: Whether the learning rate falls to a tenth by a cosine over `trainer.max_steps`.
+        keep_best: Whether to save the weights with the least loss on validation data (`val/nll`) instead of
+            the last ones. They are looked for every `trainer.val_check_interval` steps.
         max_state_chars: Longer states are not trained on; null for no limit.
         max_tactic_chars: Longer tactics are not trained on; null for no limit.
     """
@@ -40,6 +42,7 @@ class SFTOptions:
     prompt_weight: float = 0.0
     warmup_steps: int = 100
     decay: bool = True
+    keep_best: bool = True
     max_state_chars: int | None = None
     max_tactic_chars: int | None = None
 
@@ -67,6 +70,7 @@ def build(
         cfg.module.prompt_weight,
         cfg.module.warmup_steps,
         cfg.trainer.max_steps if cfg.module.decay else 0,
+        cfg.module.keep_best,
     )
     return module, TacticDataModule(train, val, cfg.module.batch_size, cfg.seed)
 

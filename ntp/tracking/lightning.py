@@ -12,7 +12,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 
 from ntp.errors import PreemptedError
@@ -97,6 +97,42 @@ class LastCheckpoint(Checkpoint):
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)
         self._saved_step = trainer.global_step
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps in `best.ckpt` the weights with the least value of a validation metric.
+
+    Args:
+        directory: Where `best.ckpt` is kept.
+        metric: Name of the metric.
+    """
+
+    def __init__(self, directory: Path, metric: str) -> None:
+        self.metric = metric
+        super().__init__(
+            directory,
+            filename="best",
+            monitor=metric,
+            mode="min",
+            save_weights_only=True,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+
+    def is_better_than(self, value: float) -> bool:
+        """Whether weights with a value below this one are kept."""
+        return self.best_model_score is not None and float(self.best_model_score) < value
+
+    @property
+    def step(self) -> int:
+        """The training step of the weights that are kept."""
+        checkpoint = torch.load(self.best_model_path, map_location="cpu", weights_only=True)
+        return checkpoint["global_step"]
+
+    def remove(self) -> None:
+        """Delete the file, if there is one."""
+        if self.best_model_path:
+            Path(self.best_model_path).unlink(missing_ok=True)
 
 
 def find_resume_checkpoint(directory: Path) -> Path | None:

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,10 +19,11 @@ def proof(*token_ids: tuple[int, ...], log_ref: float = -1.0, states: tuple[str,
     )
 
 
-def test_the_same_tokens_are_kept_once():
+def test_the_same_text_is_kept_once():
     buffer = ReplayBuffer(32)
     assert buffer.add("a", proof((1, 2), (3,)))
     assert not buffer.add("a", proof((1, 2), (3,)))
+    assert not buffer.add("a", replace(proof((1, 2), (3,)), token_ids=((7,), (3,)))), "other tokens"
     assert buffer.add("a", proof((1,), (2, 3)))
     assert buffer.add("b", proof((1, 2), (3,)))
     assert (len(buffer), buffer.num_theorems) == (3, 2)
@@ -81,7 +83,7 @@ def test_fewer_than_asked_for_and_exclusions():
     buffer.add("a", proof((2,)))
     assert buffer.sample("nobody", 2, seed=0) == []
     assert len(buffer.sample("a", 5, seed=0)) == 2
-    assert [p.key for p in buffer.sample("a", 5, seed=0, exclude={((1,),)})] == [((2,),)]
+    assert [p.key for p in buffer.sample("a", 5, seed=0, exclude={("(1,)",)})] == [("(2,)",)]
 
 
 def test_state_survives_a_safe_load_exactly():

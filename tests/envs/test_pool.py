@@ -29,10 +29,12 @@ class CountingSession:
 
     def __init__(self, env: "CountingEnv", theorem: Theorem) -> None:
         self.theorem, self.env = theorem, env
+        self.num_env_steps = 0
         self.root = ProofState(int(theorem.statement), Goal((), theorem.statement))
 
     def step(self, state: ProofState, tactic: str) -> Proved | Reached | TacticError:
         assert threading.get_ident() == self.env.thread
+        self.num_env_steps += 1
         time.sleep(0.001 * state.handle)
         left = state.handle - len(tactic)
         if left < 0:
@@ -90,7 +92,7 @@ def test_results_come_in_the_order_of_the_requests(envs):
                 assert isinstance(outcome, Reached) and outcome.state.handle == left
             else:
                 assert outcome == (Proved() if left == 0 else TacticError("xxxxx"))
-        assert pool.num_env_steps == 9
+        assert [session.num_env_steps for session in sessions] == [3, 3, 3]
     assert len(envs) == 3 and all(env.num_closed == 1 for env in envs)
 
 

@@ -110,7 +110,9 @@ def make_gfn(objective, adapt=False, reward=None):
         warmup_steps=0,
         seed=1,
     )
-    return module, TheoremDataModule(oracle.THEOREMS, oracle.make_env, len(oracle.THEOREMS), seed=0)
+    return module, TheoremDataModule(
+        oracle.THEOREMS, oracle.make_env, len(oracle.THEOREMS), len(oracle.THEOREMS), seed=0
+    )
 
 
 def make_ensemble(oracle):

@@ -78,31 +78,30 @@ def step(oracle, ensemble, reward, monkeypatch):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, datamodule=TheoremDataModule(oracle.THEOREMS, oracle.make_env, 3, seed=0))
+    trainer.fit(module, datamodule=TheoremDataModule(oracle.THEOREMS, oracle.make_env, 3, 3, seed=0))
     attempts = [attempt for group in seen[0] for attempt in group.attempts]
     return module, objective.batch, attempts, trainer.callback_metrics
 
 
 @pytest.mark.parametrize("reward", [VerifierReward(WorstCase()), VerifierOnlyReward(WorstCase())])
-def test_verifiers_are_asked_about_the_last_tactic_where_the_reward_wants_to_know(
-    reward, oracle, ensemble, monkeypatch
-):
+def test_verifiers_are_asked_about_the_tactic_that_the_reward_names(reward, oracle, ensemble, monkeypatch):
     _, batch, attempts, metrics = step(oracle, ensemble, reward, monkeypatch)
     assert {a.status for a in attempts} >= {Status.PROVED, Status.STUCK, Status.TRUNCATED}
-    asked = [a for a in attempts if a.status in reward.scored_statuses]
-    for attempt, log_reward, std in zip(
-        attempts, batch.log_reward_N.tolist(), batch.log_reward_std_N.tolist(), strict=True
+    steps = [reward.scored_step(attempt.status, len(attempt.tactics)) for attempt in attempts]
+    asked = [attempt for attempt, step in zip(attempts, steps, strict=True) if step is not None]
+    for attempt, scored, log_reward, std in zip(
+        attempts, steps, batch.log_reward_N.tolist(), batch.log_reward_std_N.tolist(), strict=True
     ):
         log_odds = ()
-        if attempt in asked:
-            scores = ensemble.score([(attempt.states[-1], attempt.tactics[-1])])
+        if scored is not None:
+            scores = ensemble.score([(attempt.states[scored], attempt.tactics[scored])])
             log_odds = tuple(scores.log_odds_KN[:, 0].tolist())
         components = RewardComponents(attempt.log_ref, attempt.status, log_odds)
         assert log_reward == pytest.approx(reward.log_reward(components, 0), abs=1e-4)
         assert std == pytest.approx(reward.log_reward_std(components, 0), abs=1e-4)
-        assert attempt.status in reward.scored_statuses or std == 0
+        assert scored is not None or std == 0
     assert batch.log_reward_std_N.max() > 0
-    if Status.PROVED in reward.scored_statuses:
+    if isinstance(reward, VerifierOnlyReward):
         proved = sum(a.status is Status.PROVED for a in asked) / len(asked)
         assert metrics["verifier/proved"] == pytest.approx(proved)
     else:
@@ -129,7 +128,7 @@ def test_pairs_that_verifiers_cannot_tell_apart_are_counted():
             proved_N=torch.zeros(4, dtype=torch.bool),
             log_reward_std_N=torch.tensor(log_reward_std),
         )
-        return balance_metrics(batch, torch.zeros(4, dtype=torch.bool))
+        return balance_metrics(batch)
 
     # 0 and 1 are closer than hypot(3, 4) = 5, as are 1 and 5; 0 and 5 are just far enough.
     assert metrics([3.0, 4.0, 4.0, 9.0])["train/doubtful_pairs"] == pytest.approx(2 / 3)

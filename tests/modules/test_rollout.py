@@ -106,7 +106,8 @@ def test_score_of_a_path_is_the_sum_over_its_tactics():
 def test_replay_adds_only_proofs_that_the_group_lacks():
     buffer = ReplayBuffer(32)
     for token in range(4):
-        buffer.add("T", ReplayProof(("⊢ 0",), (str(token),), ((token,),), log_ref=-float(token)))
+        proof = attempt(((token,),))
+        buffer.add("T", ReplayProof(proof.states, proof.tactics, proof.token_ids, log_ref=-float(token)))
     group = Group(toy_theorem("T"), "⊢ 0", (attempt(((0,),)), attempt(((9,),), Status.STUCK)))
     enriched = with_replay(group, buffer, num_replay=2, seed=5)
     assert enriched == with_replay(group, buffer, num_replay=2, seed=5)

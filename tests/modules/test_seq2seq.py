@@ -93,7 +93,9 @@ def test_a_step_of_tuning_moves_every_trainable_parameter(byt5, oracle, objectiv
         enable_model_summary=False,
     )
     theorems = oracle.THEOREMS
-    trainer.fit(module, datamodule=TheoremDataModule(theorems, oracle.make_env, len(theorems), seed=0))
+    trainer.fit(
+        module, datamodule=TheoremDataModule(theorems, oracle.make_env, len(theorems), len(theorems), seed=0)
+    )
     still = {name for name, p in module.named_parameters() if torch.equal(p, before[name])}
     assert still == {name for name, p in module.named_parameters() if not p.requires_grad}
     assert bool(still) == (adapter is not None)

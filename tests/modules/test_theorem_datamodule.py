@@ -1,3 +1,4 @@
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -34,7 +35,7 @@ def test_no_theorem_is_an_error():
 
 
 def test_the_pool_lives_from_setup_to_teardown():
-    module = TheoremDataModule(THEOREMS, lambda: ToyEnv({}), num_workers=2, seed=0)
+    module = TheoremDataModule(THEOREMS, lambda: ToyEnv({}), num_workers=2, batch_size=2, seed=0)
     module.setup("fit")
     pool = module.pool
     module.setup("fit")
@@ -45,7 +46,18 @@ def test_the_pool_lives_from_setup_to_teardown():
 
 
 def test_a_resumed_run_goes_on_behind_the_batches_that_its_steps_took():
-    datamodule = TheoremDataModule(THEOREMS, lambda: ToyEnv({}), num_workers=2, seed=0)
+    datamodule = TheoremDataModule(THEOREMS, lambda: ToyEnv({}), num_workers=2, batch_size=2, seed=0)
     datamodule.trainer = SimpleNamespace(global_step=3, accumulate_grad_batches=4)
     resumed = next(iter(datamodule.train_dataloader()))
     assert resumed == TheoremSchedule(THEOREMS, 2, seed=0).batch(12)
+
+
+def test_a_batch_is_no_run_of_neighbours():
+    one_file = [Theorem(f"f.{i}", "f", "", Span(i, i + 1), Span(0, 0)) for i in range(40)]
+    for theorems, apart in ((one_file, 10), (THEOREMS[:10], 2)):
+        schedule = TheoremSchedule(theorems, 4, seed=0)
+        for step in range(schedule.batches_per_epoch):
+            batch = schedule.batch(step)
+            for file in {theorem.file for theorem in batch}:
+                begins = sorted(t.declaration.begin for t in batch if t.file == file)
+                assert all(later - earlier >= apart for earlier, later in itertools.pairwise(begins))

@@ -17,6 +17,14 @@ def test_tactics_round_trip(policy):
         assert tactic.text == policy.decode_tactic(tactic.token_ids) == tactic.text.strip()
 
 
+def test_a_text_has_one_canonical_token_sequence(policy):
+    ids = policy.encode_tactic("simpl; auto.")
+    pieces = tuple(token for char in "simpl; auto." for token in policy.encode_tactic(char))
+    assert policy.canonical_ids("simpl; auto.", pieces) == ids
+    long = "x " * (policy.max_tactic_tokens + 5)
+    assert policy.canonical_ids(long, (5, 6)) == (5, 6), "the text is longer than a tactic may be"
+
+
 def test_long_tactics_are_cut_and_can_be_scored(policy):
     ids = policy.encode_tactic("intros x y z. " * 50)
     assert len(ids) == policy.max_tactic_tokens

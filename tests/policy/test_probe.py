@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 from transformers import (
@@ -16,6 +18,7 @@ from transformers import (
 from ntp.errors import CheckpointError
 from ntp.models.tokenizer import train_tokenizer
 from ntp.policy.factory import PretrainedPolicyFactory
+from ntp.policy.policy import TacticPolicy
 
 GPT_SIZES = {"vocab_size": 280, "n_layer": 2, "n_head": 2, "initializer_range": 0.3}
 SIZES = {
@@ -31,11 +34,16 @@ SIZES = {
 }
 
 
-def create(model, directory):
+def create(model, directory, **options):
     model.save_pretrained(directory)
     train_tokenizer(["n : nat\n⊢ n + 0 = n"], 280).save_pretrained(directory)
     factory = PretrainedPolicyFactory(
-        str(directory), attn_implementation="eager", max_state_tokens=64, max_tactic_tokens=16, dtype="auto"
+        str(directory),
+        attn_implementation="eager",
+        max_state_tokens=64,
+        max_tactic_tokens=16,
+        dtype="auto",
+        **options,
     )
     return factory.create()
 
@@ -67,3 +75,24 @@ def test_what_cannot_be_packed_is_refused(tmp_path, kind):
     with pytest.raises(CheckpointError, match="cannot be used: it needs full attention") as info:
         create(model, tmp_path)
     assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize(("options", "error", "accepted"), [
+    ({}, 5e-6, True),
+    ({}, 5e-4, False),
+    ({}, 0.05, False),
+    ({"precision": "bf16"}, 0.05, True),
+    ({"precision": "bf16"}, 0.5, False),
+])  # fmt: skip
+def test_scores_must_be_as_exact_as_the_precision(tmp_path, monkeypatch, options, error, accepted):
+    """A scorer that is off by so many nats a token."""
+    exact = TacticPolicy.score
+
+    def score(self, requests):
+        lengths = [len(tactic) + 1 for request in requests for tactic in request.tactics]
+        return exact(self, requests) + error * torch.tensor(lengths)
+
+    monkeypatch.setattr(TacticPolicy, "score", score)
+    model = seeded(GPTNeoXForCausalLM, GPTNeoXConfig(**SIZES))
+    with nullcontext() if accepted else pytest.raises(CheckpointError, match="cannot be used"):
+        create(model, tmp_path, **options)

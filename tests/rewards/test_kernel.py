@@ -1,10 +1,9 @@
 import math
 
 import pytest
-import torch
 
 from ntp.errors import ConfigError
-from ntp.rewards.base import Linear, RewardComponents, failure_mass
+from ntp.rewards.base import Linear, RewardComponents, failure_mass_bound
 from ntp.rewards.kernel import KernelReward
 from ntp.types import Status
 
@@ -18,12 +17,14 @@ def test_proof_is_the_flattened_prior():
 
 @pytest.mark.parametrize("status", FAILURES)
 def test_failure_is_the_punished_prior(status: Status):
-    reward = KernelReward(alpha_fail=1.0, log_reward_fail=-8.0)
+    reward = KernelReward(alpha_fail=1.0, log_reward_fail=-8.0, success_floor=1e-4)
     assert reward.log_reward(RewardComponents(-12.0, status), step=0) == -20.0
 
 
 def test_temperature_divides_the_verdict_and_not_the_prior():
-    reward = KernelReward(log_reward_fail=-8.0, temperature=Linear(start=2.0, end=0.5, num_steps=100))
+    reward = KernelReward(
+        log_reward_fail=-8.0, temperature=Linear(start=2.0, end=0.5, num_steps=100), max_failure_mass=1.0
+    )
     stuck = RewardComponents(-1.0, Status.STUCK)
     assert reward.log_reward(stuck, step=0) == -5.0
     assert reward.log_reward(stuck, step=100) == -17.0
@@ -41,19 +42,36 @@ def test_rewards_that_cannot_work_are_refused(kwargs):
         KernelReward(**kwargs)
 
 
-def test_failure_mass_converges_to_the_exact_share():
-    log_reward_A = torch.tensor([0.0, -1.0, -3.0, -4.0])
-    proved_A = torch.tensor([True, True, False, False])
-    policy_A = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    exact = (math.exp(-3) + math.exp(-4)) / (1 + math.exp(-1) + math.exp(-3) + math.exp(-4))
-    drawn_N = torch.multinomial(
-        policy_A, 200_000, replacement=True, generator=torch.Generator().manual_seed(0)
+def test_failures_that_could_own_the_target_are_refused():
+    # exp(-8) (1 - 1e-6) against sqrt(1e-6): a quarter of the target.
+    with pytest.raises(ConfigError, match=r"log_reward_fail=-8 .* failures 25% .* probability 1e-06"):
+        KernelReward(log_reward_fail=-8.0, success_floor=1e-6)
+    with pytest.raises(ConfigError, match=r"log_reward_fail=-9 at temperature 10 "):
+        KernelReward(temperature=10.0)
+    with pytest.raises(ConfigError, match=r"alpha_fail=0 .* without a bound"):
+        KernelReward(alpha_fail=0.0)
+    unchecked = KernelReward(alpha_fail=0.0, temperature=10.0, max_failure_mass=1.0)
+    assert unchecked.log_failure_bound(0) == math.inf
+
+
+def test_bound_holds_for_any_of_the_proofs():
+    prior = {"a": 0.2, "b": 0.1}
+    reward = KernelReward(log_reward_fail=-3.0, max_failure_mass=1.0)
+    log_reward = {
+        name: reward.log_reward(RewardComponents(math.log(p), Status.PROVED), 0) for name, p in prior.items()
+    }
+    failures = sum(
+        math.exp(reward.log_reward(RewardComponents(math.log(p), Status.STUCK), 0)) for p in (0.4, 0.3)
     )
-    estimate = failure_mass(log_reward_A[drawn_N], policy_A.log()[drawn_N], proved_A[drawn_N])
-    assert estimate == pytest.approx(exact, rel=0.02)
+    exact = failures / (failures + sum(map(math.exp, log_reward.values())))
+    bound = reward.log_failure_bound(0)
+    for names in ("a", "b", "ab"):
+        log_proofs = math.log(sum(math.exp(log_reward[name]) for name in names))
+        assert failure_mass_bound(bound, log_proofs, sum(prior[name] for name in names)) >= exact - 1e-12
+    assert failure_mass_bound(bound, log_proofs, 0.3) == pytest.approx(exact)
 
 
-def test_failure_mass_at_the_extremes():
-    log_N = torch.tensor([-1.0, -700.0])
-    assert failure_mass(log_N, log_N, torch.tensor([True, True])) == 0.0
-    assert failure_mass(log_N, log_N, torch.tensor([False, False])) == pytest.approx(1.0)
+def test_bound_at_the_extremes():
+    assert failure_mass_bound(-1.0, 0.0, 1.0) == 0.0
+    assert failure_mass_bound(math.inf, 0.0, 0.5) == 1.0
+    assert failure_mass_bound(0.0, -1e6, 0.0) == 1.0

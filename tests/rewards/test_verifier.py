@@ -1,3 +1,4 @@
+import functools
 import math
 
 import pytest
@@ -18,26 +19,39 @@ def partial(*log_odds, log_ref=-3.0):
 
 
 def test_partial_proof_is_worth_the_gap_and_the_belief():
-    reward = VerifierReward(Mean(), gap=8.0, temperature=0.5)
-    expected = -3.0 + (log_sigmoid(1.0) - 8.0) / 0.5
+    reward = VerifierReward(Mean(), gap=9.0, temperature=0.5)
+    expected = -3.0 + (log_sigmoid(1.0) - 9.0) / 0.5
     assert reward.log_reward(partial(0.0, 2.0), step=0) == pytest.approx(expected)
-    worst = VerifierReward(WorstCase(), gap=8.0)
-    assert worst.log_reward(partial(0.0, 2.0), step=0) == pytest.approx(-3.0 + log_sigmoid(0.0) - 8.0)
+    worst = VerifierReward(WorstCase(), gap=9.0)
+    assert worst.log_reward(partial(0.0, 2.0), step=0) == pytest.approx(-3.0 + log_sigmoid(0.0) - 9.0)
+
+
+def test_the_last_valid_tactic_of_a_stuck_walk_is_scored():
+    reward = VerifierReward(gap=9.0, score_range=4.0)
+    assert reward.scored_step(Status.TRUNCATED, 3) == 2
+    assert reward.scored_step(Status.STUCK, 3) == 1
+    assert reward.scored_step(Status.STUCK, 1) is None, "no tactic was valid"
+    assert [reward.scored_step(s, 3) for s in (Status.PROVED, Status.TIMEOUT, Status.EXCEEDED)] == [None] * 3
+    assert VerifierReward(score_stuck=False).scored_step(Status.STUCK, 3) is None
+    stuck = RewardComponents(-3.0, Status.STUCK, (0.0, 2.0))
+    assert reward.log_reward(stuck, 0) == reward.log_reward(partial(0.0, 2.0), 0)
+    assert reward.log_reward_std(stuck, 0) == reward.log_reward_std(partial(0.0, 2.0), 0) > 0
+    assert reward.log_reward(RewardComponents(-3.0, Status.STUCK), 0) == -3.0 - 9.0 - 4.0
 
 
 def test_kernel_overrides_any_belief():
-    reward = VerifierReward(gap=8.0, score_range=4.0)
+    reward = VerifierReward(gap=9.0, score_range=4.0)
     proof = reward.log_reward(RewardComponents(-3.0, Status.PROVED, (-50.0,)), 0)
     sure, hopeless = reward.log_reward(partial(50.0), 0), reward.log_reward(partial(-50.0), 0)
     stuck = [reward.log_reward(RewardComponents(-3.0, s), 0) for s in (Status.STUCK, Status.TIMEOUT)]
     assert proof == -1.5
-    assert sure == pytest.approx(-11.0)
-    assert hopeless == pytest.approx(-15.0)
+    assert sure == pytest.approx(-12.0)
+    assert hopeless == pytest.approx(-16.0)
     assert stuck == [hopeless, hopeless]
 
 
 def test_doubt_is_the_deviation_of_the_clipped_belief():
-    reward = VerifierReward(gap=12.0, score_range=4.0, temperature=2.0)
+    reward = VerifierReward(gap=18.0, score_range=4.0, temperature=2.0)
     beliefs = [log_sigmoid(0.0), -4.0]
     assert reward.log_reward_std(partial(0.0, -9.0), 0) == pytest.approx((beliefs[0] - beliefs[1]) / 2 / 2.0)
     assert reward.log_reward_std(RewardComponents(-3.0, Status.STUCK), 0) == 0.0
@@ -60,24 +74,26 @@ def test_what_carries_no_evidence_has_no_reward(reward):
 
 
 def test_failures_that_could_own_the_target_are_refused_with_the_numbers():
+    frequent = functools.partial(VerifierReward, success_floor=0.01)
     with pytest.raises(
-        ConfigError, match=r"gap=1 .* trajectories 78% .* 100 samples; at most 5% .* at least 5\.2 "
+        ConfigError, match=r"gap=1 .* failures 78% .* probability 0\.01; at most 5% .* 5\.2 nats"
     ):
-        VerifierReward(gap=1.0)
-    VerifierReward(gap=5.3)
+        frequent(gap=1.0)
+    frequent(gap=5.3)
     with pytest.raises(ConfigError, match="temperature 4"):
-        VerifierReward(gap=8.0, temperature=Linear(start=4.0, end=0.5, num_steps=10))
-    VerifierReward(gap=1.0, max_failure_mass=0.8)
+        VerifierReward(gap=9.0, temperature=Linear(start=4.0, end=0.5, num_steps=10))
+    VerifierReward(gap=1.0, max_failure_mass=1.0)
 
 
 def test_bound_is_the_mass_of_the_worst_case():
-    # One proof of prior probability .01; everything else fails and is believed in: exact, by addition.
+    # One proof of prior probability .01; everything else fails and has the best score: exact, by addition.
     success, gap, alpha = 0.01, 3.0, 0.5
-    reward = VerifierReward(gap=gap, alpha_success=alpha, max_failure_mass=0.9)
+    reward = VerifierReward(gap=gap, alpha_success=alpha, max_failure_mass=0.9, success_floor=success)
     proof = math.exp(reward.log_reward(RewardComponents(math.log(success), Status.PROVED), 0))
     others = [0.5, 0.3, 0.19]
     failures = sum(math.exp(reward.log_reward(partial(60.0, log_ref=math.log(p)), 0)) for p in others)
-    assert failures / (failures + proof) == pytest.approx(failure_mass_bound(-gap, alpha, success))
+    bound = failure_mass_bound(reward.log_failure_bound(0), alpha * math.log(success), success)
+    assert failures / (failures + proof) == pytest.approx(bound)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +103,8 @@ def test_bound_is_the_mass_of_the_worst_case():
         {"temperature": -1.0},
         {"success_floor": 0.0},
         {"max_failure_mass": 0.0},
+        {"max_failure_mass": 1.5},
+        {"success_floor": 1.0},
         {"max_failure_mass": math.nan},
         {"gap": math.nan},
         {"gap": -2000.0},

@@ -25,6 +25,7 @@ from ntp.sandbox.proc import descendants
 from ntp.sandbox.process import ChildProcess
 from ntp.sandbox.watchdog import Watch
 from ntp.types import Crashed, Exceeded, Proved
+from tests.processes import wait_until
 
 SOURCE = "Lemma one : True.\nProof. exact I. Qed.\nLemma two : True.\nProof. exact I. Qed.\n"
 
@@ -171,7 +172,8 @@ def test_a_hostile_prover_is_stopped_and_the_next_theorem_proved(
         assert isinstance(stopped, Exceeded) and stopped.limit == limit
     assert proved == Proved()
     assert not outside.exists() and not told
-    assert not alive_with(str(program))
+    # The kernel may need a moment to free the memory of a process that it has killed.
+    assert wait_until(lambda: not alive_with(str(program)))
 
 
 PROBE = """

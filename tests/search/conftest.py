@@ -29,11 +29,18 @@ class RandomWords:
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
         self.batches.append(len(requests))
-        words = list(WORDS)
-        return [
-            [Tactic(word, (), WORDS[word]) for d in r.draws for word in [random.Random(d.seed).choice(words)]]
-            for r in requests
-        ]
+        return [self._row(request) for request in requests]
+
+    def _row(self, request: SampleRequest) -> list[Tactic]:
+        excluded = {tactic.text for tactic in request.exclude or ()}
+        words = [word for word in WORDS if word not in excluded]
+        row = []
+        for draw in request.draws:
+            if words:
+                row.append(random.Random(draw.seed).choice(words))
+            if request.exclude is not None and words:
+                words.remove(row[-1])
+        return [Tactic(word, (), WORDS[word]) for word in row]
 
 
 def maze(name: str) -> ToyNode:

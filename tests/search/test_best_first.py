@@ -3,7 +3,8 @@ import pytest
 from ntp.errors import ConfigError
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import Budget, search_theorems
-from ntp.types import Goal, ProofState, Reached, Tactic, TacticError
+from ntp.search.proposers import FixedTactics
+from ntp.types import Goal, ProofState, Proved, Reached, Tactic, TacticError
 
 
 def best_first(budget, **options):
@@ -68,7 +69,9 @@ def test_states_that_print_alike_are_one_node_with_the_better_score(search):
     search.observe([[(Tactic("x", (), -3.0), Reached(a)), (Tactic("y", (), -0.1), Reached(b))]])
     assert search.num_nodes == 2
     (expansion,) = search.select()
-    assert expansion.state == a, "the state that was executed first, with the priority of the better path"
+    assert expansion.state == b, "the state on the better path"
+    search.observe([[(Tactic("done"), Proved())]])
+    assert search.trajectories[0].tactics == ("y", "done")
 
 
 def test_priorities_decide_and_an_expansion_has_its_price(search):
@@ -155,3 +158,55 @@ def test_draws_differ_between_expansions_of_one_node(search):
         seeds += [draw.seed for draw in expansion.draws]
         search.observe([[(Tactic("no"), TacticError("no"))] * 2])
     assert len(set(seeds)) == len(seeds)
+
+
+def test_a_state_found_at_the_greatest_depth_is_queued_when_a_shorter_way_leads_there(theorems):
+    search = best_first(Budget(100), max_depth=2)(theorems[0], state(0, "root"))
+    rounds = [
+        ("root", (Tactic("a", (), -0.1), Reached(state(1, "near")))),
+        ("near", (Tactic("b", (), -0.1), Reached(state(2, "deep")))),  # two tactics: at the greatest depth
+        ("root", (Tactic("c", (), -0.5), Reached(state(3, "deep")))),  # one tactic, less probable
+        ("deep", (Tactic("d", (), -0.1), Proved())),
+    ]
+    for expected, attempt in rounds:
+        (expansion,) = search.select()
+        assert expansion.state.goal.conclusion == expected
+        search.observe([[attempt]])
+    assert search.trajectories[0].tactics == ("c", "d")
+
+
+def test_a_way_that_leads_in_a_circle_is_no_better(theorems):
+    """Per tactic it is more probable than the way that it goes on from."""
+    search = best_first(Budget(100), length_exponent=1.0, expansion_price=9.0)(theorems[0], state(0, "root"))
+    search.select()
+    search.observe([[(Tactic("a", (), -3.0), Reached(state(1, "a")))]])
+    search.select()
+    search.observe([[(Tactic("b", (), -0.1), Reached(state(2, "b"))), (Tactic("w"), TacticError(""))]])
+    (expansion,) = search.select()
+    assert expansion.state.goal.conclusion == "b"
+    search.observe([[(Tactic("back", (), -0.1), Reached(state(3, "a"))), (Tactic("e"), Proved())]])
+    assert search.trajectories[0].tactics == ("a", "b", "e")
+    assert search.num_nodes == 3
+
+
+def test_tried_tactics_are_excluded_and_an_exhausted_state_leaves_the_queue(search):
+    tried = [Tactic("x"), Tactic("y"), Tactic("z")]
+    (first,) = search.select()
+    assert first.exclude == ()
+    search.observe([[(tactic, TacticError("")) for tactic in tried[:2]]])
+    (second,) = search.select()
+    assert second.exclude == tuple(tried[:2])
+    search.observe([[(tried[2], TacticError(""))]])
+    (third,) = search.select()
+    assert third.exclude == tuple(tried)
+    search.observe([[]])
+    assert search.select() == []
+
+
+def test_one_shot_tactics_are_each_tried_once(theorems, pool):
+    proposer = FixedTactics(["left", "nonsense", "left", "right"])
+    searches = search_theorems(theorems, best_first(Budget(100), max_depth=1), proposer, pool)
+    assert [search.usage.num_samples for search in searches] == [3] * len(theorems)
+    assert [[t.tactic.text for t in search.transitions] for search in searches] == [
+        ["left", "nonsense", "right"]
+    ] * len(theorems)

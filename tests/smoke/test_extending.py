@@ -59,7 +59,9 @@ def test_a_loss_from_outside(run, sft_policy):
         f"policy.checkpoint={sft_policy}",
         "trainer.max_steps=1",
     ]
-    directory, _ = run(*tuning, "loss.scale=0.5", "module.num_on_policy=2", "trainer.max_time=null")
+    directory, _ = run(
+        *tuning, "loss.scale=0.5", "module.num_theorems=3", "module.num_on_policy=2", "trainer.max_time=null"
+    )
     config = (directory / "config.yaml").read_text()
     assert "_target_: toys.losses.Reinforce" in config and "scale: 0.5" in config
     said, _ = run(*tuning, "loss.scael=0.5", fails=True)

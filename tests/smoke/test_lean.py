@@ -115,6 +115,7 @@ def test_gfn_tb(cli, options, sft):
         "policy.experiment=null",
         "trainer.max_steps=3",
         "trainer.max_time=null",
+        "module.num_theorems=3",
         "module.num_on_policy=3",
     )
     assert summary(directory)["num_steps"] == 3

@@ -43,7 +43,12 @@ def test_policies_of_every_kind_are_compared(cli, small, sft_policy, pretrained,
 
 
 def test_an_arm_has_a_policy_for_every_seed(cli, small, sft_policy):
-    overrides = [f"policy.checkpoint={sft_policy}", "trainer.max_steps=1", "module.num_on_policy=2"]
+    overrides = [
+        f"policy.checkpoint={sft_policy}",
+        "trainer.max_steps=1",
+        "module.num_theorems=3",
+        "module.num_on_policy=2",
+    ]
     quoted = ", ".join(f"'{override}'" for override in overrides)
     node = f"{{experiment: gfn_tb, overrides: [{quoted}], seeds: [0, 1], seed_key: module.seed}}"
     arguments = ["+experiment=search_eval", "~evaluation.policies.policy", f"+evaluation.policies.gfn={node}"]

@@ -40,6 +40,7 @@ def test_a_model_as_published_is_tuned(cli, options, byt5):
         f"policy.checkpoint={byt5}",
         "loss=tb",
         "trainer.max_steps=1",
+        "module.num_theorems=3",
         "module.num_on_policy=2",
         "module.keep_unsolved=1",
     )

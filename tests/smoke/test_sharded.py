@@ -45,7 +45,13 @@ def test_tuning_that_is_stopped_and_resumed_gives_what_one_process_gives(cli, op
     gfn = ["+experiment=gfn_tb", *options, f"policy.checkpoint={sft}", "policy.experiment=null"]
     gfn += ["trainer.max_steps=6", "trainer.max_time=null", "tracking.checkpoint_every_n_steps=1"]
     # Where failures keep the prior's odds, a policy that solves nothing has no gradient but that of rounding.
-    gfn += ["module.num_on_policy=3", "module.keep_unsolved=1", "reward.alpha_fail=0.5"]
+    gfn += [
+        "module.num_theorems=3",
+        "module.num_on_policy=3",
+        "module.keep_unsolved=1",
+        "reward.alpha_fail=0.5",
+        "reward.max_failure_mass=1",
+    ]
     whole = cli.succeed(*gfn)
     own, directory = cli.with_outputs(tmp_path, keeping="extract_coq-*"), tmp_path / whole.name
     said = stopped(own, directory, *gfn, *SHARDED)

@@ -8,7 +8,13 @@ import torch
 
 pytestmark = [pytest.mark.slurm, pytest.mark.coq, pytest.mark.slow]
 
-GFN = ["policy.experiment=null", "trainer.max_time=null", "trainer.accelerator=cpu", "module.num_on_policy=3"]
+GFN = [
+    "policy.experiment=null",
+    "trainer.max_time=null",
+    "trainer.accelerator=cpu",
+    "module.num_theorems=3",
+    "module.num_on_policy=3",
+]
 LAUNCHER = ["hydra/launcher=slurm_cpu", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=30"]
 
 
