@@ -1,7 +1,8 @@
 """JSON Lines files of frozen dataclasses: strict on reading, atomic on writing.
 
 Each line is one record: an object of the dataclass's fields plus `schema_version`. Nested dataclasses are
-objects, tuples are arrays, None is null. An invalid line is an error that names the file and the line.
+objects, tuples are arrays, None is null. Blank lines at the end and a byte-order mark are ignored. An invalid
+line is an error that names the file and the line.
 """
 
 from __future__ import annotations
@@ -34,9 +35,15 @@ def read_jsonl(path: Path, record_type: type[R]) -> Iterator[R]:
     """
     from_json = _decoder(record_type)
     with _opened(path) as lines:
+        blank = 0
         for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                blank = blank or number
+                continue
+            if blank:
+                raise DataError(f"{path}:{blank}: not valid JSON (a blank line); the file is corrupt")
             try:
-                value = json.loads(line.decode())
+                value = json.loads(line.decode("utf-8-sig"))
                 _check_version(value)
                 yield from_json(value)
             except ValueError as error:
@@ -74,7 +81,7 @@ def load_record(path: Path, record_type: type[R]) -> R:
     """
     with _opened(path) as stream:
         try:
-            value = json.loads(stream.read().decode())
+            value = json.loads(stream.read().decode("utf-8-sig"))
             _check_version(value)
             return _decoder(record_type)(value)
         except ValueError as error:

@@ -123,3 +123,11 @@ def test_the_schema_has_no_field_the_reader_does_not_know():
     for kind in (TheoremRecord, StepRecord, PremiseRecord, PremiseUse):
         assert dataclasses.is_dataclass(kind)
         assert kind.__dataclass_params__.frozen
+
+
+def test_a_blank_end_and_a_byte_order_mark_are_no_damage(tmp_path):
+    path = tmp_path / "premises.jsonl"
+    path.write_text("\ufeff" + dump_record(PREMISES[0]) + "\r\n\n  \n", encoding="utf-8")
+    assert list(read_jsonl(path, PremiseRecord)) == PREMISES[:1]
+    path.write_text("\ufeff" + dump_record(PREMISES[1]) + "\n\n", encoding="utf-8")
+    assert load_record(path, PremiseRecord) == PREMISES[1]

@@ -3,8 +3,10 @@
 Attempts at theorems whose proofs a policy was trained on say little about its mistakes on other theorems. So
 verifiers may get their own split, of theorems on which no policy is trained.
 
-Both kinds assign whole files to one split, since neighbouring theorems have similar proofs, and then clean
-the evaluation splits val and test. The result is a pure function of the records and the options.
+    all             Every theorem is in the test split: what is wanted of a policy that was trained elsewhere.
+
+The other kinds assign whole files to one split, since neighbouring theorems have similar proofs, and then
+clean the evaluation splits val and test. The result is a pure function of the records and the options.
 
     random          Files are drawn at random.
     novel_premises  As in LeanDojo (Yang et al. 2023, section 4), every theorem of an evaluation split uses at
@@ -31,7 +33,10 @@ from ntp.data.records import TheoremRecord
 from ntp.errors import DataError
 from ntp.jsonl import atomic_write, dump_record, load_record
 
-KINDS = ("random", "novel_premises")
+# `random`, unless the task knows better.
+AUTO = "auto"
+ALL = "all"
+KINDS = ("random", "novel_premises", ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,9 @@ class SplitOptions:
     """How theorems are divided into the splits train, verifier, val and test.
 
     Attributes:
-        kind: `random` by file or `novel_premises`; a benchmark has its own splits with these names, a list of
-            statements has `given`.
+        kind: `random` by file, `novel_premises`, or `all` for every theorem in the test split; a benchmark
+            has its own splits with the first two names, a list of statements has `given`. `auto` is `random`,
+            and `all` for an evaluation on a project of one's own (`env.root`) on which nothing is trained.
         seed: Seed of the order in which files are drawn.
         val_fraction: Share of theorems in the val split.
         test_fraction: Share of theorems in the test split.
@@ -86,7 +92,7 @@ class SplitOptions:
             from the train split.
     """
 
-    kind: str = "random"
+    kind: str = AUTO
     seed: int = 0
     val_fraction: float = 0.05
     test_fraction: float = 0.1
@@ -96,7 +102,7 @@ class SplitOptions:
 
 def make_split(
     records: Iterable[TheoremRecord],
-    kind: str = SplitOptions.kind,
+    kind: str = "random",
     seed: int = SplitOptions.seed,
     val_fraction: float = SplitOptions.val_fraction,
     test_fraction: float = SplitOptions.test_fraction,
@@ -107,7 +113,7 @@ def make_split(
 
     Args:
         records: The records, in the order of the data set.
-        kind: `random` or `novel_premises`.
+        kind: One of `KINDS`.
         seed: Seed of the order in which files are drawn.
         val_fraction: Share of all theorems to put in the val split, as nearly as whole files allow.
         test_fraction: Share of all theorems to put in the test split.
@@ -119,6 +125,8 @@ def make_split(
     """
     records = list(records)
     _check_options(kind, val_fraction, test_fraction, verifier_fraction)
+    if kind == ALL:
+        return _all_in_test(records)
     by_file: dict[str, list[TheoremRecord]] = {}
     for record in records:
         by_file.setdefault(record.theorem.file, []).append(record)
@@ -152,6 +160,26 @@ def make_split(
     )
     _check_parts(split, len(records))
     return sealed(split)
+
+
+def _all_in_test(records: Sequence[TheoremRecord]) -> Split:
+    return sealed(
+        Split(
+            kind=ALL,
+            seed=0,
+            val_fraction=0.0,
+            test_fraction=1.0,
+            test_files=(),
+            verifier_fraction=0.0,
+            train=(),
+            val=(),
+            test=_ids(records),
+            verifier=(),
+            num_duplicates=0,
+            num_without_novel_premise=0,
+            source_hash=_source_hash(records),
+        )
+    )
 
 
 def sealed(split: Split) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ntp.data.dataset import Dataset
+from ntp.data.splits import ALL, AUTO
 from ntp.envs.pool import EnvPool
 from ntp.envs.script import PlainSyntax
-from ntp.errors import ConfigError, InitError
+from ntp.errors import ConfigError, EnvError, InitError
 from ntp.evaluation.arms import arm_name, require_arms
 from ntp.evaluation.assess import TheoremRun, assess
 from ntp.evaluation.costs import ESTIMATE
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
-from ntp.evaluation.results import TheoremResult
+from ntp.evaluation.results import TheoremOutcome, TheoremResult
 from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.policy.prompt import SamplingParams
 from ntp.retrieval.augmentation import Augmentation
@@ -45,6 +47,7 @@ from ntp.tasks.needs import (
     refuse_lent_premises,
     require_prover,
     retrieval_reads,
+    run_config,
 )
 from ntp.tasks.selection import Part, num_done, parts_of, sample_theorems, shard_of
 from ntp.tracking.progress import ProgressReporter
@@ -55,6 +58,8 @@ from ntp.workflow.plan import Needs
 from ntp.workflow.shards import merge_shards
 from ntp.workflow.stage import read
 from ntp.workflow.task import Sharding, Task
+
+_log = logging.getLogger(__name__)
 
 # By prover. Each is one attempt at the whole proof.
 ONE_SHOT_TACTICS = {
@@ -154,7 +159,7 @@ def run(context: Context) -> dict[str, float]:
     """
     cfg, options = context.cfg, context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
-    records = sample_theorems(cfg, dataset, options.split, options.max_theorems)
+    records = sample_theorems(cfg, dataset, options.split, options.max_theorems, _auto_split(cfg))
     theorems = [record.theorem for record in records[shard_of(options, cfg.search, records)]]
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
@@ -173,7 +178,7 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
     """Write the report on results in the task's directory; returns its numbers."""
     cfg, options = context.cfg, context.cfg.evaluation
     num_theorems = len({result.theorem for result in results})
-    title = f"{cfg.name}: {num_theorems} held-out theorems"
+    title = f"{cfg.name}: {num_theorems} {_described(cfg)}"
     comparisons = [(str(first), str(second)) for first, second in options.comparisons]
     report = build_report(title, results, options.baseline, cfg.seed, options.bootstrap_samples, comparisons)
     context.write({"report.md": markdown(report), "report.html": page(report)})
@@ -181,6 +186,28 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
         context.mlflow.log_artifact(context.directory / results_file(name))
     Console().print(headline(report))
     return summary_metrics(report)
+
+
+def _auto_split(cfg: DictConfig) -> str:
+    """All theorems of a project of one's own are evaluated on if nothing was or will be trained on them."""
+    if cfg.data.source != "coq" or cfg.env.get("root") is None or cfg.data.split.test_files:
+        return "random"
+    return "random" if any(_trains_here(cfg, arm.node) for arm in arms(cfg)) else ALL
+
+
+def _trains_here(cfg: DictConfig, node: DictConfig) -> bool:
+    if node.checkpoint is None:
+        return node.experiment is not None
+    trained = run_config(Path(node.checkpoint))
+    return trained is not None and OmegaConf.select(trained, "env.root") == cfg.env.root
+
+
+def _described(cfg: DictConfig) -> str:
+    kind = _auto_split(cfg) if cfg.data.split.kind == AUTO else cfg.data.split.kind
+    if kind == ALL:
+        return "theorems, none of them trained on"
+    split = cfg.evaluation.split
+    return "held-out theorems" if split in ("val", "test") else f"theorems of the {split} split"
 
 
 def one_shot_tactics(cfg: DictConfig) -> list[str]:
@@ -245,14 +272,27 @@ def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
 def evaluate(
     method: Method, theorems: Sequence[Theorem], make_env: Callable, directory: Path
 ) -> list[TheoremResult]:
-    """One method's results; those that `directory` has already are read."""
+    """One method's results; those that `directory` has already are read.
+
+    Raises:
+        EnvError: No theorem can be opened, so nothing was tried.
+    """
     path = directory / results_file(method.name)
     if not path.exists():
         parts = parts_of(directory, method.name, theorems)
         _make_missing(method, parts, make_env)
-        write_jsonl(path, [result for part in parts for result in read_jsonl(part.path, TheoremResult)])
+        made = [result for part in parts for result in read_jsonl(part.path, TheoremResult)]
+        unopened = [result for result in made if result.outcome == TheoremOutcome.INIT_ERROR]
+        if len(unopened) < len(made):
+            write_jsonl(path, made)
         for part in parts:
             part.path.unlink()
+        if unopened:
+            message = f"{method.name}: {len(unopened)} of {len(made)} theorems cannot be opened; the first: "
+            message += unopened[0].message
+            if len(unopened) == len(made):
+                raise EnvError(message)
+            _log.warning(message)
     return list(read_jsonl(path, TheoremResult))
 
 
@@ -304,7 +344,8 @@ def merge(context: Context) -> dict[str, float]:
     """
     options = context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
-    records = sample_theorems(context.cfg, dataset, options.split, options.max_theorems)
+    auto = _auto_split(context.cfg)
+    records = sample_theorems(context.cfg, dataset, options.split, options.max_theorems, auto)
     names = [record.theorem.id for record in records]
     shards = [context.inputs[f"shard/{index}"] for index in range(options.num_shards)]
     results: list[TheoremResult] = []

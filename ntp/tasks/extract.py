@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from ntp.data.coq.extract import extract
 from ntp.data.dataset import METADATA, Dataset
 from ntp.data.lean.import_benchmark import import_leandojo, import_statements
 from ntp.data.splits import SplitOptions
+from ntp.envs.coq.project import installed_version
 from ntp.errors import ConfigError
 from ntp.workflow.context import Context
 from ntp.workflow.digest import path_digest
@@ -74,7 +77,7 @@ class StatementsDataOptions:
 
 # By where the data comes from: what the data set depends on, in addition to the content of `data.path`.
 _READS = {
-    "coq": ("data.include", "data.exclude", "env.root", "env.load_paths", "env.coqidetop"),
+    "coq": ("data.include", "data.exclude", "env.root", "env.load_paths", "env.options", "env.coqidetop"),
     "leandojo": ("data.source",),
     "statements": ("data.source", "data.header"),
 }
@@ -118,12 +121,26 @@ def source_key(cfg: DictConfig) -> dict[str, Any]:
 
     Raises:
         ConfigError: `data.source` is unknown, or `data.path` is not given or does not exist.
+        EnvError: The data comes from Coq, which is not installed.
     """
     source = cfg.data.source
     if source not in _READS:
         raise ConfigError(f"data.source={source} is unknown: choose data=coq_core, leandojo, minif2f, ...")
     key = read(cfg, *_READS[source])
-    return key if source == "coq" else {**key, "content": path_digest(_existing(cfg))}
+    content = _coq_digest(cfg) if source == "coq" else path_digest(_existing(cfg))
+    return {**key, "content": content}
+
+
+def _coq_digest(cfg: DictConfig) -> str:
+    """SHA-256 of all sources of the project, whose imports may matter too, and of the version of Coq."""
+    project = instantiate(cfg.env).project
+    digest = hashlib.sha256(installed_version(project).encode())
+    for file in project.files():
+        digest.update(file.encode())
+        # An editor's lock is a link to nothing.
+        with contextlib.suppress(OSError):
+            digest.update(path_digest(project.root / file).encode())
+    return digest.hexdigest()
 
 
 def _existing(cfg: DictConfig) -> Path:

@@ -12,7 +12,7 @@ from ntp.data.dataset import Dataset
 from ntp.data.examples import TacticPair, unique_pairs
 from ntp.data.recorded_splits import load_recorded_split, recorded_kinds
 from ntp.data.records import TheoremRecord
-from ntp.data.splits import Split, load_or_make_split
+from ntp.data.splits import AUTO, Split, load_or_make_split
 from ntp.errors import ConfigError, DataError
 from ntp.evaluation.costs import expected_costs, recorded_costs
 from ntp.retrieval.augmentation import Augmentation
@@ -21,18 +21,24 @@ from ntp.types import Theorem
 from ntp.workflow.shards import Shard
 
 
-def load_split(cfg: DictConfig, dataset: Dataset) -> Split:
+def load_split(cfg: DictConfig, dataset: Dataset, auto: str = "random") -> Split:
     """The split that `cfg.data.split` describes, kept with the data set; a benchmark has its own.
+
+    Args:
+        cfg: The config.
+        dataset: The data set.
+        auto: The kind of a split for which `auto` is asked.
 
     Raises:
         DataError: There is no such split, or it does not fit the data.
     """
     chosen = cfg.data.split
+    kind = auto if chosen.kind == AUTO else chosen.kind
     if recorded_kinds(dataset):
         if chosen.test_files:
             raise DataError("the data comes split: data.split.test_files cannot choose its test part")
-        return load_recorded_split(dataset, chosen.kind, chosen.seed, chosen.verifier_fraction)
-    options = OmegaConf.to_container(chosen, resolve=True)
+        return load_recorded_split(dataset, kind, chosen.seed, chosen.verifier_fraction)
+    options = OmegaConf.to_container(OmegaConf.merge(chosen, {"kind": kind}), resolve=True)
     assert isinstance(options, dict)
     return load_or_make_split(dataset, **{str(name): value for name, value in options.items()})
 
@@ -78,15 +84,18 @@ def posable_theorems(records: Sequence[TheoremRecord], max_steps: int | None = N
     return [r for r in posable if max_steps is None or len(r.steps) <= max_steps]
 
 
-def sample_theorems(cfg: DictConfig, dataset: Dataset, split: str, num: int | None) -> list[TheoremRecord]:
+def sample_theorems(
+    cfg: DictConfig, dataset: Dataset, split: str, num: int | None, auto: str = "random"
+) -> list[TheoremRecord]:
     """At most `num` theorems of a part of the split that can be posed, in order of file and position.
 
-    Which ones is a function of the split's seed: samples of different sizes contain one another.
+    Which ones is a function of the split's seed: samples of different sizes contain one another. `auto` is as
+    for `load_split`.
 
     Raises:
         DataError: There is none.
     """
-    records = posable_theorems(dataset.select(part_of(load_split(cfg, dataset), split)))
+    records = posable_theorems(dataset.select(part_of(load_split(cfg, dataset, auto), split)))
     require_theorems(records, f"in the {split} split")
     chosen = sorted(records, key=lambda r: derive_seed(cfg.data.split.seed, r.theorem.id))
     kept = {record.theorem.id for record in chosen[:num]}

@@ -7,7 +7,8 @@ import pytest
 
 from ntp.data.coq.extract import ExtractionSummary, extract
 from ntp.data.dataset import Dataset
-from ntp.envs.coq.project import CoqProject, LoadPath
+from ntp.envs.coq.build_files import LoadPath
+from ntp.envs.coq.project import CoqProject
 
 BASE = """\
 (* A comment with a "string with (* in it" and (* nested. *) dots. *)

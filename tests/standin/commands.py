@@ -55,6 +55,9 @@ class Result:
         return any(message["severity"] == "error" for message in self.messages)
 
 
+MODIFIERS = {"@", "private", "protected", "noncomputable", "nonrec"}
+
+
 def run(text, env, imports_allowed):
     """Elaborate commands one after the other; what is no command is skipped with an error, as in Lean."""
     result = Result(env)
@@ -63,7 +66,7 @@ def run(text, env, imports_allowed):
     except ParseError as error:
         result.say("error", str(error), tokenize("x")[0])
         return result
-    pieces = split_commands(toks)
+    pieces = split_commands(without_modifiers(toks))
     for index, piece in enumerate(pieces):
         head = piece[0].text
         if head == "import" and (not imports_allowed or any(p[0].text != "import" for p in pieces[:index])):
@@ -82,6 +85,21 @@ def run(text, env, imports_allowed):
         except KernelError as error:
             result.say("error", f"(kernel) {error}", piece[0])
     return result
+
+
+def without_modifiers(toks):
+    """Leave out attributes and modifiers at the beginning of a line: they change nothing here."""
+    kept, index = [], 0
+    while index < len(toks):
+        if toks[index].first:
+            while index < len(toks) and toks[index].text in MODIFIERS:
+                index += 1
+                if toks[index - 1].text == "@":
+                    texts = [tok.text for tok in toks[index:]]
+                    index += texts.index("]") + 1 if "]" in texts else 0
+        kept += toks[index : index + 1]
+        index += 1
+    return kept
 
 
 def split_commands(toks):

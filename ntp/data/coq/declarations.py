@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ntp.envs.coq.syntax import read_prefixes
 from ntp.envs.coq.tokens import Token, tokens
 from ntp.types import Span
 
@@ -17,8 +18,6 @@ _PREFIXES = {
     "NonCumulative",
     "Private",
     "Program",
-    "Time",
-    "Succeed",
 }
 _LEMMAS = {"Lemma", "Theorem", "Corollary", "Proposition", "Remark", "Fact", "Property", "Example"}
 _FUNCTIONS = {"Fixpoint", "CoFixpoint", "Function"}
@@ -58,22 +57,23 @@ class Command:
         """Texts of the tokens."""
         return [token.text for token in self.tokens]
 
+    @property
+    def states_lemma(self) -> bool:
+        """Whether it always opens a proof."""
+        return self.keyword in _LEMMAS or self.keyword == "Goal"
+
 
 def read_command(text: str) -> Command:
-    """Read a sentence as a vernacular command."""
-    found = tokens(text)
+    """Read a sentence as a vernacular command; an empty one if `Fail` or `Succeed` undoes it."""
+    prefixes = read_prefixes(text)
+    if prefixes.undone:
+        return Command("", ())
+    found = [token for token in tokens(text) if token.span.begin >= prefixes.end]
     if found and found[-1].text in {".", "..."}:
         found.pop()
     begin = 0
-    while begin < len(found):
-        if found[begin].text == "#" and begin + 1 < len(found) and found[begin + 1].text == "[":
-            begin = _group_end(found, begin + 1)
-        elif found[begin].text in _PREFIXES:
-            begin += 1
-        elif found[begin].text == "Timeout":
-            begin += 2
-        else:
-            break
+    while begin < len(found) and found[begin].text in _PREFIXES:
+        begin += 1
     rest = tuple(found[begin:])
     return Command(rest[0].text if rest and rest[0].kind == "name" else "", rest)
 

@@ -35,7 +35,7 @@ from ntp.envs.coq.project import CoqProject, installed_version
 from ntp.errors import DataError, EnvError
 from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
 
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 SHARDS = "shards"
 
 _log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def _key(project: CoqProject, file: str, version: str) -> str:
     except OSError:
         source = ""  # the replay says what is wrong with it
     paths = [[path.flag, path.directory, path.name] for path in project.load_paths]
-    content = json.dumps([SCHEMA_VERSION, EXTRACTOR_VERSION, version, paths, file, source])
+    content = json.dumps([SCHEMA_VERSION, EXTRACTOR_VERSION, version, paths, project.options, file, source])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -168,7 +168,7 @@ def _replay_all(
 ) -> list[FileRecord]:
     """Replay files, the largest first so that no worker is left alone with one at the end."""
     records: list[FileRecord] = []
-    sizes = {file: (project.root / file).stat().st_size for file in shards}
+    sizes = {file: _size(project.root / file) for file in shards}
     order = sorted(shards, key=lambda file: (-sizes[file], file))
     with _progress() as progress, _pool(num_workers) as pool:
         task = progress.add_task("replay", total=sum(sizes.values()), files=0, sentences=0)
@@ -184,6 +184,13 @@ def _replay_all(
                 "a worker was killed (out of memory?): run again to resume, with fewer workers"
             ) from None
     return records
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # the replay says what is wrong with it
 
 
 def _replay_one(

@@ -70,7 +70,9 @@ def find_library(project: CoqProject, files: Sequence[str]) -> Library:
     """The modules of a project, given its files, and those that are installed or mounted outside it."""
     standard = standard_library_directory()
     mounts = [(standard, _STANDARD), (standard.parent / "user-contrib", "")]
-    mounts += [(project.root / path.directory, path.name) for path in project.load_paths]
+    mounts += [
+        (directory, path.name) for path in project.load_paths for directory in project.directories(path)
+    ]
     installed: dict[str, str] = {}
     for directory, name in mounts:
         for path in directory.glob("**/*.vo"):

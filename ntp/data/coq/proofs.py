@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ntp.data.coq.declarations import Command
 from ntp.data.coq.names import candidate_names, hypothesis_names
+from ntp.data.coq.replay import closing_keyword
 from ntp.data.records import PremiseRecord, PremiseUse, StepRecord, TheoremRecord
 from ntp.envs.coq.protocol import Goals
 from ntp.envs.coq.syntax import Sentence
@@ -57,6 +58,11 @@ class ReplayedProof:
             return self.declares[0].kind
         return " ".join(self.command.words[: 2 if self.command.keyword == "Next" else 1])
 
+    def go_back_to(self, goals: Goals) -> None:
+        """Forget the tactics that `Undo` or `Restart` has undone, given the goals after it."""
+        while self.tactics and self.tactics[-1].after != goals:
+            self.tactics.pop()
+
     def record(self, full_name: str, file: str, module: str, closing: Sentence) -> TheoremRecord:
         """The theorem that the sentence `closing` completes."""
         theorem = Theorem(
@@ -67,8 +73,7 @@ class ReplayedProof:
             proof=Span(self.opening.span.end, closing.span.end),
         )
         steps = tuple(_step_record(tactic, self.uses) for tactic in self.tactics)
-        keyword = closing.text.rstrip(".").split()[0]
-        return TheoremRecord(theorem, "coq", module, self.kind, keyword, steps)
+        return TheoremRecord(theorem, "coq", module, self.kind, closing_keyword(closing.text), steps)
 
 
 def _step_record(tactic: ReplayedTactic, uses: Mapping[str, PremiseUse]) -> StepRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,18 +12,20 @@ from ntp.data.coq.declared_premises import premise_records
 from ntp.data.coq.modules import Library, module_name
 from ntp.data.coq.premises import PremiseResolver, printed_types
 from ntp.data.coq.proofs import ReplayedProof, ReplayedTactic
-from ntp.data.coq.replay import Replayed, ReplayError, replay, tactic_text
+from ntp.data.coq.replay import Replayed, ReplayError, closing_keyword, replay, tactic_text
 from ntp.data.coq.scopes import Scopes
 from ntp.data.records import DERIVED, FileRecord, PremiseRecord, TheoremRecord
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Goals
 from ntp.envs.coq.syntax import CoqSyntaxError, Sentence, position_of, sentences
-from ntp.errors import InitError
+from ntp.errors import EnvError, InitError
 from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError
 
+_IDENTIFIER = re.compile(r"[^\W\d][\w']*")
 _COMPLETE = ("Qed", "Defined", "Save")
 _UNNAMED = {"Goal"}
+_GOES_BACK = {"Undo", "Restart"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,15 @@ def extract_file(project: CoqProject, library: Library, file: str, timeout_s: fl
         file: Path relative to the project's root.
         timeout_s: Deadline for every proof and every stretch between proofs, at most 200 sentences each.
 
-    Raises:
-        EnvError: Coq is missing or does not start.
     """
     module = module_name(project, file)
     try:
         source = project.read(file)
-    except InitError as unreadable:
-        return FileExtract(FileRecord(file, module, (), "", 0, 0, error=f"1:1: {unreadable}"))
-    with CoqIdeTop(project, file) as coq:
+        _require_identifiers(module)
+        top = CoqIdeTop(project, file)
+    except (InitError, EnvError) as failed:
+        return FileExtract(FileRecord(file, module, (), "", 0, 0, error=f"1:1: {failed}"))
+    with top as coq:
         recorder = _Recorder(coq, library, Scopes(module), file, timeout_s)
         error = ""
         try:
@@ -80,6 +83,12 @@ def extract_file(project: CoqProject, library: Library, file: str, timeout_s: fl
     return FileExtract(record, tuple(recorder.theorems), tuple(recorder.premises()))
 
 
+def _require_identifiers(module: str) -> None:
+    for name in module.split("."):
+        if not _IDENTIFIER.fullmatch(name):
+            raise InitError(f"{name} is no name of a Coq module: rename the file or its folder")
+
+
 class _Recorder:
     """Turns replayed stretches into records."""
 
@@ -98,6 +107,7 @@ class _Recorder:
         self._num_named: dict[str, int] = {}
         self._goals: Goals | None = None
         self._proof: ReplayedProof | None = None
+        self._outer: list[ReplayedProof] = []
 
     def follow(self, stretch: Sequence[Replayed]) -> None:
         """Record a stretch; the process stands at its end.
@@ -109,10 +119,8 @@ class _Recorder:
             before, self._goals = self._goals, goals
             if before is None or self._proof is None:
                 self._outside(sentence, goals)
-            elif goals is None:
-                self._close(self._proof, sentence)
-            elif before.focused and (tactic := tactic_text(sentence.text)):
-                self._proof.tactics.append(ReplayedTactic(tactic, sentence.span, before, goals))
+            else:
+                self._inside(self._proof, sentence, before, goals)
         self.num_sentences += len(stretch)
         if self._proof is not None:
             try:
@@ -135,6 +143,21 @@ class _Recorder:
         else:
             self._proof = ReplayedProof(sentence, command, premises)
 
+    def _inside(self, proof: ReplayedProof, sentence: Sentence, before: Goals, goals: Goals | None) -> None:
+        if goals is None or (self._outer and closing_keyword(sentence.text)):
+            self._close(proof, sentence)
+            self._proof = self._outer.pop() if self._outer else None
+        elif tactic := tactic_text(sentence.text):
+            if before.focused:
+                proof.tactics.append(ReplayedTactic(tactic, sentence.span, before, goals))
+        else:
+            command = read_command(sentence.text)
+            if command.keyword in _GOES_BACK:
+                proof.go_back_to(goals)
+            elif command.states_lemma:
+                self._outer.append(proof)
+                self._outside(sentence, goals)
+
     def _declare(self, command: Command, premises: Sequence[PremiseRecord]) -> None:
         self._declared.update((premise.full_name, premise) for premise in premises)
         self._resolver.forget(command, [premise.full_name.rpartition(".")[2] for premise in premises])
@@ -155,12 +178,12 @@ class _Recorder:
             self._derived[full_name] = PremiseRecord(full_name, DERIVED, statement, self._file, None)
 
     def _close(self, proof: ReplayedProof, sentence: Sentence) -> None:
-        self._proof = None
-        closing = sentence.text.rstrip(".").split()[0]
+        closing = closing_keyword(sentence.text)
         full_name = self._scopes.full_name(proof.name)
         if closing != "Abort":
             self._declare(proof.command, proof.declares or self._proved(proof, full_name))
-        if closing in _COMPLETE and proof.tactics:
+        # A proof inside another cannot be posed: Coq knows no state with the inner one alone.
+        if closing in _COMPLETE and proof.tactics and not self._outer:
             self.theorems.append(
                 proof.record(self._unique(full_name), self._file, self._scopes.module, sentence)
             )

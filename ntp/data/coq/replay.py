@@ -7,21 +7,32 @@ from collections.abc import Iterator, Sequence
 
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.protocol import Failure, Goals
-from ntp.envs.coq.syntax import Sentence, is_structure
+from ntp.envs.coq.syntax import Sentence, executable, is_structure, read_prefixes
 from ntp.envs.coq.tokens import flatten
 from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError
 
 _CLOSING = re.compile(r"(?:Qed|Defined|Admitted|Abort|Save)\b")
-_TIMED = re.compile(r"(?:Time|Timeout\s+\d+)\s+")
+_INFO = re.compile(r"Info\s+\d+\s+")  # prints what the tactic after it did
 _FIRST_WORD = re.compile(r"\w+")
 _COMMANDS_IN_PROOF = {
-    "Abort", "About", "Add", "Admitted", "Arguments", "Check", "Close", "Compute", "Create", "Declare",
-    "Defined", "Delimit", "Eval", "Existential", "Existing", "Export", "Fail", "Focus", "From",
-    "Generalizable", "Global", "Grab", "Guarded", "Hint", "Implicit", "Import", "Infix", "Info", "Let",
-    "Local", "Locate", "Ltac", "Notation", "Opaque", "Open", "Optimize", "Print", "Proof", "Qed",
-    "Remove", "Require", "Reserved", "Restart", "Save", "Search", "SearchPattern", "SearchRewrite", "Set",
-    "Show", "Strategy", "Succeed", "Tactic", "Test", "Transparent", "Typeclasses", "Undo", "Unfocus",
-    "Unfocused", "Unset", "Unshelve", "Validate",
+    "Abort", "About", "Add", "Admitted", "Arguments", "Axiom", "Axioms", "Back", "BackTo", "Bind",
+    "Canonical", "Cd", "Check", "Class", "Close", "CoFixpoint", "CoInductive", "Coercion", "Collection",
+    "Combined", "Comments", "Compute", "Conjecture", "Conjectures", "Constraint", "Context",
+    "Corollary", "Create", "Cumulative", "Debug", "Declare", "Defined", "Definition", "Delimit",
+    "Derive", "Drop", "End", "Equations", "Eval", "Example", "Existential", "Existing", "Export",
+    "Extract", "Extraction", "Fact", "File", "Final", "Fixpoint", "Focus", "From", "Function",
+    "Functional", "Generalizable", "Global", "Goal", "Grab", "Guarded", "Hint", "Hypotheses",
+    "Hypothesis", "Identity", "Implicit", "Import", "Include", "Inductive", "Infix", "Info", "Inspect",
+    "Instance", "Lemma", "Let", "Library", "Load", "Local", "Locate", "Ltac", "Ltac2", "Module",
+    "Monomorphic", "Next", "NonCumulative", "Notation", "Number", "Numeral", "Obligation",
+    "Obligations", "Opaque", "Open", "Optimize", "Parameter", "Parameters", "Polymorphic", "Prenex",
+    "Preterm", "Primitive", "Print", "Private", "Program", "Proof", "Property", "Proposition", "Pwd",
+    "Qed", "Quit", "Record", "Recursive", "Register", "Remark", "Remove", "Require", "Reserved",
+    "Reset", "Restart", "Save", "Scheme", "Search", "SearchAbout", "SearchHead", "SearchPattern",
+    "SearchRewrite", "Section", "Separate", "Set", "Show", "Solve", "Strategy", "String", "Structure",
+    "SubClass", "Suggest", "Tactic", "Test", "Theorem", "Transparent", "Typeclasses", "Undelimit",
+    "Undo", "Unfocus", "Unfocused", "Universe", "Universes", "Unset", "Unshelve", "Validate",
+    "Variable", "Variables", "Variant", "View",
 }  # fmt: skip
 
 Replayed = tuple[Sentence, Goals | None]
@@ -50,7 +61,7 @@ def replay(coq: CoqIdeTop, cut: Sequence[Sentence], timeout_s: float) -> Iterato
     """
     for stretch in _stretches(cut):
         try:
-            results = coq.run_all([sentence.text for sentence in stretch], timeout_s)
+            results = coq.run_all([executable(sentence.text) for sentence in stretch], timeout_s)
         except (DeadlineExceededError, ProcessDiedError) as error:
             raise ReplayError(stretch[0].span.begin, str(error)) from None
         done: list[Replayed] = []
@@ -63,20 +74,28 @@ def replay(coq: CoqIdeTop, cut: Sequence[Sentence], timeout_s: float) -> Iterato
 
 
 def tactic_text(text: str) -> str | None:
-    """The tactic in a sentence of a proof; None for structure and commands."""
-    if is_structure(text):
+    """The tactic in a sentence of a proof, without prefixes; None for structure and commands."""
+    prefixes = read_prefixes(text)
+    if prefixes.undone or is_structure(text):
         return None
-    tactic = flatten(text)
-    timed = _TIMED.match(tactic)
-    tactic = tactic[timed.end() :] if timed else tactic
+    tactic = flatten(text[prefixes.end :])
+    informed = _INFO.match(tactic)
+    tactic = tactic[informed.end() :] if informed else tactic
     word = _FIRST_WORD.match(tactic)
     return None if word and word[0] in _COMMANDS_IN_PROOF else tactic
+
+
+def closing_keyword(text: str) -> str:
+    """The command that closes a proof, as `Qed`; empty if the sentence is none."""
+    prefixes = read_prefixes(text)
+    match = None if prefixes.undone else _CLOSING.match(text, prefixes.end)
+    return match[0] if match else ""
 
 
 def _stretches(cut: Sequence[Sentence]) -> Iterator[Sequence[Sentence]]:
     begin = 0
     for index, sentence in enumerate(cut):
-        if index > begin and _CLOSING.match(sentence.text):
+        if index > begin and closing_keyword(sentence.text):
             yield cut[begin:index]
             begin = index
     if begin < len(cut):

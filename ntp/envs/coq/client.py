@@ -20,8 +20,6 @@ _ENVIRONMENT = {"OCAMLRUNPARAM": "s=1M"}
 # The state of the empty document.
 ROOT = 1
 _BATCH = 200
-# Coq's answers to an Add that names a state other than its tip.
-_NOT_THE_TIP = ("Stm.add called for a different state", 'Anomaly "Uncaught exception Stm.Vcs_aux.Expired')
 _MAX_STRAY_SIGNALS = 3
 
 
@@ -95,15 +93,16 @@ class CoqIdeTop:
         """Execute sentences in order, in pipelined writes, and return the goals after each.
 
         Stops at the first failure, which is then the last element. `timeout_s` is for every 200 sentences.
+        What Coq refuses in a batch is sent again as the first of another: a batch is parsed before it is
+        executed, so a sentence may be read in the wrong mode (nested proofs) or after a wrong state.
         """
         results: list[Goals | Failure | None] = []
         while len(results) < len(texts):
             batch = self._run_batch(texts[len(results) : len(results) + _BATCH], timeout_s)
-            if len(batch) > 1 and _mispredicted(batch[-1]):
-                batch.pop()
-            results += batch
-            if isinstance(results[-1], Failure):
-                break
+            refused = isinstance(batch[-1], Failure)
+            results += batch[:-1] if refused else batch
+            if refused and len(batch) == 1:
+                return [*results, *batch]
         return results
 
     def load(self, texts: Sequence[str], timeout_s: float) -> tuple[list[int], Failure | None]:
@@ -128,7 +127,7 @@ class CoqIdeTop:
         while len(states) < len(texts):
             loaded, failed, shown = self._load_batch(texts[len(states) : len(states) + _BATCH], timeout_s)
             states += loaded
-            if failed and not (loaded and _mispredicted(failed)):
+            if failed and not loaded:
                 return states, failed
         return states, protocol.goals(shown)
 
@@ -266,7 +265,7 @@ class CoqIdeTop:
 
     def _predicted_tips(self) -> Iterator[int]:
         # Coq numbers states in the order of accepted Adds, so a batch can be written before it is answered.
-        # Commands inside a proof may use two numbers: Coq then refuses the rest of the batch; it is resent.
+        # Commands inside a proof may use two numbers: Coq then refuses the rest of the batch.
         yield self.tip
         yield from itertools.count(self._next_state)
 
@@ -275,7 +274,3 @@ class CoqIdeTop:
         last = max([self.tip, *(protocol.added_state(v) for v in values if protocol.is_added(v))])
         self._next_state = max(self._next_state, last + 1)
         self._dropped = last != self.tip
-
-
-def _mispredicted(result: Goals | Failure | None) -> bool:
-    return isinstance(result, Failure) and result.message.startswith(_NOT_THE_TIP)

@@ -8,7 +8,14 @@ import re
 from ntp.envs.coq.client import ROOT, CoqIdeTop
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure
-from ntp.envs.coq.syntax import CoqSyntaxError, Sentence, position_of, sentences
+from ntp.envs.coq.syntax import (
+    CoqSyntaxError,
+    Sentence,
+    executable,
+    position_of,
+    read_prefixes,
+    sentences,
+)
 from ntp.errors import InitError
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError, RetryBudget
@@ -16,7 +23,7 @@ from ntp.types import Span
 
 _LOAD_TIMEOUT_S = 300.0
 # Plugins extend Coq's grammar permanently: going back over such a sentence leaves the parser broken.
-_LOADS_PLUGIN = re.compile(r"(?:#\[[^]]*\]\s*|(?:Global|Local|From\s+\S+)\s+)*(?:Require|Declare\s+ML)\b")
+_LOADS_PLUGIN = re.compile(r"(?:(?:Global|Local|From\s+\S+)\s+)*(?:Require|Declare\s+ML)\b")
 
 
 class CoqDocument:
@@ -48,7 +55,9 @@ class CoqDocument:
         except CoqSyntaxError as error:
             raise InitError(f"{self._where(error.offset)}: {error}") from None
         self._begins = [sentence.span.begin for sentence in self.sentences]
-        self._plugins = [i for i, s in enumerate(self.sentences) if _LOADS_PLUGIN.match(s.text)]
+        self._plugins = [
+            i for i, s in enumerate(self.sentences) if _LOADS_PLUGIN.match(s.text, read_prefixes(s.text).end)
+        ]
         self._states: list[int] = []
         self._top: CoqIdeTop | None = None
 
@@ -116,7 +125,7 @@ class CoqDocument:
         del self._states[index:]
         self._top.edit_at(self._states[-1] if self._states else ROOT)
         todo = self.sentences[len(self._states) : index]
-        states, failed = self._top.load([sentence.text for sentence in todo], _LOAD_TIMEOUT_S)
+        states, failed = self._top.load([executable(sentence.text) for sentence in todo], _LOAD_TIMEOUT_S)
         self._states += states
         if failed:
             raise self._not_replayed(todo[len(states)], failed)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from ntp.envs.coq.build_files import BuildFile, LoadPath, find_build_file, read_options
 from ntp.envs.coq.env import CoqEnv
-from ntp.envs.coq.project import CoqProject, LoadPath, standard_library
+from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.envs.coq.script import CoqScriptSyntax
 from ntp.envs.script import ScriptSyntax
 from ntp.errors import ConfigError, EnvError
@@ -23,7 +24,11 @@ class CoqEnvFactory:
 
     Attributes:
         root: Directory of a built project; None for the standard library of the installed Coq.
-        load_paths: Mappings with `flag` (-R or -Q), `directory` relative to the root, and logical `name`.
+        load_paths: Mappings with `flag` (-R or -Q), `directory` relative to the root, and logical `name`;
+            if empty, those of the root's `_CoqProject` or of its dune files. Sources built by dune are
+            found in `_build/default`.
+        options: Options of coqc that change what a file means, as `[-impredicative-set, -w, none]`; if empty,
+            those of the same files.
         coqidetop: The program.
         tactic_timeout_s: Whole seconds for one tactic.
         max_memory_mb: Memory of one prover in MiB, and address space of each of its processes.
@@ -38,6 +43,7 @@ class CoqEnvFactory:
 
     root: str | None = None
     load_paths: Sequence[Mapping[str, str]] = ()
+    options: Sequence[str] = ()
     coqidetop: str = "coqidetop.opt"
     tactic_timeout_s: int = 2
     max_memory_mb: int = 4096
@@ -52,16 +58,22 @@ class CoqEnvFactory:
 
         Raises:
             EnvError: Coq is missing, or the root is not a directory.
-            ConfigError: A load path has an unknown flag.
+            ConfigError: A load path or an option cannot be used.
         """
-        paths = tuple(LoadPath(p["flag"], p["directory"], p["name"]) for p in self.load_paths)
-        for path in paths:
-            if path.flag not in ("-R", "-Q"):
-                raise ConfigError(f"env.load_paths: flag {path.flag!r} of {path.name} must be -R or -Q")
-        root = standard_library().root if self.root is None else Path(self.root)
+        if self.root is None:
+            options = read_options(self.options, "env.options")
+            return replace(standard_library(), coqidetop=self.coqidetop, options=tuple(options))
+        root = Path(self.root)
         if not root.is_dir():
             raise EnvError(f"env.root={root} is not a directory")
-        return CoqProject(root, paths, self.coqidetop)
+        declared = BuildFile() if self.load_paths and self.options else find_build_file(root)
+        paths = [_load_path(given) for given in self.load_paths] or declared.load_paths
+        options = read_options(self.options, "env.options") or declared.options
+        project = CoqProject(root, tuple(paths), self.coqidetop, tuple(options))
+        for path in paths:
+            if not any(directory.is_dir() for directory in project.directories(path)):
+                raise ConfigError(f"env.load_paths: {root / path.directory} ({path.name}) is not a directory")
+        return project
 
     @property
     def limits(self) -> Limits:
@@ -76,3 +88,12 @@ class CoqEnvFactory:
     def __call__(self) -> CoqEnv:
         """Return a new environment; its process starts when first needed."""
         return CoqEnv(self.project, self.tactic_timeout_s, self.limits)
+
+
+def _load_path(given: Mapping[str, str]) -> LoadPath:
+    missing = {"flag", "directory", "name"} - set(given)
+    if missing:
+        raise ConfigError(f"env.load_paths: {dict(given)} lacks {', '.join(sorted(missing))}")
+    if given["flag"] not in ("-R", "-Q"):
+        raise ConfigError(f"env.load_paths: flag {given['flag']!r} of {given['name']} must be -R or -Q")
+    return LoadPath(given["flag"], given["directory"], given["name"])

@@ -10,20 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ntp.envs.coq.build_files import LoadPath, is_skipped
 from ntp.errors import EnvError, InitError
 
+_DUNE_BUILD = "_build/default"
 INSTALL_COMMAND = "apt-get install coq"
 SUPPORTED = "8.16 to 8.20"
 _OLDEST, _NEWEST = (8, 16), (8, 20)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPath:
-    """A directory and its logical name: `flag` is -R or -Q."""
-
-    flag: str
-    directory: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -35,31 +28,44 @@ class CoqProject:
         load_paths: (flag, directory, logical name) triples as given to coqc; directories relative to `root`.
             Empty for the standard library itself.
         coqidetop: The program, a name on PATH or a path.
+        options: Further options, as given to coqc; directories relative to `root`.
     """
 
     root: Path
     load_paths: tuple[LoadPath, ...] = field(default=())
     coqidetop: str = "coqidetop.opt"
+    options: tuple[str, ...] = ()
 
     def files(self, patterns: Sequence[str] = ("**/*.v",)) -> list[str]:
-        """Source files below the root that match any pattern, sorted, relative to the root."""
-        return sorted({p.relative_to(self.root).as_posix() for g in patterns for p in self.root.glob(g)})
+        """Source files below the root that match any pattern, sorted, relative to the root.
+
+        Directories of build systems (`_build`, `_opam`) and hidden ones are left out.
+        """
+        found = (path.relative_to(self.root) for pattern in patterns for path in self.root.glob(pattern))
+        return sorted({path.as_posix() for path in found if not is_skipped(path.parts)})
+
+    def directories(self, path: LoadPath) -> list[Path]:
+        """Where a load path's files are: its directory and, with dune, the one of the `.vo` files."""
+        built = self.root / _DUNE_BUILD / path.directory
+        return [self.root / path.directory, *([built] if built.is_dir() else [])]
 
     def read(self, file: str) -> str:
-        """Source text of a file.
+        """Source text of a file, without a byte-order mark.
+
+        Bytes that are no UTF-8, which coqc takes in comments, become U+FFFD.
 
         Raises:
-            InitError: The file is missing, is outside the root or is not UTF-8.
+            InitError: The file is missing, is outside the root or cannot be read.
         """
         path = self.root / file
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise InitError(f"{file}: is outside the project {self.root}")
         try:
             # Offsets count the characters of the file, so line ends are not translated.
-            return path.read_bytes().decode()
+            return path.read_bytes().decode("utf-8-sig", errors="replace")
         except FileNotFoundError:
             raise InitError(f"{file}: no such file in {self.root}") from None
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise InitError(f"{file}: cannot be read from {self.root}: {error}") from None
 
     def command(self, file: str) -> list[str]:
@@ -73,10 +79,19 @@ class CoqProject:
         for kind in ("tactic", "command"):
             flags += [f"-async-proofs-{kind}-error-resilience", "off"]
         for path in self.load_paths:
-            flags += [path.flag, str((self.root / path.directory).resolve()), path.name]
+            for directory in self.directories(path):
+                flags += [path.flag, str(directory.resolve()), path.name]
+        flags += self._absolute_options()
         if self._is_prelude(file):
             flags.append("-noinit")
         return [find_tool(self.coqidetop), *flags, "-topfile", str((self.root / file).resolve())]
+
+    def _absolute_options(self) -> list[str]:
+        before = ("", *self.options)
+        return [
+            str((self.root / option).resolve()) if last == "-I" else option
+            for last, option in zip(before, self.options, strict=False)
+        ]
 
     def _is_prelude(self, file: str) -> bool:
         try:

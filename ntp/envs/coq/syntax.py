@@ -13,7 +13,13 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 _NOTABLE = re.compile(r'"|\(\*|\.+')
 _IN_COMMENT = re.compile(r'"|\(\*|\*\)')
 _BULLET = re.compile(r"-+|\++|\*+")
-_BRACE = re.compile(r"(?:(?:[0-9]+|\[[^\W\d][\w'.]*\])[ \t\r\n]*:[ \t\r\n]*)?\{(?!\|)|\}")
+_BRACE = re.compile(r"\{(?!\|)|\}")
+_GOAL = re.compile(r"[0-9]+|\[[^\W\d][\w'.]*\]")
+# What may stand before any command, tactic or brace, with the argument that it takes.
+_PREFIX = re.compile(r"(Time|Succeed|Fail|Instructions|Profile|Timeout|Redirect)(?![\w'])")
+_ARGUMENT = {"Timeout": re.compile(r"[0-9]+"), "Redirect": re.compile(r'"[^"]*"')}
+_CHANGES_DIRECTORY = re.compile(r'Cd\s*"')
+_WITHOUT_EFFECT = ("Succeed", "Fail")
 
 
 class CoqSyntaxError(ValueError):
@@ -65,9 +71,55 @@ def skip_blanks(source: str, begin: int = 0) -> int:
         position = _comment_end(source, position)
 
 
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """The control prefixes (`Time`, `Timeout 5`, `Fail`, ...) and attributes (`#[...]`) of a sentence.
+
+    Attributes:
+        end: Offset of what they apply to.
+        undone: Whether the sentence leaves everything as it is, as with `Fail` and `Succeed`.
+    """
+
+    end: int
+    undone: bool
+
+
+def read_prefixes(source: str, begin: int = 0) -> Prefixes:
+    """Read the prefixes of the sentence at `begin`, with the blanks and comments after each.
+
+    Raises:
+        CoqSyntaxError: A comment, a string or an attribute is not closed.
+    """
+    position, undone = begin, False
+    while True:
+        if source.startswith("#[", position):
+            position = skip_blanks(source, _attributes_end(source, position))
+            continue
+        match = _PREFIX.match(source, position)
+        if match is None:
+            return Prefixes(position, undone)
+        end = skip_blanks(source, match.end())
+        argument = _ARGUMENT.get(match[1])
+        if argument is not None:
+            given = argument.match(source, end)
+            if given is None:
+                return Prefixes(position, undone)
+            end = skip_blanks(source, given.end())
+        undone = undone or match[1] in _WITHOUT_EFFECT
+        position = end
+
+
+def executable(text: str) -> str:
+    """What to execute for a trusted sentence of a file.
+
+    Provers run in a directory of their own, which has none of those that a file may change to.
+    """
+    return "Cd." if _CHANGES_DIRECTORY.match(text, read_prefixes(text).end) else text
+
+
 def is_structure(text: str) -> bool:
     """Whether a sentence is a bullet or a brace, which structure a proof but are not tactics."""
-    return _BULLET.fullmatch(text) is not None or _BRACE.fullmatch(text) is not None
+    return _structure_end(text, 0) == len(text)
 
 
 def position_of(source: str, offset: int) -> tuple[int, int]:
@@ -77,9 +129,9 @@ def position_of(source: str, offset: int) -> tuple[int, int]:
 
 
 def _sentence_end(source: str, begin: int) -> int:
-    match = _BULLET.match(source, begin) or _BRACE.match(source, begin)
-    if match:
-        return match.end()
+    structure = _structure_end(source, begin)
+    if structure is not None:
+        return structure
     position = begin
     while match := _NOTABLE.search(source, position):
         token, position = match[0], match.end()
@@ -90,6 +142,35 @@ def _sentence_end(source: str, begin: int) -> int:
         elif _ends_sentence(source, token, position):
             return position
     raise CoqSyntaxError("the sentence", begin)
+
+
+def _structure_end(source: str, begin: int) -> int | None:
+    """End of the bullet, or of the brace with prefixes and goal selector, at `begin`; None without."""
+    bullet = _BULLET.match(source, begin)
+    if bullet:
+        return bullet.end()
+    begin = read_prefixes(source, begin).end
+    match = _BRACE.match(source, begin)
+    goal = None if match else _GOAL.match(source, begin)
+    if goal is not None:
+        colon = skip_blanks(source, goal.end())
+        if source.startswith(":", colon):
+            match = _BRACE.match(source, skip_blanks(source, colon + 1))
+    return None if match is None or (goal and match[0] == "}") else match.end()
+
+
+def _attributes_end(source: str, begin: int) -> int:
+    end, depth = begin + 1, 0
+    while end < len(source):
+        character = source[end]
+        if character == '"':
+            end = _string_end(source, end)
+            continue
+        depth += (character == "[") - (character == "]")
+        end += 1
+        if depth == 0:
+            return end
+    raise CoqSyntaxError("the attribute", begin)
 
 
 def _ends_sentence(source: str, dots: str, end: int) -> bool:

@@ -26,8 +26,18 @@ _TOKEN = re.compile(
 )
 _COMMENT_EDGE = re.compile(r"/-|-/")
 _DECLARATION = frozenset({"theorem", "lemma", "example"})
+# What may stand between the previous command and the word `theorem`: commands with `in`, documentation,
+# attributes, modifiers and comments.
 _PREFIX = re.compile(
-    r"(?:^(?:open|set_option|omit|include|variable|attribute)\b[^\n]*\bin\s*\n?)+\Z", re.MULTILINE
+    r"""
+    (?: ^(?:open|set_option|omit|include|variable|attribute)\b[^\n]*\bin\s*\n?\s*
+      | /--(?:(?!-/).)*-/\s*
+      | @\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\]\s*
+      | \b(?:private|protected|noncomputable|nonrec|partial|unsafe|public|meta|local|scoped)\s+
+      | ^--[^\n]*\n\s*
+    )+\Z
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
 _IMPORT = re.compile(r"(?:public\s+|meta\s+|private\s+)*import\s+(?:all\s+|runtime\s+)?[\w.'«»]+")
 
@@ -140,8 +150,21 @@ def split_imports(header: str) -> tuple[str, str]:
     return "\n".join(imports), header[position:].strip()
 
 
+def last_theorem(text: str) -> int | None:
+    """Offset of the last word `theorem`, `lemma` or `example` outside brackets; None without any.
+
+    Raises:
+        LeanSyntaxError: A string, comment or bracket is not closed.
+    """
+    begins = [t.begin for t in tokens(text) if t.kind == "word" and t.depth == 0 and t.text in _DECLARATION]
+    return begins[-1] if begins else None
+
+
 def split_prefix(header: str) -> tuple[str, str]:
-    """A header without the commands at its end that apply to the next declaration, and these commands."""
+    """A header without what at its end belongs to the next declaration, and that.
+
+    Commands with `in`, documentation, attributes and modifiers.
+    """
     match = _PREFIX.search(header)
     return (header[: match.start()], match[0].strip()) if match else (header, "")
 

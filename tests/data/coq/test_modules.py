@@ -2,7 +2,8 @@ import pytest
 
 from ntp.data.coq.declarations import read_command
 from ntp.data.coq.modules import Library, find_library, module_name
-from ntp.envs.coq.project import CoqProject, LoadPath, standard_library
+from ntp.envs.coq.build_files import LoadPath
+from ntp.envs.coq.project import CoqProject, standard_library
 
 LIBRARY = Library(
     {"L.A": "A.v", "L.sub.A": "sub/A.v", "L.sub.B": "sub/B.v"},

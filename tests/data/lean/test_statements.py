@@ -109,3 +109,47 @@ def test_published_sets(shared_data, name, parts, prover):
         assert given["formal_statement"][len(theorem.statement) :].split() in ([":=", "by"], [":="])
         assert theorem.context == given.get("header", given.get("src_header"))
         assert record.prover == prover
+
+
+def contexts(tmp_path, name, *lines):
+    return [
+        (record.theorem.context, record.theorem.statement)
+        for record in read_statements(write(tmp_path / name, *lines), "import Mathlib\nopen Real").records
+    ]
+
+
+def test_what_stands_before_a_theorem_is_its_context(tmp_path):
+    with_variable = entry(
+        "x", "variable (k : ℕ)\n\ntheorem x (h : k = 1) : 1 = k := by\n  sorry", header="import A\n"
+    )
+    with_imports = entry("x", "import Mathlib\nopen Nat\n\n@[simp] theorem x : p := by\n  sorry")
+    with_definition = entry("x", "def sol : ℕ := 3\n\n/-- Doc. -/\ntheorem x : sol = 3 := by\n  sorry")
+    both = entry("x", "import B\nopen Nat\ntheorem x : p := sorry", header="import A\nopen Set")
+    assert contexts(tmp_path, "a.jsonl", with_variable, with_imports, with_definition, both) == [
+        ("import A\nvariable (k : ℕ)", "theorem x (h : k = 1) : 1 = k"),
+        ("import Mathlib\nopen Nat", "@[simp] theorem x : p"),
+        ("import Mathlib\nopen Real\ndef sol : ℕ := 3", "/-- Doc. -/\ntheorem x : sol = 3"),
+        ("import A\nimport B\nopen Set\nopen Nat", "theorem x : p"),
+    ]
+
+
+def test_an_entry_with_several_theorems_is_refused(tmp_path):
+    two = entry("x", "theorem a : p := sorry\ntheorem b : q := sorry")
+    with pytest.raises(DataError, match=r"a\.jsonl:1: more than one theorem"):
+        contexts(tmp_path, "a.jsonl", two)
+
+
+def test_a_statement_of_several_lines_is_one(tmp_path):
+    lines = ["import Mathlib", "open Nat", "", "theorem two_lines (a b : ℕ)", "    (h : a = b) : b = a := by"]
+    assert contexts(tmp_path, "list.txt", *lines, "  sorry", "∀ n : ℕ,", "  n = n") == [
+        ("import Mathlib\nopen Nat", "theorem two_lines (a b : ℕ)\n    (h : a = b) : b = a"),
+        ("import Mathlib\nopen Nat", "theorem statement_7 : ∀ n : ℕ,\n  n = n"),
+    ]
+    with pytest.raises(DataError, match=r"list\.txt:1: namespace is no statement"):
+        contexts(tmp_path, "list.txt", "namespace A", "theorem a : p")
+
+
+def test_a_byte_order_mark_and_blank_lines_are_no_damage(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + entry("x", "theorem x : p := sorry").encode() + b"\n\n  \n")
+    assert len(read_statements(path, "").records) == 1

@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 
+from ntp.envs.coq.build_files import LoadPath
 from ntp.envs.coq.env import CoqEnv
-from ntp.envs.coq.project import CoqProject, LoadPath
+from ntp.envs.coq.project import CoqProject
 from ntp.errors import ConfigError, EnvError, InitError
 from ntp.sandbox.limits import Limits
 from ntp.types import (

@@ -44,7 +44,7 @@ def test_lets_one_tactic_pass(text, sent):
         ("-", "bullet"),
         ("{", "bullet"),
         ("2: {", "bullet"),
-        ("1: (* x *) {.", "brace"),
+        ("1: (* x *) {.", "one sentence"),
         ("all: - auto.", "bullet"),
         ("#[global] auto.", "attribute"),
         ("Check nat.", "command"),

@@ -1,6 +1,7 @@
 import pytest
 
-from ntp.envs.coq.project import CoqProject, LoadPath, check_version, find_tool, standard_library_directory
+from ntp.envs.coq.build_files import LoadPath
+from ntp.envs.coq.project import CoqProject, check_version, find_tool, standard_library_directory
 from ntp.errors import EnvError, InitError
 
 
@@ -22,7 +23,7 @@ def test_unreadable_files_are_named(write_project):
         project.read("B.v")
     with pytest.raises(InitError, match="outside the project"):
         CoqProject(project.root / "p").read("../../A.v")
-    (project.root / "L.v").write_bytes(b"\xff\xfe")
+    (project.root / "L.v").mkdir()
     with pytest.raises(InitError, match=r"L\.v: cannot be read"):
         project.read("L.v")
 

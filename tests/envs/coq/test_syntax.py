@@ -85,7 +85,16 @@ def test_coq_reads_the_same_sentences(stdlib, file):
 
 def test_structure():
     assert all(map(is_structure, ["-", "++", "***", "{", "}", "2: {", "[x]: {"]))
-    assert not any(map(is_structure, ["auto.", "1: auto.", "{|", "[x]"]))
+    assert all(map(is_structure, ["Time {", "Timeout 3 }", "2 (* c *) : (* d *) {"]))
+    assert not any(map(is_structure, ["auto.", "1: auto.", "{|", "[x]", "2: }", "Time auto.", "Time -"]))
+
+
+def test_prefixes_stand_before_structure_too():
+    source = 'Time { exact a. Time } - 2 (* c *) : { b. #[x(y="a. [z")] Set A. Redirect "f" c.'
+    assert cut(source) == [
+        "Time {", "exact a.", "Time }", "-", "2 (* c *) : {", "b.", '#[x(y="a. [z")] Set A.',
+        'Redirect "f" c.',
+    ]  # fmt: skip
 
 
 def test_positions_count_from_one():

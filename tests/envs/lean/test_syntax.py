@@ -58,6 +58,24 @@ def test_commands_over_a_declaration_go_with_it():
     assert split_prefix("open A\ntheorem x : p := by simp\n") == ("open A\ntheorem x : p := by simp\n", "")
 
 
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "/-- A documented theorem. -/",
+        "@[simp]",
+        "@[simp, to_additive (attr := simp) add_one]\nprotected",
+        "/-- With `theorem` in it. -/\n@[simp] private noncomputable",
+        "open B in\n/-- Doc. -/\n@[simp]",
+        "-- why\nprotected",
+    ],
+)
+def test_documentation_attributes_and_modifiers_go_with_the_declaration(prefix):
+    before = "/-- Another. -/\ntheorem x : p := by\n  exact h\n\n"
+    assert split_prefix(f"{before}{prefix}\n") == (before, prefix)
+    statement = parse_statement(f"{prefix} theorem A.y (h : p) : p := h".replace("-- why", "-- why\n"))
+    assert statement.named("z").endswith("theorem A.z (h : p) : p")
+
+
 def test_tokens_cover_the_text():
     text = "simp [h', a.b] at ⊢ -- x\n/- y /- z -/ -/ 'c' \"s\\\"t\" «q r»"
     found = list(tokens(text))
