@@ -47,7 +47,7 @@ LETTERS = ("a", "b")
 READ_ONLY = ("⊢", "c")  # in states, never in tactics
 MAX_TACTIC_TOKENS = 2
 MAX_DEPTH = 3
-NUM_STEPS = 900
+NUM_STEPS = 450
 
 Moves = Mapping[str, "Moves | Outcome"]
 QED = Proved()

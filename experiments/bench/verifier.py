@@ -1,6 +1,6 @@
 """Eight verifier heads on one backbone, against the ways that PEFT offers.
 
-A Llama of 55 M parameters with random weights and a word-level tokenizer, float32, one thread; states of 400
+A Llama of 14 M parameters with random weights and a word-level tokenizer, float32, one thread; states of 400
 tokens, tactics of 30. Ours reads a state once and lets the heads touch the tactic alone. PEFT's adapters are
 the same heads (activated LoRA), over state and tactic: switched one after the other (`loop`), or all in one
 batch with `adapter_names` (`mixed`). The output layer is applied to the tactic's positions only on all sides.
@@ -58,11 +58,11 @@ def make_policy() -> CausalPolicy:
     )
     config = LlamaConfig(
         vocab_size=NUM_WORDS,
-        hidden_size=640,
-        num_hidden_layers=10,
-        num_attention_heads=10,
-        num_key_value_heads=10,
-        intermediate_size=1728,
+        hidden_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=6,
+        num_key_value_heads=6,
+        intermediate_size=1040,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=fast.eos_token_id,

@@ -18,9 +18,12 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
+from ntp.bounds import NUMBERS, Bounds
 from ntp.errors import ConfigError
 
 _SCALARS = {"int": int, "float": float, "bool": bool, "str": str, "Path": str}
+_SCALARS |= {name: kind for name, (kind, _) in NUMBERS.items()}
+_NUMBER = re.compile(rf"\b({'|'.join(NUMBERS)})\b")
 _LISTS = ("list", "Sequence", "tuple")
 _DICTS = ("dict", "Mapping")
 
@@ -42,6 +45,17 @@ class Option:
     type: Any
     default: Any
     help: str
+
+    @property
+    def plain_annotation(self) -> str:
+        """The annotation with numbers as `int` and `float`."""
+        return _NUMBER.sub(lambda match: NUMBERS[match[1]][0].__name__, self.annotation)
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """Bounds of the number, or of the numbers in the list or mapping; None if it has none."""
+        found = _NUMBER.search(self.annotation)
+        return NUMBERS[found[1]][1] if found else None
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,14 @@ def _option(
     default = MISSING if value is None else source.value_of(value)
     text = "" if annotation is None else ast.unparse(annotation)
     return Option(name, text, kind, default, helps.get(name, ""))
+
+
+def bounds_of(kind: type | None) -> dict[str, Bounds]:
+    """Bounds of the options of a class of this package by name; empty for any other."""
+    if kind is None or kind.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return {}
+    options = declaration_of(f"{kind.__module__}.{kind.__qualname__}").options
+    return {option.name: option.bounds for option in options if option.bounds}
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,12 @@ def _declared(target: str) -> Iterator[str]:
 
 
 def _table(declaration: Declaration) -> str:
-    rows = [[f"`{o.name}`", f"`{o.annotation}`", _default(o), o.help] for o in declaration.options]
+    rows = [[f"`{o.name}`", f"`{o.plain_annotation}`", _default(o), _help(o)] for o in declaration.options]
     return _markdown(["option", "type", "default", "meaning"], rows)
+
+
+def _help(option: Option) -> str:
+    return f"{option.help} A number of {option.bounds}." if option.bounds else option.help
 
 
 def _default(option: Option) -> str:

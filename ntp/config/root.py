@@ -7,6 +7,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from ntp.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
 HANDED_DOWN = (
     *("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining"),
@@ -64,7 +66,7 @@ class Config:
     """
 
     name: str = MISSING
-    seed: int = 0
+    seed: NonNegativeInt = 0
     resume: bool = False
     force: bool = False
     objective: str | None = None
@@ -130,5 +132,5 @@ class TrackingOptions:
     uri: str = MISSING
     experiment: str = MISSING
     parent_run_id: str | None = None
-    max_adapter_mb: float = 200.0
-    checkpoint_every_n_steps: int = 100
+    max_adapter_mb: PositiveFloat = 200.0
+    checkpoint_every_n_steps: PositiveInt = 100

@@ -24,8 +24,12 @@ def schema_of(target: str) -> type:
     Raises:
         ConfigError: There is no such class, or a default is not a plain value.
     """
-    fields = [_field(option) for option in declaration_of(target).options]
-    return make_dataclass(target.rpartition(".")[2], fields)
+    options = declaration_of(target).options
+    bounds = {option.name: option.bounds for option in options if option.bounds}
+    # Not a field: `ntp.config.bounds` reads it.
+    return make_dataclass(
+        target.rpartition(".")[2], [_field(option) for option in options], namespace={"BOUNDS": bounds}
+    )
 
 
 def instance_or_options(target: str) -> type:

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from ntp.bounds import NonNegativeInt, Share
 from ntp.data.dataset import Dataset
 from ntp.data.drawing import draw_parts
 from ntp.data.records import TheoremRecord
@@ -61,11 +62,11 @@ class Split:
     """
 
     kind: str
-    seed: int
-    val_fraction: float
-    test_fraction: float
+    seed: NonNegativeInt
+    val_fraction: Share
+    test_fraction: Share
     test_files: tuple[str, ...]
-    verifier_fraction: float
+    verifier_fraction: Share
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
@@ -93,11 +94,11 @@ class SplitOptions:
     """
 
     kind: str = AUTO
-    seed: int = 0
-    val_fraction: float = 0.05
-    test_fraction: float = 0.1
+    seed: NonNegativeInt = 0
+    val_fraction: Share = 0.05
+    test_fraction: Share = 0.1
     test_files: list[str] = field(default_factory=list)
-    verifier_fraction: float = 0.0
+    verifier_fraction: Share = 0.0
 
 
 def make_split(

@@ -90,7 +90,7 @@ def _memory(device: int) -> str:
 
 
 def coq(cfg: DictConfig) -> list[Finding]:
-    """Coq's IDE server in a supported version, and the sources of its library."""
+    """Coq's IDE server in a supported version, the sources of its library, and the project of the config."""
     program = cfg.env.get("coqidetop", "coqidetop.opt")
     server = version_of("Coq", [program, "--version"], INSTALL_COMMAND)
     if server.found:
@@ -99,13 +99,29 @@ def coq(cfg: DictConfig) -> list[Finding]:
             check_version(version)
         except EnvError as error:
             server = Finding("Coq", server.found, INSTALL_COMMAND, str(error))
+    return [server, _coq_library(), *_coq_project(cfg)]
+
+
+def _coq_library() -> Finding:
     where = ask(["coqc", "-where"])
     if isinstance(where, NoAnswer):
-        return [server, Finding("Coq library", "", INSTALL_COMMAND, f"coqc: {where.reason}")]
+        return Finding("Coq library", "", INSTALL_COMMAND, f"coqc: {where.reason}")
     sources = Path(where) / "theories"
     if not sources.is_dir():
-        return [server, Finding("Coq library", "", INSTALL_COMMAND, f"{sources} is missing")]
-    return [server, Finding("Coq library", str(sources))]
+        return Finding("Coq library", "", INSTALL_COMMAND, f"{sources} is missing")
+    return Finding("Coq library", str(sources))
+
+
+def _coq_project(cfg: DictConfig) -> list[Finding]:
+    """The project of one's own, if the config names one."""
+    if cfg.env.get("root") is None:
+        return []
+    try:
+        project = instantiate(cfg.env).project
+    except NtpError as error:
+        return [Finding("Coq project", "", "", str(error), needed=True)]
+    paths = ", ".join(f"{p.flag} {p.directory} {p.name}" for p in project.load_paths) or "no load paths"
+    return [Finding("Coq project", f"{project.root}: {len(project.files())} files, {paths}")]
 
 
 def lean(cfg: DictConfig) -> list[Finding]:
@@ -150,7 +166,8 @@ def slurm(cfg: DictConfig) -> list[Finding]:  # noqa: ARG001
     answer = ask(["sinfo", "--noheader", "--format=%P %a, %D nodes, gres %G"])
     if isinstance(answer, NoAnswer):
         fix = "systemctl restart munge slurmctld slurmd"
-        return [Finding("SLURM", "", fix, f"the controller does not answer sinfo: {answer.reason}")]
+        detail = f"the controller does not answer sinfo: {answer.reason}"
+        return [Finding("SLURM", "", fix, detail, trouble="not running")]
     return [Finding("SLURM", "; ".join(answer.splitlines()))]
 
 

@@ -23,6 +23,8 @@ class Finding:
         fix: The command that fixes it; empty when there is nothing to fix.
         detail: Further information, in one line.
         needed: Whether nothing works without it.
+        trouble: What to call its state if it is not ok; empty for `missing` or, if something was found,
+            `to fix`.
     """
 
     name: str
@@ -30,11 +32,19 @@ class Finding:
     fix: str = ""
     detail: str = ""
     needed: bool = False
+    trouble: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether it is installed and works."""
         return bool(self.found) and not self.fix
+
+    @property
+    def state(self) -> str:
+        """One or two words: `ok`, `missing`, `to fix`, `not running`."""
+        if self.ok:
+            return "ok"
+        return self.trouble or ("to fix" if self.found else "missing")
 
 
 def version_of(name: str, command: Sequence[str], fix: str) -> Finding:
@@ -81,5 +91,7 @@ def ask(command: Sequence[str], timeout_s: float = ANSWER_TIMEOUT_S) -> str | No
         return NoAnswer(f"no answer within {timeout_s:g} s")
     said = output.strip() or errors.strip()
     if process.returncode != 0 or not said:
-        return NoAnswer(" ".join(said.splitlines())[-200:] or f"exit status {process.returncode}")
+        # The last line says what went wrong; those before it are warnings or a trace.
+        last = said.splitlines()[-1] if said else f"exit status {process.returncode}"
+        return NoAnswer(last[-200:])
     return said

@@ -9,7 +9,7 @@ from threading import Thread
 
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from ntp.doctor import checks
 from ntp.doctor.probe import Finding
@@ -52,7 +52,7 @@ def run(cfg: DictConfig) -> None:
     wanting = [finding.name for finding in findings if finding.needed and not finding.ok]
     if wanting:
         names = ", ".join(wanting)
-        raise EnvError(f"needed here, and missing or broken: {names}; the table says how to fix it")
+        raise EnvError(f"needed here, and missing or broken: {names}; the lines above say how to fix it")
 
 
 def diagnose(
@@ -82,15 +82,18 @@ def diagnose(
 
 
 def print_findings(findings: list[Finding], console: Console | None = None) -> None:
-    """A table of findings, each with the command that fixes it."""
-    table = Table(title="This machine", title_justify="left")
-    for column in ("what", "found", "to fix it", "detail"):
-        table.add_column(column, overflow="fold")
-    for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[red]missing[/]" if not finding.found else "[yellow]![/]"
-        needed = ", needed" if finding.needed and not finding.ok else ""
-        table.add_row(f"{finding.name} {mark}{needed}", finding.found, finding.fix, finding.detail)
-    (console or Console()).print(table)
+    """One line for each finding: its state, its name, what was found, and the command that fixes it."""
+    console = console or Console()
+    states = [finding.state + ", needed" * (finding.needed and not finding.ok) for finding in findings]
+    width, name_width = max(map(len, states), default=0), max((len(f.name) for f in findings), default=0)
+    for finding, state in zip(findings, states, strict=True):
+        said = "; ".join(part for part in (finding.found, finding.detail) if part)
+        line = Text(f"{state:{width}}", style="green" if finding.ok else "yellow" if finding.found else "red")
+        line.append(f"  {finding.name:{name_width}}  {said}", style="default")
+        if finding.fix:
+            line.append(f"  -> {finding.fix}", style="bold")
+        # A line stays one line, so that it can be searched for and its command copied.
+        console.print(line, soft_wrap=True)
 
 
 def _needed(cfg: DictConfig) -> set[str]:

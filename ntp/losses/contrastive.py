@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ntp.bounds import PositiveFloat
 from ntp.errors import ConfigError
 
 
@@ -42,7 +43,7 @@ class InfoNCE:
         ConfigError: The temperature is not positive.
     """
 
-    temperature: float = 0.05
+    temperature: PositiveFloat = 0.05
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:

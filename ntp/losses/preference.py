@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from ntp.bounds import PositiveFloat
 from ntp.losses.batch import PairBatch
 
 
@@ -67,7 +68,7 @@ class DirectPreference:
         beta: Nats of reward per nat of log-ratio.
     """
 
-    beta: float = 0.1
+    beta: PositiveFloat = 0.1
 
     def __call__(self, batch: PairBatch) -> Tensor:
         """`dpo_loss`."""
@@ -83,7 +84,7 @@ class LabelCrossEntropy:
         beta: Log-odds per nat of log-ratio.
     """
 
-    beta: float = 0.1
+    beta: PositiveFloat = 0.1
 
     def __call__(self, batch: PairBatch) -> Tensor:
         """`label_loss`, of both tactics of each pair."""

@@ -10,6 +10,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, load_peft_weights, set_p
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
+from ntp.bounds import PositiveInt, Share
 from ntp.errors import CheckpointError, ConfigError
 
 
@@ -25,9 +26,9 @@ class LoraSettings:
         target_modules: Names of the linear layers to adapt, or "all-linear".
     """
 
-    r: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
+    r: PositiveInt = 16
+    alpha: PositiveInt = 32
+    dropout: Share = 0.0
     target_modules: Sequence[str] | str = "all-linear"
 
 

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
+from ntp.envs.pool import EnvPool
 from ntp.modules.rollout import Scorer, score_paths
 from ntp.policy.policy import TacticPolicy
+from ntp.types import Theorem, Verdict
 
 SCORE_BATCH = 32
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class HumanProof:
     """A proof as extracted: the state before each tactic, and the tactic."""
 
-    theorem_id: str
+    theorem: Theorem
     states: tuple[str, ...]
     tactics: tuple[str, ...]
+
+
+def accepted_proofs(proofs: Sequence[HumanProof], pool: EnvPool) -> list[HumanProof]:
+    """The proofs whose recorded tactics the kernel accepts, one after the other on the first goal.
+
+    Not all do: a proof may depend on what is recorded of it only in part, such as the focus on another goal
+    than the first, `Unshelve`, or an option that it sets.
+    """
+    verdicts = pool.check_proofs([(proof.theorem, proof.tactics) for proof in proofs])
+    accepted = [
+        proof
+        for proof, verdict in zip(proofs, verdicts, strict=True)
+        if isinstance(verdict, Verdict) and verdict.accepted
+    ]
+    if len(accepted) < len(proofs):
+        _log.info("%d of %d recorded proofs replay; only those are used", len(accepted), len(proofs))
+    return accepted
 
 
 @torch.no_grad()
@@ -34,7 +56,8 @@ def add_human_proofs(
 
     Args:
         buffer: The buffer.
-        proofs: Proofs that replay. Those with a tactic longer than the policy's limit are left out.
+        proofs: Proofs that replay (`accepted_proofs`). Those with a tactic longer than the policy's limit are
+            left out.
         policy: Encodes the tactics.
         reference: The prior of the reward.
     """
@@ -46,7 +69,7 @@ def add_human_proofs(
             for ids, text in zip(token_ids, proof.tactics, strict=True)
         ):
             unscored.append(
-                (proof.theorem_id, ReplayProof(proof.states, proof.tactics, token_ids, log_ref=0.0))
+                (proof.theorem.id, ReplayProof(proof.states, proof.tactics, token_ids, log_ref=0.0))
             )
     num_new = 0
     for begin in range(0, len(unscored), SCORE_BATCH):

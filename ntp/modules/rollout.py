@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ntp.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
@@ -83,12 +84,12 @@ class RolloutConfig:
         ConfigError: Nothing would be sampled, or the temperatures are not a range above 0.
     """
 
-    num_on_policy: int = 6
-    num_tempered: int = 0
-    num_replay: int = 2
-    temperature_min: float = 0.8
-    temperature_max: float = 1.4
-    max_depth: int = 5
+    num_on_policy: NonNegativeInt = 6
+    num_tempered: NonNegativeInt = 0
+    num_replay: NonNegativeInt = 2
+    temperature_min: PositiveFloat = 0.8
+    temperature_max: PositiveFloat = 1.4
+    max_depth: PositiveInt = 5
 
     def __post_init__(self) -> None:
         if min(self.num_on_policy, self.num_tempered, self.num_replay) < 0:

@@ -9,6 +9,7 @@ from pathlib import Path
 from peft import PeftModel
 from transformers import LlamaConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ntp.bounds import NonNegativeInt, PositiveInt, Share
 from ntp.models.backbone import (
     build_tiny_llama,
     load_causal_lm,
@@ -42,16 +43,16 @@ class TinyPolicyFactory:
         seed: Seed of the initial weights.
     """
 
-    vocab_size: int = 2048
-    hidden_size: int = 256
-    num_layers: int = 4
-    num_heads: int = 4
-    intermediate_size: int = 688
-    max_state_tokens: int = 256
-    max_tactic_tokens: int = 48
-    top_p: float = 1.0
+    vocab_size: PositiveInt = 2048
+    hidden_size: PositiveInt = 256
+    num_layers: PositiveInt = 4
+    num_heads: PositiveInt = 4
+    intermediate_size: PositiveInt = 688
+    max_state_tokens: PositiveInt = 256
+    max_tactic_tokens: PositiveInt = 48
+    top_p: Share = 1.0
     precision: Precision = "fp32"
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
     def create(self, texts: Iterable[str]) -> TacticPolicy:
         """A policy with random weights, its tokenizer trained on `texts` (states and tactics)."""
@@ -104,7 +105,7 @@ class PretrainedPolicyFactory(PretrainedFactory):
     """
 
     template: str = "[GOAL]{state}[PROOFSTEP]"
-    max_tactic_tokens: int = 96
+    max_tactic_tokens: PositiveInt = 96
     dtype: str = "bfloat16"
     gradient_checkpointing: bool = True
     attn_implementation: str = "sdpa"
@@ -142,7 +143,7 @@ class Seq2SeqPolicyFactory(PretrainedFactory):
     """
 
     dtype: str = "float32"
-    dropout: float = 0.0
+    dropout: Share = 0.0
 
     def _load_model(self, source: str | Path) -> PreTrainedModel:
         return load_seq2seq_lm(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from transformers import T5Config, T5EncoderModel
 
+from ntp.bounds import NonNegativeInt, PositiveInt, Share
 from ntp.errors import ConfigError
 from ntp.models.backbone import load_text_encoder, load_tokenizer
 from ntp.models.tokenizer import train_word_tokenizer
@@ -30,15 +31,15 @@ class TinyEncoderFactory:
         seed: Seed of the initial weights.
     """
 
-    vocab_size: int = 8192
-    hidden_size: int = 256
-    num_layers: int = 0
-    num_heads: int = 4
-    intermediate_size: int = 256
-    dropout: float = 0.1
-    max_state_tokens: int = 128
-    max_premise_tokens: int = 64
-    seed: int = 0
+    vocab_size: PositiveInt = 8192
+    hidden_size: PositiveInt = 256
+    num_layers: NonNegativeInt = 0
+    num_heads: PositiveInt = 4
+    intermediate_size: PositiveInt = 256
+    dropout: Share = 0.1
+    max_state_tokens: PositiveInt = 128
+    max_premise_tokens: PositiveInt = 64
+    seed: NonNegativeInt = 0
 
     def create(self, texts: Iterable[str]) -> DualEncoder:
         """An encoder with random weights, its tokenizer trained on `texts` (states and premises).
@@ -79,8 +80,8 @@ class PretrainedEncoderFactory:
     """
 
     name_or_path: str
-    max_state_tokens: int = 1024
-    max_premise_tokens: int = 1024
+    max_state_tokens: PositiveInt = 1024
+    max_premise_tokens: PositiveInt = 1024
 
     def create(self, texts: Iterable[str] = ()) -> DualEncoder:  # noqa: ARG002
         """The pretrained encoder; `texts` are not used.

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ntp.bounds import NonNegativeFloat
+
 
 class Aggregation(Protocol):
     """One log-odds per tactic."""
@@ -46,7 +48,7 @@ class UncertaintyWeighted:
         variance_weight: lambda.
     """
 
-    variance_weight: float = 1.0
+    variance_weight: NonNegativeFloat = 1.0
 
     def __call__(self, log_odds_KN: Tensor) -> Tensor:
         """(N,)."""

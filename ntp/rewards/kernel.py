@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ntp.bounds import NonNegativeFloat, Share
 from ntp.errors import ConfigError
 from ntp.rewards.base import (
     FailureGuard,
@@ -42,12 +43,12 @@ class KernelReward:
         ConfigError: Failures could have a greater share, or a number is out of range.
     """
 
-    alpha_success: float = 0.5
-    alpha_fail: float = 1.0
+    alpha_success: NonNegativeFloat = 0.5
+    alpha_fail: NonNegativeFloat = 1.0
     log_reward_fail: float = -9.0
     temperature: float | Schedule = 1.0
-    max_failure_mass: float = 0.05
-    success_floor: float = 1e-5
+    max_failure_mass: Share = 0.05
+    success_floor: Share = 1e-5
     aggregation: ClassVar[None] = None
 
     def __post_init__(self) -> None:

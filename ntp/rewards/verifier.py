@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from ntp.bounds import NonNegativeFloat, PositiveFloat, Share
 from ntp.errors import ConfigError
 from ntp.rewards.aggregation import Aggregation, Mean
 from ntp.rewards.base import (
@@ -49,12 +50,12 @@ class VerifierReward:
     """
 
     aggregation: Aggregation = field(default_factory=Mean)
-    alpha_success: float = 0.5
-    gap: float = 9.0
-    score_range: float = 6.0
+    alpha_success: NonNegativeFloat = 0.5
+    gap: PositiveFloat = 9.0
+    score_range: PositiveFloat = 6.0
     temperature: float | Schedule = 1.0
-    max_failure_mass: float = 0.05
-    success_floor: float = 1e-5
+    max_failure_mass: Share = 0.05
+    success_floor: Share = 1e-5
     score_stuck: bool = True
 
     def __post_init__(self) -> None:
@@ -122,7 +123,7 @@ class VerifierOnlyReward:
     """
 
     aggregation: Aggregation = field(default_factory=Mean)
-    score_range: float = 6.0
+    score_range: PositiveFloat = 6.0
     temperature: float | Schedule = 1.0
 
     def __post_init__(self) -> None:

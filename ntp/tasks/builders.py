@@ -11,6 +11,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
+from ntp.bounds import NonNegativeFloat, PositiveFloat, PositiveInt, Share
 from ntp.data.attempts import AttemptRecord, attempts_file
 from ntp.data.dataset import Dataset
 from ntp.data.examples import LabelledState, decided_states, labelled_states
@@ -49,7 +50,7 @@ class SearchOptions:
     """
 
     score: str = "policy"
-    verifier_weight: float = 1.0
+    verifier_weight: NonNegativeFloat = 1.0
     sampling: Any = MISSING
     best_first: Any = MISSING
 
@@ -67,11 +68,11 @@ class SamplingOptions:
             on the machine.
     """
 
-    num_samples: int = 32
-    max_depth: int = 8
-    temperature: float = TEMPERATURE
-    max_env_steps: int | None = NO_LIMIT
-    max_seconds: float | None = NO_LIMIT
+    num_samples: PositiveInt = 32
+    max_depth: PositiveInt = 8
+    temperature: PositiveFloat = TEMPERATURE
+    max_env_steps: PositiveInt | None = NO_LIMIT
+    max_seconds: PositiveFloat | None = NO_LIMIT
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,14 @@ class BestFirstOptions:
             on the machine.
     """
 
-    samples_per_expansion: int = 8
-    max_expansions: int = 60
-    expansion_price: float = 1.0
-    length_exponent: float = 0.0
-    max_depth: int = 16
-    temperature: float = TEMPERATURE
-    max_env_steps: int | None = NO_LIMIT
-    max_seconds: float | None = NO_LIMIT
+    samples_per_expansion: PositiveInt = 8
+    max_expansions: PositiveInt = 60
+    expansion_price: NonNegativeFloat = 1.0
+    length_exponent: NonNegativeFloat = 0.0
+    max_depth: PositiveInt = 16
+    temperature: PositiveFloat = TEMPERATURE
+    max_env_steps: PositiveInt | None = NO_LIMIT
+    max_seconds: PositiveFloat | None = NO_LIMIT
 
 
 @dataclass(frozen=True)
@@ -119,15 +120,15 @@ class RetrievalOptions:
     """
 
     name: str = MISSING
-    num_premises: int = 100
-    max_bytes: int = 2048
-    k1: float = 2.5
-    b: float = 1.0
+    num_premises: PositiveInt = 100
+    max_bytes: PositiveInt = 2048
+    k1: PositiveFloat = 2.5
+    b: Share = 1.0
     checkpoint: str | None = None
     experiment: str | None = "retriever"
     overrides: list[str] = field(default_factory=list)
     name_or_path: str | None = None
-    batch_size: int = 64
+    batch_size: PositiveInt = 64
     corpus: str | None = None
 
 

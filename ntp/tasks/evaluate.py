@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from ntp.bounds import PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.data.splits import ALL, AUTO
 from ntp.envs.pool import EnvPool
@@ -89,15 +90,15 @@ class EvaluationOptions:
     """
 
     shard: str | None = None
-    num_shards: int | None = None
+    num_shards: PositiveInt | None = None
     costs: str | None = None
     split: str = "test"
-    max_theorems: int | None = None
+    max_theorems: PositiveInt | None = None
     one_shot_tactics: list[str] | None = None
     policies: dict[str, Any] = field(default_factory=dict)
     baseline: str | None = None
     comparisons: list[list[str]] = field(default_factory=list)
-    bootstrap_samples: int = 2000
+    bootstrap_samples: PositiveInt = 2000
 
 
 @dataclass(frozen=True)

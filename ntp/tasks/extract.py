@@ -12,6 +12,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from ntp.bounds import PositiveInt
 from ntp.data.coq.extract import extract
 from ntp.data.dataset import METADATA, Dataset
 from ntp.data.lean.import_benchmark import import_leandojo, import_statements
@@ -39,7 +40,7 @@ class CoqDataOptions:
     include: list[str] = MISSING
     exclude: list[str] = field(default_factory=list)
     split: SplitOptions = field(default_factory=SplitOptions)
-    num_extract_workers: int = 2
+    num_extract_workers: PositiveInt = 2
     source: str = "coq"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from ntp.bounds import PositiveInt
 from ntp.data.attempts import (
     LABELS,
     AttemptRecord,
@@ -71,19 +72,19 @@ class MiningOptions:
     """
 
     shard: str | None = None
-    num_shards: int | None = None
+    num_shards: PositiveInt | None = None
     costs: str | None = None
     splits: list[str] = field(default_factory=lambda: ["train", "val"])
-    num_theorems: dict[str, int] = field(
+    num_theorems: dict[str, PositiveInt] = field(
         default_factory=lambda: {"train": 300, "verifier": 300, "val": 120, "test": 800}
     )
     sampling: SamplingOptions = field(default_factory=lambda: SamplingOptions(num_samples=24, max_depth=6))
     best_first: BestFirstOptions = field(
         default_factory=lambda: BestFirstOptions(max_expansions=16, max_depth=8)
     )
-    min_tries: int = 8
-    max_per_label: int = 32
-    max_pairs: int = 200
+    min_tries: PositiveInt = 8
+    max_per_label: PositiveInt = 32
+    max_pairs: PositiveInt = 200
 
 
 def run(context: Context) -> dict[str, float]:

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ntp.bounds import NonNegativeInt
 from ntp.config.schema import schema_of
 from ntp.errors import ConfigError
 from ntp.workflow.plan import Needs, composed
@@ -39,7 +40,7 @@ class PolicyOptions:
     checkpoint: str | None = None
     model: Any = None
     tactics: list[str] | None = None
-    seeds: list[int] = field(default_factory=list)
+    seeds: list[NonNegativeInt] = field(default_factory=list)
     seed_key: str = "seed"
 
 
@@ -70,7 +71,7 @@ class StudyOptions:
     """
 
     variants: dict[str, list[str]] = field(default_factory=dict)
-    seeds: list[int] = field(default_factory=lambda: [0])
+    seeds: list[NonNegativeInt] = field(default_factory=lambda: [0])
 
 
 # What training depends on, whatever is trained.

@@ -49,7 +49,7 @@ def tactic_pairs(
     max_tactic_chars: int | None = None,
     augmentation: Augmentation | None = None,
 ) -> list[TacticPair]:
-    """The distinct (state, tactic) pairs of recorded proofs, without those that are too long.
+    """The distinct (state, tactic) pairs of recorded proofs, without those that are too long or say nothing.
 
     With an augmentation, premises stand before the states; they do not count as the states' length.
     """
@@ -57,7 +57,8 @@ def tactic_pairs(
         (record.theorem, step)
         for record in records
         for step in record.steps
-        if (max_state_chars is None or len(step.state) <= max_state_chars)
+        if step.tactic.strip()
+        and (max_state_chars is None or len(step.state) <= max_state_chars)
         and (max_tactic_chars is None or len(step.tactic) <= max_tactic_chars)
     ]
     states = [step.state for _, step in steps]

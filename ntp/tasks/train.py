@@ -19,6 +19,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.bounds import Bounds
 from ntp.config.choices import advice
 from ntp.data.dataset import Dataset
 from ntp.errors import ConfigError
@@ -35,6 +36,21 @@ from ntp.tracking.lightning import (
 from ntp.tracking.processes import local_rank
 from ntp.workflow.context import Context
 from ntp.workflow.placement import is_sharded
+
+# Lightning's own number for no limit.
+_NO_LIMIT = -1
+_TRAINER_BOUNDS = {
+    "max_steps": Bounds(1),
+    "max_epochs": Bounds(1),
+    "devices": Bounds(1),
+    "num_nodes": Bounds(1),
+    "accumulate_grad_batches": Bounds(1),
+    "log_every_n_steps": Bounds(0),
+    "gradient_clip_val": Bounds(0),
+    "val_check_interval": Bounds(0, above=True),
+    "limit_val_batches": Bounds(0),
+    "num_sanity_val_steps": Bounds(0),
+}
 
 Build = Callable[[DictConfig, Dataset, Mapping[str, Path]], tuple[Learner, lightning.LightningDataModule]]
 
@@ -116,7 +132,7 @@ def _validate(
 
 
 def check_training(cfg: DictConfig) -> None:
-    """Raise `ConfigError` for options that the trainer or the optimizer does not have."""
+    """Raise `ConfigError` for options that the trainer or the optimizer does not have or take."""
     for section in ("trainer", "optimizer"):
         target = get_object(cfg[section]._target_)
         parameters = inspect.signature(target).parameters
@@ -125,6 +141,24 @@ def check_training(cfg: DictConfig) -> None:
             raise ConfigError(
                 f"{section}.{unknown[0]}: there is no such option; {advice(unknown[0], list(parameters))}"
             )
+    _check_numbers(cfg)
+
+
+def _check_numbers(cfg: DictConfig) -> None:
+    """Raise `ConfigError` for numbers that the trainer or the optimizer would refuse or ignore."""
+    for name, bounds in _TRAINER_BOUNDS.items():
+        value = cfg.trainer.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and value != _NO_LIMIT and not bounds.allow(value):
+            raise ConfigError(f"trainer.{name}={value} is out of range: give a number of {bounds}")
+    if not Bounds(0, above=True).allow(cfg.optimizer.get("lr", 1.0)):
+        raise ConfigError(f"optimizer.lr={cfg.optimizer.lr} is out of range: give a number above 0")
+    try:
+        instantiate(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+    except InstantiationException as error:
+        raise ConfigError(f"optimizer: {' '.join(str(error.__cause__ or error).split())}") from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer: {error}") from None
 
 
 def _make_trainer(cfg: DictConfig, **others: Any) -> lightning.Trainer:

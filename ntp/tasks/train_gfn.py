@@ -11,12 +11,14 @@ import lightning
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from ntp.bounds import NonNegativeInt, PositiveFloat, PositiveInt, Share
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
+from ntp.envs.pool import EnvPool
 from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.human_proofs import HumanProof, add_human_proofs
+from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs
 from ntp.modules.rollout import RolloutConfig
 from ntp.tasks.builders import load_verifiers
 from ntp.tasks.needs import (
@@ -48,19 +50,19 @@ class GFNOptions(RolloutConfig):
         keep_unsolved: Fraction of groups without any proof that are trained on.
         log_z_lr: Learning rate of log Z, where the loss learns one.
         warmup_steps: Optimizer steps of linear warm-up.
-        human_proofs: Whether replay begins with the recorded proofs.
+        human_proofs: Whether replay begins with the recorded proofs that the kernel accepts again.
         seed: Seed of rollouts.
     """
 
     split: str = "train"
-    num_theorems: int = 12
-    max_proof_steps: int = 5
-    replay_capacity: int = 32
-    keep_unsolved: float = 0.25
-    log_z_lr: float = 0.1
-    warmup_steps: int = 0
+    num_theorems: PositiveInt = 12
+    max_proof_steps: PositiveInt = 5
+    replay_capacity: PositiveInt = 32
+    keep_unsolved: Share = 0.25
+    log_z_lr: PositiveFloat = 0.1
+    warmup_steps: NonNegativeInt = 0
     human_proofs: bool = False
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
 
 def build(
@@ -74,8 +76,11 @@ def build(
     policy = instantiate(cfg.model).load(inner(inputs["policy"], "policy"))
     reference = policy.make_reference()
     buffer = ReplayBuffer(options.replay_capacity)
+    make_env = instantiate(cfg.env)
     if options.human_proofs:
-        add_human_proofs(buffer, map(_human_proof, records), policy, reference)
+        with EnvPool(make_env, make_env.num_workers) as pool:
+            proofs = accepted_proofs([_human_proof(record) for record in records if record.steps], pool)
+        add_human_proofs(buffer, proofs, policy, reference)
     module = GFNPolicyModule(
         policy,
         reference,
@@ -90,7 +95,6 @@ def build(
         warmup_steps=options.warmup_steps,
         seed=options.seed,
     )
-    make_env = instantiate(cfg.env)
     theorems = [record.theorem for record in records]
     data = TheoremDataModule(theorems, make_env, make_env.num_workers, options.num_theorems, options.seed)
     return module, data
@@ -98,7 +102,7 @@ def build(
 
 def _human_proof(record: TheoremRecord) -> HumanProof:
     return HumanProof(
-        record.theorem.id,
+        record.theorem,
         tuple(step.state for step in record.steps),
         tuple(step.tactic for step in record.steps),
     )

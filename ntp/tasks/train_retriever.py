@@ -11,6 +11,7 @@ import lightning
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from ntp.bounds import NonNegativeInt, PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.modules.datamodules import RetrievalDataModule
 from ntp.modules.retriever import RetrieverModule
@@ -35,10 +36,10 @@ class RetrieverOptions:
         decay: Whether the learning rate falls to a tenth by a cosine over `trainer.max_steps`.
     """
 
-    batch_size: int = 64
-    num_in_file: int = 2
-    num_accessible: int = 0
-    warmup_steps: int = 50
+    batch_size: PositiveInt = 64
+    num_in_file: NonNegativeInt = 2
+    num_accessible: NonNegativeInt = 0
+    warmup_steps: NonNegativeInt = 50
     decay: bool = True
 
 

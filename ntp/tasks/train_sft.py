@@ -11,6 +11,7 @@ import lightning
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from ntp.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.modules.datamodules import TacticDataModule
 from ntp.modules.sft import SFTModule
@@ -38,13 +39,13 @@ class SFTOptions:
         max_tactic_chars: Longer tactics are not trained on; null for no limit.
     """
 
-    batch_size: int = 32
-    prompt_weight: float = 0.0
-    warmup_steps: int = 100
+    batch_size: PositiveInt = 32
+    prompt_weight: NonNegativeFloat = 0.0
+    warmup_steps: NonNegativeInt = 100
     decay: bool = True
     keep_best: bool = True
-    max_state_chars: int | None = None
-    max_tactic_chars: int | None = None
+    max_state_chars: PositiveInt | None = None
+    max_tactic_chars: PositiveInt | None = None
 
 
 def build(

@@ -11,6 +11,7 @@ import lightning
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.data.examples import decided_states
 from ntp.models.heads import HeadSettings
@@ -49,13 +50,13 @@ class EnsembleOptions(HeadSettings):
         warmup_steps: Optimizer steps of linear warm-up.
     """
 
-    batch_size: int = 16
+    batch_size: PositiveInt = 16
     bootstrap: bool = True
-    clip_norm: float = 1.0
-    diversity: float = 0.0
+    clip_norm: PositiveFloat = 1.0
+    diversity: NonNegativeFloat = 0.0
     features: str = "joint"
-    length_exponent: float = 0.0
-    warmup_steps: int = 50
+    length_exponent: NonNegativeFloat = 0.0
+    warmup_steps: NonNegativeInt = 50
 
 
 def build(

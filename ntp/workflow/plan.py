@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.config.bounds import check_bounds
 from ntp.config.register import compose_config
 from ntp.config.root import HANDED_DOWN
 from ntp.errors import CheckpointError, ConfigError
@@ -31,6 +32,7 @@ def plan(cfg: DictConfig) -> Stage:
         raise ConfigError(f"task={task.name} makes nothing: run it without an experiment")
     if task.sharding is not None:
         check_shards(cfg, task.sharding.section)
+    check_bounds(cfg)
     task.check(cfg)
     found = Needs(cfg)
     task.needs(found)

@@ -119,6 +119,7 @@ def test_slurm_without_a_controller(script):
     script("sinfo", "echo 'slurm_load_partitions: Unable to contact slurm controller' >&2; exit 1")
     slurm = findings(checks.slurm)["SLURM"]
     assert not slurm.ok and "Unable to contact" in slurm.detail and "slurmctld" in slurm.fix
+    assert slurm.state == "not running"
 
 
 def test_a_controller_that_hangs_does_not_hang_the_doctor(script):
@@ -275,9 +276,31 @@ def test_outputs_that_cannot_be_written(tmp_path):
     assert not outputs.ok and "paths.outputs=" in outputs.fix
 
 
-def test_the_table_shows_the_cure():
+def test_one_line_for_each_finding_on_a_narrow_terminal_too():
     stream = io.StringIO()
-    shown = [Finding("Coq", "", "apt-get install coq", needed=True), Finding("disk", "82 GB free")]
-    report.print_findings(shown, Console(file=stream, width=120))
-    assert "apt-get install coq" in stream.getvalue() and "82 GB free" in stream.getvalue()
-    assert "missing, needed" in stream.getvalue()
+    shown = [
+        Finding("Coq", "", "apt-get install coq", "coqidetop.opt: not on PATH", needed=True),
+        Finding("disk", "82 GB free"),
+        Finding("SLURM", "", "systemctl restart slurmctld", "the controller " + "does not answer " * 9, False,
+                trouble="not running"),
+    ]  # fmt: skip
+    report.print_findings(shown, Console(file=stream, width=80))
+    coq, disk, slurm = stream.getvalue().splitlines()
+    assert coq.split(maxsplit=3)[:3] == ["missing,", "needed", "Coq"]
+    assert coq.endswith("coqidetop.opt: not on PATH  -> apt-get install coq")
+    assert disk.split() == ["ok", "disk", "82", "GB", "free"]
+    assert slurm.startswith("not running ") and slurm.endswith("-> systemctl restart slurmctld")
+
+
+def test_a_project_that_does_not_exist_is_found_out(tmp_path):
+    missing = tmp_path / "missing"
+    found = findings(checks.coq, f"env.root={missing}")["Coq project"]
+    assert found.needed and not found.ok and f"{missing} is not a directory" in found.detail
+    (tmp_path / "A.v").write_text("Definition a := 1.\n")
+    load_path = "env.load_paths=[{flag: -R, directory: no, name: My}]"
+    assert (
+        "is not a directory" in findings(checks.coq, f"env.root={tmp_path}", load_path)["Coq project"].detail
+    )
+    assert findings(checks.coq, f"env.root={tmp_path}")["Coq project"].found.endswith(
+        "1 files, no load paths"
+    )

@@ -1,16 +1,22 @@
+from functools import partial
+
 import pytest
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.modules.human_proofs import HumanProof, add_human_proofs
+from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.project import CoqProject
+from ntp.envs.pool import EnvPool
+from ntp.envs.toy import toy_theorem
+from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs
 
 
 def test_proofs_are_encoded_scored_and_kept_once(oracle):
     policy, buffer = oracle.make_policy(seed=0), ReplayBuffer(32)
     proofs = [
-        HumanProof("a", ("⊢ a", "⊢ a b"), ("b", "a")),
-        HumanProof("a", ("⊢ a",), ("a b",)),
-        HumanProof("a", ("⊢ a", "⊢ a b"), ("b", "a")),
-        HumanProof("b", ("⊢ b",), ("a b a",)),
+        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a")),
+        HumanProof(toy_theorem("a"), ("⊢ a",), ("a b",)),
+        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a")),
+        HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",)),
     ]
     assert add_human_proofs(buffer, proofs, policy, oracle.PRIOR) == 2
     first, second = buffer.proofs("a")
@@ -21,6 +27,25 @@ def test_proofs_are_encoded_scored_and_kept_once(oracle):
 
 def test_a_tactic_the_policy_cannot_say_leaves_its_proof_out(oracle):
     buffer = ReplayBuffer(32)
-    too_long = HumanProof("b", ("⊢ b",), ("a b a",))
+    too_long = HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",))
     assert add_human_proofs(buffer, [too_long], oracle.make_policy(seed=0), oracle.PRIOR) == 0
     assert len(buffer) == 0
+
+
+@pytest.mark.coq
+def test_only_proofs_that_replay_are_used(tmp_path, proofs):
+    """A script with the focus on the second goal, or with `Unshelve`, is not the whole proof."""
+    source = """\
+Lemma plain (A B : Prop) : A -> B -> A /\\ B. Proof. intros a b. split. exact a. exact b. Qed.
+Lemma second (A B : Prop) : A -> B -> A /\\ B. Proof. intros a b. split. 2: { exact b. } exact a. Qed.
+Lemma shelved : exists n : nat, n = n. Proof. eexists. reflexivity. Unshelve. exact 0. Qed.
+"""
+    (tmp_path / "A.v").write_text(source)
+    scripts = [
+        HumanProof(theorem, ("",) * len(tactics), tuple(tactics))
+        for theorem, tactics in proofs("A.v", source)
+    ]
+    assert len(scripts) == 3
+    with EnvPool(partial(CoqEnv, CoqProject(tmp_path)), 2) as pool:
+        accepted = accepted_proofs(scripts, pool)
+    assert [proof.theorem.statement.split()[1] for proof in accepted] == ["plain"]

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from ntp.bounds import PositiveInt
 from ntp.envs.coq.build_files import BuildFile, LoadPath, find_build_file, read_options
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.project import CoqProject, standard_library
@@ -45,12 +46,12 @@ class CoqEnvFactory:
     load_paths: Sequence[Mapping[str, str]] = ()
     options: Sequence[str] = ()
     coqidetop: str = "coqidetop.opt"
-    tactic_timeout_s: int = 2
-    max_memory_mb: int = 4096
-    max_processes: int = 64
-    scratch_mb: int = 64
+    tactic_timeout_s: PositiveInt = 2
+    max_memory_mb: PositiveInt = 4096
+    max_processes: PositiveInt = 64
+    scratch_mb: PositiveInt = 64
     isolation: str = AUTO
-    num_workers: int = 12
+    num_workers: PositiveInt = 12
 
     @cached_property
     def project(self) -> CoqProject:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from ntp.bounds import PositiveFloat, PositiveInt
 from ntp.envs.lean.dojo import WORKER_COMMAND, DojoBackend
 from ntp.envs.lean.env import LeanEnv
 from ntp.envs.lean.project import LeanProject
@@ -48,15 +49,15 @@ class LeanReplFactory:
     imports: Sequence[str] = ()
     header: str = ""
     axioms: Sequence[str] = STANDARD_AXIOMS
-    tactic_timeout_s: float = 10.0
-    header_timeout_s: float = 300.0
-    max_memory_mb: int = 16384
-    max_processes: int = 64
-    scratch_mb: int = 64
+    tactic_timeout_s: PositiveFloat = 10.0
+    header_timeout_s: PositiveFloat = 300.0
+    max_memory_mb: PositiveInt = 16384
+    max_processes: PositiveInt = 64
+    scratch_mb: PositiveInt = 64
     isolation: str = AUTO
-    max_commands: int = 20_000
+    max_commands: PositiveInt = 20_000
     pickle_directory: str | None = None
-    num_workers: int = 4
+    num_workers: PositiveInt = 4
 
     def __post_init__(self) -> None:
         for name in ("tactic_timeout_s", "header_timeout_s", "max_memory_mb", "max_commands", "num_workers"):
@@ -124,10 +125,10 @@ class LeanDojoFactory:
     commit: str
     command: Sequence[str] | None = None
     axioms: Sequence[str] = STANDARD_AXIOMS
-    tactic_timeout_s: float = 10.0
-    open_timeout_s: float = 600.0
-    max_memory_mb: int = 32768
-    num_workers: int = 4
+    tactic_timeout_s: PositiveFloat = 10.0
+    open_timeout_s: PositiveFloat = 600.0
+    max_memory_mb: PositiveInt = 32768
+    num_workers: PositiveInt = 4
 
     @property
     def limits(self) -> Limits:
