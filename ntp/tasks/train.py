@@ -183,6 +183,7 @@ def _quieten_lightning() -> None:
         ".*overridden `transfer_batch_to_device`.*",
         ".*all_gather is deprecated.*",
         ".*sync_dist=True.*",  # every process logs values of the whole batch
+        ".*Checkpoint directory .* exists and is not empty.*",  # it holds the run's other files
         ".*`srun` command is available.*",  # on a login node, or in a job of one process
     ):
         warnings.filterwarnings("ignore", message)
