@@ -55,7 +55,7 @@ def find_build_file(root: Path) -> BuildFile:
     """What `_CoqProject` declares, else what the dune files below the root declare; nothing without either.
 
     Raises:
-        ConfigError: `_CoqProject` cannot be read.
+        ConfigError: A build file cannot be read.
     """
     for name in ("_CoqProject", "_RocqProject"):
         if (root / name).is_file():
@@ -63,7 +63,11 @@ def find_build_file(root: Path) -> BuildFile:
     found = BuildFile()
     for path in sorted(_dune_files(root)):
         directory = path.parent.relative_to(root).as_posix()
-        for name, flags in _theories(path.read_text(encoding="utf-8", errors="replace")):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror}); give env.load_paths") from None
+        for name, flags in _theories(text):
             found.load_paths.append(LoadPath("-R", directory, name))
             found.options += [option for option in flags if option not in found.options]
     return found

@@ -141,12 +141,18 @@ def installed_version(project: CoqProject) -> str:
     Raises:
         EnvError: Coq is not installed, or has an unsupported version.
     """
-    command = [find_tool(project.coqidetop), "--version"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    match = re.search(r"version (\S+)", answer.stdout)
-    version = match[1] if match else ""
+    program = find_tool(project.coqidetop)
+    version = _version_of(program, Path(program).stat().st_mtime_ns)
     check_version(version)
     return version
+
+
+@functools.cache
+def _version_of(program: str, mtime_ns: int) -> str:  # noqa: ARG001 - part of the cache's key
+    """Asked once per process: the keys of all stages contain it."""
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"version (\S+)", answer.stdout)
+    return match[1] if match else ""
 
 
 def check_version(version: str) -> None:

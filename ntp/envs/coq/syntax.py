@@ -132,7 +132,8 @@ def _sentence_end(source: str, begin: int) -> int:
     structure = _structure_end(source, begin)
     if structure is not None:
         return structure
-    position = begin
+    # Behind the prefixes, so that a sentence is never cut inside an attribute.
+    position = read_prefixes(source, begin).end
     while match := _NOTABLE.search(source, position):
         token, position = match[0], match.end()
         if token == '"':

@@ -41,6 +41,12 @@ def test_dune_files(tmp_path):
     assert found.options == ["-w", "-none", "-impredicative-set"]
 
 
+def test_a_build_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "dune").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match=r"dune: cannot be read .* give env\.load_paths"):
+        find_build_file(tmp_path)
+
+
 def test_nothing_is_declared(tmp_path):
     assert find_build_file(tmp_path).load_paths == []
 

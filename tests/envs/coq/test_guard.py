@@ -45,6 +45,8 @@ def test_lets_one_tactic_pass(text, sent):
         ("{", "bullet"),
         ("2: {", "bullet"),
         ("1: (* x *) {.", "one sentence"),
+        ("#[a. (*] *)", "one sentence"),
+        ('#[a(b="]. ") auto.', "one sentence"),
         ("all: - auto.", "bullet"),
         ("#[global] auto.", "attribute"),
         ("Check nat.", "command"),
