@@ -21,7 +21,8 @@ def check_bounds(cfg: DictConfig) -> None:
 
 def _numbers(node: DictConfig, path: str) -> Iterator[tuple[str, float, Bounds]]:
     kind = OmegaConf.get_type(node)
-    declared: dict[str, Bounds] = getattr(kind, "BOUNDS", None) or bounds_of(kind)
+    # A schema made of a declaration has them; its module is whichever made it, so nothing can be looked up there.
+    declared: dict[str, Bounds] = kind.BOUNDS if hasattr(kind, "BOUNDS") else bounds_of(kind)
     for name in node:
         key = f"{path}.{name}" if path else str(name)
         if OmegaConf.is_missing(node, name):

@@ -6,6 +6,7 @@ from ntp.config.bounds import check_bounds
 from ntp.config.declarations import bounds_of, declaration_of
 from ntp.config.register import compose_config, experiment_names
 from ntp.config.root import Config
+from ntp.config.schema import schema_of
 from ntp.errors import ConfigError
 
 
@@ -57,6 +58,13 @@ def test_bounds_stand_with_the_option():
     options = {o.name: o.bounds for o in declaration_of("ntp.tasks.train_sft.SFTOptions").options}
     assert options["batch_size"] == Bounds(1)
     assert options["keep_best"] is None
+
+
+def test_a_schema_is_not_looked_up_in_the_module_that_made_it():
+    # Python 3.12 gives a made dataclass the name of that module.
+    made = schema_of("ntp.config.root.TaskOptions")
+    made.__module__ = schema_of.__module__
+    check_bounds(OmegaConf.structured(made))
 
 
 def test_what_has_no_declaration_is_left_alone():
