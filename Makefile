@@ -18,8 +18,10 @@ ELAN_URL ?= https://elan.lean-lang.org/elan-init.sh
 LEAN_REPL = $(abspath $(LEAN_DIR))/repl/.lake/build/bin/repl
 export PATH := $(PATH):$(HOME)/.elan/bin
 
+PROVERS = coq-8.20 rocq-9.2
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test docs lint type format bench lean clean
+.PHONY: help setup demo test docs lint type format bench lean provers clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -31,7 +33,7 @@ demo: setup ## Learn from the Coq library, tune with trajectory balance, prove h
 
 # Three processes on two cores: tests of clusters and of what hangs wait much. Files are taken in the order of
 # tests/conftest.py.
-test: setup slurm ## Run every test, with the real Coq and, where it can be installed, a real SLURM
+test: setup slurm other-provers ## Run every test, with the real Coq and, where they can be installed, SLURM and other Coqs
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 docs: .venv/.installed ## Write the generated pages of docs/: the configuration reference and the experiments
@@ -54,6 +56,8 @@ lean: $(LEAN_REPL) ## Install Lean 4 (elan) and build the REPL, for env=lean_rep
 	@echo "  python -m ntp.run ... env=lean_repl env.project=/path/to/project 'env.command=[lake,env,$(LEAN_REPL)]'"
 	@echo "For another toolchain: make lean LEAN_DIR=.lean/v4.21.0 REPL_TAG=v4.21.0"
 
+provers: $(PROVERS:%=.provers/%/.version) ## Build root file systems with Coq 8.20 and Rocq 9, for env.sysroot=.provers/...
+
 clean: ## Remove run outputs and caches, keep the environment
 	find outputs -mindepth 1 ! -name .gitkeep -delete
 	rm -rf .pytest_cache .ruff_cache .import_linter_cache
@@ -69,6 +73,28 @@ slurm:
 	@command -v sbatch > /dev/null \
 	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends slurm-wlm munge; } \
 	  || echo "SLURM could not be installed, its tests will be skipped; run: sudo apt-get install slurm-wlm munge" >&2
+
+# Debian releases, each with another Coq: trixie with 8.20, sid with the newest. An interrupted build is begun again,
+# since the file with the version is the last thing that is made.
+.provers/coq-8.20/.version: SUITE = trixie
+.provers/rocq-9.2/.version: SUITE = sid
+.provers/%/.version:
+	@[ "$$(id -u)" = 0 ] || command -v sudo > /dev/null || { echo "make provers needs root or sudo" >&2; exit 1; }
+	@command -v debootstrap > /dev/null || PATH="$$PATH:/usr/sbin" command -v debootstrap > /dev/null \
+	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends debootstrap; } \
+	  || { echo "debootstrap is missing; run: sudo apt-get install debootstrap" >&2; exit 1; }
+	@$(SUDO) rm -rf .provers/$* && mkdir -p .provers && echo "building .provers/$* from Debian $(SUITE), about two minutes"
+	@PATH="$$PATH:/usr/sbin" $(SUDO) debootstrap --variant=minbase $(SUITE) .provers/$* > .provers/$*.log 2>&1 \
+	  && $(SUDO) chroot .provers/$* env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends coq libcoq-stdlib >> .provers/$*.log 2>&1 \
+	  && $(SUDO) rm -rf .provers/$*/var/cache/apt .provers/$*/var/lib/apt/lists .provers/$*/usr/share/doc \
+	  || { tail -n 3 .provers/$*.log; echo ".provers/$* could not be built; see .provers/$*.log" >&2; exit 1; }
+	@$(SUDO) chroot .provers/$* sh -c 'coqc --version > /.version' && cat $@
+
+# For tests, so what cannot be built is no failure: they skip and say why.
+.PHONY: other-provers
+other-provers:
+	@$(MAKE) -s provers || echo "other versions of Coq will not be tested; run: sudo make provers" >&2
 
 .PHONY: bubblewrap
 bubblewrap:

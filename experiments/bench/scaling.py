@@ -34,7 +34,8 @@ from ntp.policy.factory import TinyPolicyFactory
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import SampleRequest
 from ntp.search.best_first import BestFirstSearch
-from ntp.search.driver import Budget, search_theorems
+from ntp.search.driver import search_theorems
+from ntp.search.interface import Budget
 from ntp.seeding import derive_seed
 from ntp.types import ProofState, Tactic, Theorem
 from ntp.workflow.shards import Shard

@@ -21,8 +21,9 @@ def check_bounds(cfg: DictConfig) -> None:
 
 def _numbers(node: DictConfig, path: str) -> Iterator[tuple[str, float, Bounds]]:
     kind = OmegaConf.get_type(node)
-    # A schema made of a declaration has them; its module is whichever made it, so nothing can be looked up there.
-    declared: dict[str, Bounds] = kind.BOUNDS if hasattr(kind, "BOUNDS") else bounds_of(kind)
+    # A schema made of a declaration has them; its module is no help, it may be the one that made it.
+    made: dict[str, Bounds] | None = getattr(kind, "BOUNDS", None)
+    declared = bounds_of(kind) if made is None else made
     for name in node:
         key = f"{path}.{name}" if path else str(name)
         if OmegaConf.is_missing(node, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -20,9 +21,10 @@ from packaging.requirements import Requirement
 
 from ntp.config.register import PROJECT_ROOT, compose_config
 from ntp.doctor.lean import lean_findings
-from ntp.doctor.probe import ANSWER_TIMEOUT_S, Finding, NoAnswer, ask, version_of
+from ntp.doctor.probe import ANSWER_TIMEOUT_S, Finding, NoAnswer, ask
 from ntp.doctor.tracking_server import server_finding
-from ntp.envs.coq.project import INSTALL_COMMAND, check_version
+from ntp.envs.coq.installation import INSTALL_COMMAND, PROVERS, SERVERS, CoqInstallation
+from ntp.envs.coq.project import standard_library
 from ntp.errors import EnvError, NtpError
 from ntp.sandbox.isolation import AUTO, description, trouble_of
 from ntp.sandbox.isolation import INSTALL_COMMAND as INSTALL_BUBBLEWRAP
@@ -90,26 +92,43 @@ def _memory(device: int) -> str:
 
 
 def coq(cfg: DictConfig) -> list[Finding]:
-    """Coq's IDE server in a supported version, the sources of its library, and the project of the config."""
-    program = cfg.env.get("coqidetop", "coqidetop.opt")
-    server = version_of("Coq", [program, "--version"], INSTALL_COMMAND)
-    if server.found:
-        version = server.found.rpartition("version ")[2]
-        try:
-            check_version(version)
-        except EnvError as error:
-            server = Finding("Coq", server.found, INSTALL_COMMAND, str(error))
-    return [server, _coq_library(), *_coq_project(cfg)]
+    """Coq's IDE server in a supported version, its library, other provers, and the project of the config."""
+    sysroot = cfg.env.get("sysroot")
+    chosen = CoqInstallation(cfg.env.get("coqidetop"), Path(sysroot) if sysroot else None)
+    return [_coq_server(chosen), _coq_library(chosen), *_other_coqs(cfg, chosen), *_coq_project(cfg)]
 
 
-def _coq_library() -> Finding:
-    where = ask(["coqc", "-where"])
-    if isinstance(where, NoAnswer):
-        return Finding("Coq library", "", INSTALL_COMMAND, f"coqc: {where.reason}")
-    sources = Path(where) / "theories"
-    if not sources.is_dir():
-        return Finding("Coq library", "", INSTALL_COMMAND, f"{sources} is missing")
-    return Finding("Coq library", str(sources))
+def _coq_server(installation: CoqInstallation) -> Finding:
+    try:
+        return Finding("Coq", f"{installation.version}, {_place(installation)}")
+    except NtpError as error:
+        return Finding("Coq", "", INSTALL_COMMAND, str(error))
+
+
+def _coq_library(installation: CoqInstallation) -> Finding:
+    try:
+        directories = standard_library(installation).roots
+    except NtpError as error:
+        return Finding("Coq library", "", INSTALL_COMMAND, str(error))
+    return Finding("Coq library", ", ".join(map(str, directories)))
+
+
+def _other_coqs(cfg: DictConfig, chosen: CoqInstallation) -> list[Finding]:
+    """Provers that the config could use instead."""
+    sysroots = sorted(Path(cfg.paths.root, PROVERS).glob("*/usr"))
+    others = [CoqInstallation(name) for name in SERVERS if shutil.which(name)]
+    others += [CoqInstallation(sysroot=directory.parent) for directory in sysroots]
+    findings = []
+    for other in others:
+        with contextlib.suppress(NtpError):
+            if _place(other) != _place(chosen):
+                option = f"env.sysroot={other.sysroot}" if other.sysroot else f"env.coqidetop={other.server}"
+                findings.append(Finding("another Coq", f"{other.version}, {_place(other)}", detail=option))
+    return findings
+
+
+def _place(installation: CoqInstallation) -> str:
+    return f"{installation.sysroot or ''}{installation.program}"
 
 
 def _coq_project(cfg: DictConfig) -> list[Finding]:

@@ -115,6 +115,7 @@ class EnvPool:
                 raise ConfigError(f"{name}={value}: must be at least 1")
         self.num_workers = num_workers
         self._workers = [_Worker(make_env, max_steps_per_process) for _ in range(num_workers)]
+        self._ahead: dict[Theorem, Future[PooledSession | InitError]] = {}
 
     def open_many(self, theorems: Sequence[Theorem]) -> list[PooledSession | InitError]:
         """Open theorems in parallel, each in a free worker, if possible one that has its file loaded.
@@ -123,18 +124,34 @@ class EnvPool:
             ValueError: There are more theorems than free workers.
             EnvError: The prover is missing or cannot start.
         """
-        workers = self._assign(theorems)
-        jobs = [w.submit(w.open, theorem) for w, theorem in zip(workers, theorems, strict=True)]
+        jobs = self.submit_opens(theorems)
         try:
-            return _results(jobs)
+            return results_of(jobs)
         except BaseException:
-            for worker in workers:
-                worker.session = None
+            close_opened(jobs)
             raise
+
+    def submit_opens(self, theorems: Sequence[Theorem]) -> list[Future[PooledSession | InitError]]:
+        """As `open_many`, without waiting for the provers; their errors are raised by the futures."""
+        new = [theorem for theorem in theorems if theorem not in self._ahead]
+        if len(new) > self._num_free:
+            kept = {theorem: self._ahead.pop(theorem) for theorem in theorems if theorem in self._ahead}
+            self._close_ahead()
+            self._ahead = kept
+        opened = dict(zip(new, self._submit_new(new), strict=True))
+        return [opened.get(theorem) or self._ahead.pop(theorem) for theorem in theorems]
+
+    def open_ahead(self, theorems: Sequence[Theorem]) -> None:
+        """Begin to open theorems that later calls will ask for, as many as there are free workers.
+
+        They are closed if their workers are needed for others.
+        """
+        new = [theorem for theorem in theorems if theorem not in self._ahead][: self._num_free]
+        self._ahead.update(zip(new, self._submit_new(new), strict=True))
 
     def step_many(self, requests: Sequence[tuple[PooledSession, ProofState, str]]) -> list[Outcome]:
         """Run tactics: in parallel over the sessions, in order within a session."""
-        return _results([session.submit(state, tactic) for session, state, tactic in requests])
+        return results_of([session.submit(state, tactic) for session, state, tactic in requests])
 
     def check_proofs(self, proofs: Sequence[tuple[Theorem, Sequence[str]]]) -> list[Verdict | InitError]:
         """Check complete proofs, each replayed from its theorem's clean initial state.
@@ -143,7 +160,8 @@ class EnvPool:
             ValueError: A session is open.
             EnvError: The prover is missing or cannot start.
         """
-        if any(worker.session for worker in self._workers):
+        self._close_ahead()
+        if self._num_free < self.num_workers:
             raise ValueError("check_proofs needs every worker: close all sessions first")
         by_theorem: _Proofs = {}
         for index, (theorem, tactics) in enumerate(proofs):
@@ -153,11 +171,12 @@ class EnvPool:
             worker.submit(worker.check_proofs, {theorem: by_theorem[theorem] for theorem in lane})
             for worker, lane in zip(self._workers, lanes, strict=True)
         ]
-        verdicts = dict(pair for lane in _results(jobs) for pair in lane)
+        verdicts = dict(pair for lane in results_of(jobs) for pair in lane)
         return [verdicts[index] for index in range(len(proofs))]
 
     def close(self) -> None:
         """End every process after the calls that are running. Safe to call twice."""
+        self._ahead = {}
         for worker in self._workers:
             worker.begin_close()
         for worker in self._workers:
@@ -169,8 +188,20 @@ class EnvPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def _num_free(self) -> int:
+        return sum(worker.is_free for worker in self._workers)
+
+    def _close_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, {}
+        close_opened(list(ahead.values()))
+
+    def _submit_new(self, theorems: Sequence[Theorem]) -> list[Future[PooledSession | InitError]]:
+        workers = self._assign(theorems)
+        return [w.submit_open(theorem) for w, theorem in zip(workers, theorems, strict=True)]
+
     def _assign(self, theorems: Sequence[Theorem]) -> list[_Worker]:
-        free = [worker for worker in self._workers if worker.session is None]
+        free = [worker for worker in self._workers if worker.is_free]
         if len(theorems) > len(free):
             raise ValueError(f"cannot open {len(theorems)} theorems with {len(free)} free workers")
         assigned: dict[int, _Worker] = {}
@@ -193,6 +224,7 @@ class _Worker:
 
     def __init__(self, make_env: Callable[[], ProofEnv], max_steps: int) -> None:
         self.session: PooledSession | None = None
+        self._is_opening = False
         self.file = ""
         self.position = 0
         self._make_env, self._max_steps = make_env, max_steps
@@ -204,14 +236,26 @@ class _Worker:
         """Queue a call on the worker's thread, the only thread that uses the environment."""
         return self._thread.submit(call, *args, **kwargs)
 
-    def open(self, theorem: Theorem) -> PooledSession | InitError:
+    @property
+    def is_free(self) -> bool:
+        """Whether no theorem is open in it, nor about to be."""
+        return self.session is None and not self._is_opening
+
+    def submit_open(self, theorem: Theorem) -> Future[PooledSession | InitError]:
+        """Queue the opening of a theorem; the worker is not free any more."""
+        self._is_opening = True
         self.file, self.position = theorem.file, theorem.declaration.begin
+        return self.submit(self._open, theorem)
+
+    def _open(self, theorem: Theorem) -> PooledSession | InitError:
         started = time.perf_counter()
         try:
             session = self._fresh_env().open(theorem)
+            self.session = PooledSession(self, session, time.perf_counter() - started)
         except InitError as error:
             return error
-        self.session = PooledSession(self, session, time.perf_counter() - started)
+        finally:
+            self._is_opening = False
         return self.session
 
     def step(self, session: ProofSession, state: ProofState, tactic: str) -> Outcome:
@@ -252,10 +296,19 @@ class _Worker:
             self._env = None
 
 
-def _results(jobs: Sequence[Future[R]]) -> list[R]:
+def results_of(jobs: Sequence[Future[R]]) -> list[R]:
+    """The results of all jobs, in order; an error of one is raised when all have ended."""
     # Wait for all before one may raise, so that no call is still running when the caller sees the error.
     wait(jobs)
     return [job.result() for job in jobs]
+
+
+def close_opened(jobs: Sequence[Future[PooledSession | InitError]]) -> None:
+    """Wait for theorems that are being opened, and close them."""
+    for job in jobs:
+        session = None if job.exception() else job.result()
+        if isinstance(session, PooledSession):
+            session.close()
 
 
 def _seek_cost(theorem: Theorem, position: int) -> tuple[bool, int]:

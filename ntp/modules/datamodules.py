@@ -139,6 +139,11 @@ class TheoremDataModule(lightning.LightningDataModule):
         assert self._pool is not None, "the pool is open from setup to teardown"
         return self._pool
 
+    def batch(self, step: int) -> Sequence[Theorem]:
+        """The theorems of a training step; with accumulated gradients, of the first of its batches."""
+        accumulated = self.trainer.accumulate_grad_batches if self.trainer else 1
+        return self._schedule.batch(step * accumulated)
+
     def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
         """Start the provers."""
         if self._pool is None:

@@ -121,6 +121,9 @@ class GFNPolicyModule(Learner):
             group if isinstance(group, InitError) else with_canonical_tokens(group, self.policy)
             for group in sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
         ]
+        # The provers load files while the gradient is computed.
+        upcoming = self.trainer.datamodule.batch(self.trainer.global_step + 1)  # type: ignore[attr-defined]
+        self.pool.open_ahead(self.share(upcoming))
         sampled = self.gather(mine, len(batch))
         self._log(rollout_metrics(sampled))
         self._require_opened(sampled)

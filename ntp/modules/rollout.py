@@ -17,7 +17,8 @@ from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import SamplingParams, ScoreRequest
-from ntp.search.driver import Proposer, search_theorems
+from ntp.search.driver import search_theorems
+from ntp.search.interface import Proposer
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
 from ntp.types import ProofState, Status, Theorem, Trajectory

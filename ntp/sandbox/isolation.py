@@ -21,6 +21,7 @@ from pathlib import Path
 from ntp.errors import ConfigError, EnvError
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.proc import descendants, num_threads_of, proportional_mb, resident_mb, used_mb
+from ntp.sandbox.sysroot import PROGRAMS, mounts
 
 AUTO = "auto"
 INSTALL_COMMAND = "apt-get install bubblewrap"
@@ -111,16 +112,20 @@ def _in_bubblewrap(limits: Limits, readable: Sequence[Path], writable: Sequence[
     # For root, bubblewrap would leave the kernel's settings in /proc/sys writable.
     command = ["bwrap", "--die-with-parent", *([] if _can_change_user() else _UNPRIVILEGED)]
     command += ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
-    command += ["--ro-bind", "/", "/", "--dev", "/dev", "--remount-ro", "/dev"]
+    visible = limits.visible if limits.sysroot else ()
+    command += mounts(limits.sysroot, visible) if limits.sysroot else ["--ro-bind", "/", "/"]
+    command += ["--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--proc", "/proc", "--remount-ro", "/proc"]
     for hidden in _HIDDEN:
         command += ["--size", str(limits.scratch_mb << 20), "--tmpfs", str(hidden)]
-    for entry in _hidden_entries(readable):
+    for entry in visible if limits.sysroot else _hidden_entries(readable):
         command += ["--ro-bind", str(entry), str(entry)]
     for hidden in _HIDDEN[1:]:
         command += ["--remount-ro", str(hidden)]
     for path in writable:
         command += ["--bind", str(path), str(path)]
+    if limits.sysroot:
+        command += ["--remount-ro", "/"]
     return [*command, "--chdir", str(readable[0]), "--", *_FIRST_PROCESS, *_own_user()]
 
 
@@ -202,6 +207,28 @@ def find_sandbox(asked: str) -> Sandbox:
         fix = f"`{INSTALL_COMMAND}` (0.7 or newer), or " if asked == "bubblewrap" else ""
         raise EnvError(f"env.isolation={asked} does not work here ({trouble}): {fix}env.isolation=auto")
     return SANDBOXES[asked]
+
+
+def sandbox_for(limits: Limits) -> Sandbox:
+    """The sandbox that limits ask for.
+
+    Raises:
+        ConfigError: There is no such sandbox.
+        EnvError: It does not work on this machine, or it cannot change the root.
+    """
+    sandbox = find_sandbox(limits.isolation)
+    if limits.sysroot and sandbox.name != "bubblewrap":
+        trouble = trouble_of("bubblewrap") or f"env.isolation={limits.isolation}"
+        raise EnvError(f"env.sysroot needs bubblewrap ({trouble}): `{INSTALL_COMMAND}`")
+    return sandbox
+
+
+def environment(limits: Limits) -> dict[str, str]:
+    """The environment of a child: with a root of its own, nothing that names files of this machine."""
+    if limits.sysroot is None:
+        return dict(os.environ)
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+    return {**kept, "HOME": "/", "PATH": ":".join((os.environ.get("PATH", ""), *PROGRAMS))}
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ntp.errors import ConfigError
 
@@ -17,6 +18,8 @@ class Limits:
         answer_mb: Largest answer that is read in MiB; the child is killed if an answer is longer.
         processes: Maximum number of processes at a time.
         scratch_mb: Size of its temporary directory in MiB.
+        sysroot: Directory that the child sees as `/`; None for the root of this machine.
+        visible: With a sysroot, the paths of this machine that the child sees too, under the same names.
         isolation: A name in `ntp.sandbox.isolation.SANDBOXES`, or "auto" for the best that works here.
 
     Raises:
@@ -29,6 +32,8 @@ class Limits:
     processes: int = 64
     scratch_mb: int = 64
     isolation: str = "auto"
+    sysroot: Path | None = None
+    visible: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("memory_mb", "file_mb", "answer_mb", "processes", "scratch_mb"):

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ntp.sandbox.isolation import SCRATCH, announce, broken_limit, find_sandbox
+from ntp.sandbox.isolation import SCRATCH, announce, broken_limit, environment, sandbox_for
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.proc import descendants, resident_mb
 from ntp.sandbox.sandboxed import SandboxedProcess
@@ -113,7 +113,7 @@ class ChildProcess:
         writable: Sequence[Path] = (),
     ) -> None:
         self._limits = limits or Limits()
-        self._sandbox = find_sandbox(self._limits.isolation)
+        self._sandbox = sandbox_for(self._limits)
         announce(self._limits)
         self._max_answer = self._limits.answer_mb << 20
         self._scratch = Scratch()
@@ -128,7 +128,12 @@ class ChildProcess:
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     cwd=directory or self.cwd,
-                    env={**os.environ, "TMPDIR": str(tmpdir), **(env or {}), _MARK: str(self.cwd)},
+                    env={
+                        **environment(self._limits),
+                        "TMPDIR": str(tmpdir),
+                        **(env or {}),
+                        _MARK: str(self.cwd),
+                    },
                     start_new_session=True,
                     bufsize=0,
                 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from ntp.policy.prompt import SamplingParams
-from ntp.search.driver import Budget, Expansion, StepResult, Usage
+from ntp.search.interface import Budget, Expansion, StepResult, Usage
 from ntp.seeding import derive_seed
 from ntp.types import ProofState, Proved, Reached, Status, Tactic, Theorem, Trajectory, Transition
 

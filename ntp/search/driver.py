@@ -1,7 +1,7 @@
-"""The interface of searches and their budgets, and the driver that runs searches of many theorems together.
+"""The driver that runs searches of many theorems together.
 
-Tactics of all searches are sampled in one batch and executed in parallel; a critic, if there is one, then
-scores every tactic that reached a state.
+Theorems are searched in crews that take turns. Tactics of all searches of a crew are sampled in one batch and
+executed in parallel; a critic, if there is one, then scores every tactic that reached a state.
 """
 
 from __future__ import annotations
@@ -9,126 +9,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
-from ntp.envs.pool import EnvPool, PooledSession, plan_lanes
-from ntp.errors import ConfigError, InitError
-from ntp.policy.prompt import SampleRequest, SamplingParams
+from ntp.envs.pool import EnvPool, PooledSession, close_opened, plan_lanes, results_of
+from ntp.errors import InitError
+from ntp.policy.prompt import SampleRequest
+from ntp.search.interface import Critic, Expansion, Proposer, Search, StepResult, Usage
 from ntp.types import Outcome, ProofState, Reached, Tactic, Theorem
-
-
-class Proposer(Protocol):
-    """Anything that proposes tactics: a policy, or a fixed list of them."""
-
-    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
-        """Propose one tactic per entry of `draws` of every request, in order.
-
-        Without replacement (`SampleRequest.exclude`) there may be fewer.
-        """
-        ...
-
-
-class Critic(Protocol):
-    """Anything that scores tactics: an ensemble of verifiers."""
-
-    def log_correct(self, states: Sequence[str], tactics: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Log-probability that each tactic leads to a provable state.
-
-        Args:
-            states: S states, as the policy reads them.
-            tactics: For each state, N_s tactics.
-
-        Returns:
-            For each state, N_s log-probabilities in nats, finite.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Expansion:
-    """A request for tactics to try in `state`: one per entry of `draws`.
-
-    Attributes:
-        state: The state.
-        draws: Parameters of each sample.
-        exclude: None for independent samples; see `SampleRequest`.
-    """
-
-    state: ProofState
-    draws: tuple[SamplingParams, ...]
-    exclude: tuple[Tactic, ...] | None = None
-
-
-StepResult = tuple[Tactic, Outcome]
-
-
-NO_LIMIT = None
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Limits on the search for one theorem; the first one reached ends it.
-
-    Attributes:
-        max_samples: Tactics sampled from the policy.
-        max_env_steps: Tactics that the prover runs; None for no limit.
-        max_seconds: Wall time since the theorem was opened; None for no limit. Results then depend on the
-            machine.
-
-    Raises:
-        ConfigError: A limit is below 1.
-    """
-
-    max_samples: int
-    max_env_steps: int | None = NO_LIMIT
-    max_seconds: float | None = NO_LIMIT
-
-    def __post_init__(self) -> None:
-        for name in ("max_samples", "max_env_steps", "max_seconds"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ConfigError(f"budget {name}={value} allows no tactic: give a number above 0")
-
-
-@dataclass(slots=True)
-class Usage:
-    """The resources that one search has used.
-
-    Attributes:
-        num_samples: Tactics sampled.
-        num_env_steps: Tactics that the prover ran: none that the guard refused or that had been run before.
-        started: When the theorem was opened, on the monotonic clock.
-        cost_s: This theorem's share of the process's time in seconds, as assigned by `Charges`.
-    """
-
-    num_samples: int = 0
-    num_env_steps: int = 0
-    started: float = field(default_factory=time.monotonic)
-    cost_s: float = 0.0
-
-    def within(self, budget: Budget) -> bool:
-        """Whether the budget is not spent yet."""
-        return (
-            self.num_samples < budget.max_samples
-            and (budget.max_env_steps is None or self.num_env_steps < budget.max_env_steps)
-            and (budget.max_seconds is None or time.monotonic() - self.started < budget.max_seconds)
-        )
-
-
-class Search(Protocol):
-    """The search for proofs of one theorem, driven in rounds by `ntp.search.driver`."""
-
-    theorem: Theorem
-    usage: Usage
-
-    def select(self) -> list[Expansion]:
-        """The states to expand in the next round; empty when the search is over."""
-        ...
-
-    def observe(self, attempts: Sequence[Sequence[StepResult]]) -> None:
-        """Take in the results of the last `select`: per expansion, each tactic with its outcome, in order."""
-        ...
 
 
 class Charges:
@@ -163,6 +52,7 @@ def search_theorems(
     pool: EnvPool,
     on_finished: Callable[[Theorem, S | InitError], None] | None = None,
     critic: Critic | None = None,
+    num_crews: int | None = None,
 ) -> list[S | InitError]:
     """Search every theorem, as many at a time as the pool has workers.
 
@@ -173,6 +63,8 @@ def search_theorems(
         pool: Executes them.
         on_finished: Called as soon as a theorem is finished, to report progress and save results early.
         critic: Scores the tactics that reached a state; None for no scores.
+        num_crews: Groups of theorems that take turns: while the provers work for one, the proposer samples
+            for another, in smaller batches. None for what suits the proposer's device.
 
     Returns:
         In the order of `theorems`, the finished search, or why the theorem could not be opened.
@@ -185,82 +77,169 @@ def search_theorems(
             on_finished(theorem, result)
 
     queues = [deque(lane) for lane in plan_lanes(theorems, pool.num_workers)]
-    active: dict[int, tuple[PooledSession, S]] = {}
+    num_crews = num_crews or suitable_crews(proposer)
     charges = Charges()
+    crews = [
+        _Crew(queues[i::num_crews], make_search, proposer, pool, finish, critic, charges)
+        for i in range(num_crews)
+    ]
     try:
-        while True:
-            _fill_slots(queues, active, make_search, pool, finish, charges)
-            if not active:
-                break
-            selected = {slot: search.select() for slot, (_, search) in active.items()}
-            for slot in [slot for slot, expansions in selected.items() if not expansions]:
-                session, search = active.pop(slot)
-                session.close()
-                finish(search.theorem, search)
-            _run_round({slot: selected[slot] for slot in active}, active, proposer, pool, critic, charges)
+        # Which theorems a crew has and the order of turns are fixed, so results do not depend on timing.
+        while not all(crew.done for crew in crews):
+            for crew in crews:
+                crew.turn()
     finally:
-        for session, _ in active.values():
-            session.close()
+        for crew in crews:
+            crew.close()
     return [results[theorem.id] for theorem in theorems]
 
 
-def _fill_slots(
-    queues: Sequence[deque[Theorem]],
-    active: dict[int, tuple[PooledSession, S]],
-    make_search: Callable[[Theorem, ProofState], S],
-    pool: EnvPool,
-    finish: Callable[[Theorem, S | InitError], None],
-    charges: Charges,
-) -> None:
-    """Open a theorem in every free slot; continue with the next one if it cannot be opened."""
-    while vacant := [slot for slot, queue in enumerate(queues) if slot not in active and queue]:
-        theorems = [queues[slot].popleft() for slot in vacant]
-        opened = []
-        for slot, theorem, session in zip(vacant, theorems, pool.open_many(theorems), strict=True):
+def suitable_crews(proposer: Proposer) -> int:
+    """Two for a policy that computes on the processor, else one.
+
+    A processor samples for half the theorems in half the time; a GPU needs about as long as for all of them.
+    """
+    device = getattr(proposer, "device", None)
+    return 2 if device is not None and device.type == "cpu" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Tactics that the provers run.
+
+    Attributes:
+        expansions: Each with the slot of its search.
+        proposals: The tactics of each.
+        jobs: The outcomes of all of them, in order.
+        busy_before: Seconds that each slot's worker had spent on its theorem before.
+    """
+
+    expansions: Sequence[tuple[int, Expansion]]
+    proposals: Sequence[Sequence[Tactic]]
+    jobs: Sequence[Future[Outcome]]
+    busy_before: dict[int, float]
+
+
+class _Crew(Generic[S]):
+    """Theorems whose searches advance together, one in each slot.
+
+    In a turn the crew takes in what the provers have done since its last turn, and gives them new work.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[deque[Theorem]],
+        make_search: Callable[[Theorem, ProofState], S],
+        proposer: Proposer,
+        pool: EnvPool,
+        finish: Callable[[Theorem, S | InitError], None],
+        critic: Critic | None,
+        charges: Charges,
+    ) -> None:
+        self._queues = queues
+        self._make_search, self._proposer, self._pool, self._finish = make_search, proposer, pool, finish
+        self._critic, self._charges = critic, charges
+        self._active: dict[int, tuple[PooledSession, S]] = {}
+        self._opening: dict[int, tuple[Theorem, Future[PooledSession | InitError]]] = {}
+        self._round: _Round | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether every theorem is finished."""
+        return not (self._active or self._opening or any(self._queues))
+
+    def turn(self) -> None:
+        """Take in outcomes and opened theorems, open the next ones, and have new tactics run."""
+        self._take_in()
+        selected = {slot: search.select() for slot, (_, search) in self._active.items()}
+        for slot in [slot for slot, expansions in selected.items() if not expansions]:
+            session, search = self._active.pop(slot)
+            session.close()
+            self._finish(search.theorem, search)
+        self._open_next()
+        if self._active:
+            self._propose([(slot, e) for slot in self._active for e in selected[slot]])
+
+    def close(self) -> None:
+        """Free the workers, at any time."""
+        close_opened([job for _, job in self._opening.values()])
+        for session, _ in self._active.values():
+            session.close()
+
+    def _open_next(self) -> None:
+        vacant = [
+            slot
+            for slot, queue in enumerate(self._queues)
+            if queue and slot not in self._active and slot not in self._opening
+        ]
+        theorems = [self._queues[slot].popleft() for slot in vacant]
+        for slot, theorem, job in zip(vacant, theorems, self._pool.submit_opens(theorems), strict=True):
+            self._opening[slot] = (theorem, job)
+
+    def _propose(self, expansions: Sequence[tuple[int, Expansion]]) -> None:
+        requests = [
+            SampleRequest(e.state.text, e.draws, self._active[slot][1].theorem, e.exclude)
+            for slot, e in expansions
+        ]
+        proposals = self._proposer.sample(requests)
+        self._charges.charge(self._lengths(expansions, proposals))
+        busy_before = {slot: session.busy_s for slot, (session, _) in self._active.items()}
+        jobs = [
+            self._active[slot][0].submit(e.state, tactic.text)
+            for (slot, e), tactics in zip(expansions, proposals, strict=True)
+            for tactic in tactics
+        ]
+        self._round = _Round(expansions, proposals, jobs, busy_before)
+
+    def _take_in(self) -> None:
+        """Wait for what the provers were given in the last turn."""
+        opening, self._opening = self._opening, {}
+        ran, self._round = self._round, None
+        try:
+            sessions = results_of([job for _, job in opening.values()])
+            outcomes = results_of(ran.jobs) if ran else []
+        except BaseException:
+            self._opening = opening
+            raise
+        spent = [
+            (search.usage, session.busy_s - ran.busy_before[slot])
+            for slot, (session, search) in self._active.items()
+            if ran is not None
+        ]
+        for (slot, (theorem, _)), session in zip(opening.items(), sessions, strict=True):
             if isinstance(session, InitError):
-                finish(theorem, session)
+                self._finish(theorem, session)
             else:
-                active[slot] = (session, make_search(theorem, session.root))
-                opened.append((active[slot][1].usage, session.busy_s))
-        charges.charge(opened)
+                self._active[slot] = (session, self._make_search(theorem, session.root))
+                spent.append((self._active[slot][1].usage, session.busy_s))
+        self._charges.charge(spent)
+        if ran is not None:
+            self._observe(ran, outcomes)
 
+    def _observe(self, ran: _Round, outcomes: Sequence[Outcome]) -> None:
+        """Tell the searches what became of their tactics."""
+        following = iter(outcomes)
+        rows = [[(tactic, next(following)) for tactic in tactics] for tactics in ran.proposals]
+        if self._critic is not None:
+            rows = with_critic_scores([e.state.text for _, e in ran.expansions], rows, self._critic)
+            self._charges.charge(self._lengths(ran.expansions, ran.proposals))
+        attempts: dict[int, list[Sequence[StepResult]]] = {}
+        for (slot, _), row in zip(ran.expansions, rows, strict=True):
+            attempts.setdefault(slot, []).append(row)
+        for slot, observed in attempts.items():
+            session, search = self._active[slot]
+            search.usage.num_samples += sum(map(len, observed))
+            search.usage.num_env_steps = session.num_env_steps
+            search.observe(observed)
 
-def _run_round(
-    selected: dict[int, list[Expansion]],
-    active: dict[int, tuple[PooledSession, S]],
-    proposer: Proposer,
-    pool: EnvPool,
-    critic: Critic | None,
-    charges: Charges,
-) -> None:
-    flat = [(slot, expansion) for slot, expansions in selected.items() for expansion in expansions]
-    requests = [SampleRequest(e.state.text, e.draws, active[slot][1].theorem, e.exclude) for slot, e in flat]
-    proposals = proposer.sample(requests)
-    lengths = [
-        (active[slot][1].usage, len(expansion.state.text) + sum(len(tactic.text) for tactic in tactics))
-        for (slot, expansion), tactics in zip(flat, proposals, strict=True)
-    ]
-    charges.charge(lengths)
-    steps = [
-        (active[slot][0], expansion.state, tactic.text)
-        for (slot, expansion), tactics in zip(flat, proposals, strict=True)
-        for tactic in tactics
-    ]
-    busy_before = {slot: session.busy_s for slot, (session, _) in active.items()}
-    outcomes = iter(pool.step_many(steps))
-    charges.charge([(s.usage, session.busy_s - busy_before[slot]) for slot, (session, s) in active.items()])
-    rows = [[(tactic, next(outcomes)) for tactic in tactics] for tactics in proposals]
-    if critic is not None:
-        rows = with_critic_scores([expansion.state.text for _, expansion in flat], rows, critic)
-        charges.charge(lengths)
-    attempts = {slot: [] for slot in selected}
-    for (slot, _), row in zip(flat, rows, strict=True):
-        attempts[slot].append(row)
-    for slot, observed in attempts.items():
-        session, search = active[slot]
-        search.usage.num_samples += sum(map(len, observed))
-        search.usage.num_env_steps = session.num_env_steps
-        search.observe(observed)
+    def _lengths(
+        self, expansions: Sequence[tuple[int, Expansion]], proposals: Sequence[Sequence[Tactic]]
+    ) -> list[tuple[Usage, float]]:
+        """Number of characters that the proposer read and wrote for each expansion."""
+        return [
+            (self._active[slot][1].usage, len(e.state.text) + sum(len(tactic.text) for tactic in tactics))
+            for (slot, e), tactics in zip(expansions, proposals, strict=True)
+        ]
 
 
 def with_critic_scores(

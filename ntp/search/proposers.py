@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ntp.policy.prompt import SampleRequest
 from ntp.retrieval.augmentation import Augmentation
-from ntp.search.driver import Proposer
+from ntp.search.interface import Proposer
 from ntp.types import Tactic
 
 

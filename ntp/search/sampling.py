@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ntp.policy.prompt import SamplingParams
-from ntp.search.driver import Budget, Expansion, StepResult, Usage
+from ntp.search.interface import Budget, Expansion, StepResult, Usage
 from ntp.seeding import derive_seed
 from ntp.types import (
     Crashed,

@@ -26,7 +26,7 @@ from ntp.retrieval.dense import DenseRetriever, premise_vectors
 from ntp.retrieval.dual_encoder import DualEncoder
 from ntp.retrieval.lexical import BM25Retriever
 from ntp.search.best_first import BestFirstSearch
-from ntp.search.driver import NO_LIMIT, Budget
+from ntp.search.interface import NO_LIMIT, Budget
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
 from ntp.tasks.needs import inner, run_config

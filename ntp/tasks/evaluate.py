@@ -28,7 +28,8 @@ from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.policy.prompt import SamplingParams
 from ntp.retrieval.augmentation import Augmentation
 from ntp.search.best_first import BestFirstSearch
-from ntp.search.driver import Critic, Proposer, search_theorems
+from ntp.search.driver import search_theorems
+from ntp.search.interface import Critic, Proposer
 from ntp.search.proposers import AugmentedProposer, FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks.builders import (

@@ -17,7 +17,6 @@ from ntp.data.coq.extract import extract
 from ntp.data.dataset import METADATA, Dataset
 from ntp.data.lean.import_benchmark import import_leandojo, import_statements
 from ntp.data.splits import SplitOptions
-from ntp.envs.coq.project import installed_version
 from ntp.errors import ConfigError
 from ntp.workflow.context import Context
 from ntp.workflow.digest import path_digest
@@ -78,7 +77,7 @@ class StatementsDataOptions:
 
 # By where the data comes from: what the data set depends on, in addition to the content of `data.path`.
 _READS = {
-    "coq": ("data.include", "data.exclude", "env.root", "env.load_paths", "env.options", "env.coqidetop"),
+    "coq": ("data.include", "data.exclude", "env.root", "env.load_paths", "env.options"),
     "leandojo": ("data.source",),
     "statements": ("data.source", "data.header"),
 }
@@ -135,12 +134,12 @@ def source_key(cfg: DictConfig) -> dict[str, Any]:
 def _coq_digest(cfg: DictConfig) -> str:
     """SHA-256 of all sources of the project, whose imports may matter too, and of the version of Coq."""
     project = instantiate(cfg.env).project
-    digest = hashlib.sha256(installed_version(project).encode())
+    digest = hashlib.sha256(project.prover.version.encode())
     for file in project.files():
         digest.update(file.encode())
         # An editor's lock is a link to nothing.
         with contextlib.suppress(OSError):
-            digest.update(path_digest(project.root / file).encode())
+            digest.update(path_digest(project.path(file)).encode())
     return digest.hexdigest()
 
 

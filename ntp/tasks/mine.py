@@ -27,7 +27,8 @@ from ntp.envs.pool import EnvPool
 from ntp.errors import InitError
 from ntp.evaluation.costs import ESTIMATE, TIMES_FILE, TheoremTime
 from ntp.jsonl import read_jsonl, write_jsonl
-from ntp.search.driver import Proposer, search_theorems
+from ntp.search.driver import search_theorems
+from ntp.search.interface import Proposer
 from ntp.seeding import derive_seed
 from ntp.tasks.builders import (
     BestFirstOptions,

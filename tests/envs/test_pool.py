@@ -125,6 +125,26 @@ def test_theorems_that_do_not_open_are_values_and_leave_the_worker_free(envs):
         assert isinstance(again, PooledSession)
 
 
+def test_theorems_opened_ahead_are_handed_over(envs):
+    with EnvPool(CountingEnv, 2) as pool:
+        pool.open_ahead([theorem("3"), theorem("4", "B.v"), theorem("5")])
+        sessions = pool.open_many([theorem("4", "B.v"), theorem("3")])
+        assert [session.theorem.id for session in sessions] == ["4", "3"]
+    assert sorted(t.id for env in envs for t in env.opened) == ["3", "4"]
+
+
+def test_theorems_opened_ahead_make_way_for_others(envs):
+    with EnvPool(CountingEnv, 2) as pool:
+        pool.open_ahead([theorem("3"), theorem("broken", "B.v")])
+        sessions = pool.open_many([theorem("4"), theorem("3")])
+        assert [session.theorem.id for session in sessions] == ["4", "3"]
+        for session in sessions:
+            session.close()
+        pool.open_ahead([theorem("5")])
+        assert pool.check_proofs([]) == []
+        assert len(pool.open_many([theorem("6"), theorem("7")])) == 2
+
+
 def test_broken_infrastructure_raises_and_frees_the_workers(envs):
     with EnvPool(CountingEnv, 2) as pool:
         with pytest.raises(EnvError, match="broken"):

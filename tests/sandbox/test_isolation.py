@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, EnvError
@@ -156,7 +157,7 @@ def test_a_hostile_prover_is_stopped_and_the_next_theorem_proved(
     program.chmod(0o755)
     (tmp_path / "A.v").write_text(SOURCE)
     theorems = [theorem for theorem, _ in proofs("A.v", SOURCE)]
-    project = CoqProject(tmp_path, coqidetop=str(program))
+    project = CoqProject(tmp_path, prover=CoqInstallation(str(program)))
     # Time enough that no deadline ends what a limit should.
     make_env = functools.partial(CoqEnv, project, 60, Limits(**LIMITS, isolation=isolation))
     outcomes = []

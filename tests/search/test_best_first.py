@@ -2,7 +2,8 @@ import pytest
 
 from ntp.errors import ConfigError
 from ntp.search.best_first import BestFirstSearch
-from ntp.search.driver import Budget, search_theorems
+from ntp.search.driver import search_theorems
+from ntp.search.interface import Budget
 from ntp.search.proposers import FixedTactics
 from ntp.types import Goal, ProofState, Proved, Reached, Tactic, TacticError
 

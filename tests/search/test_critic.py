@@ -10,7 +10,8 @@ from ntp.envs.pool import EnvPool
 from ntp.envs.toy import ToyEnv, ToyNode, enumerate_trajectories, toy_theorem
 from ntp.policy.prompt import SampleRequest, SamplingParams
 from ntp.search.best_first import BestFirstSearch
-from ntp.search.driver import Budget, search_theorems
+from ntp.search.driver import search_theorems
+from ntp.search.interface import Budget
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.types import Proved, Reached, Status, Tactic, Timeout

@@ -1,7 +1,10 @@
+import pytest
+import torch
+
 from ntp.envs.toy import toy_theorem
 from ntp.errors import InitError
 from ntp.policy.prompt import SamplingParams
-from ntp.search.driver import search_theorems
+from ntp.search.driver import search_theorems, suitable_crews
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.types import Status
@@ -22,6 +25,41 @@ def test_results_come_in_the_order_asked_for(theorems, pool, proposer):
 def test_generation_is_batched_over_theorems(theorems, pool, proposer):
     search_theorems(theorems, one_walk, proposer, pool)
     assert max(proposer.batches) == pool.num_workers
+
+
+@pytest.mark.parametrize("num_crews", [2, 3, 50])
+def test_crews_change_batches_and_not_results(theorems, pool, proposer, num_crews):
+    asked = [toy_theorem("unknown"), *theorems]
+    together = search_theorems(asked, one_walk, proposer, pool, num_crews=1)
+    proposer.batches.clear()
+    in_turns = search_theorems(asked, one_walk, proposer, pool, num_crews=num_crews)
+    assert max(proposer.batches) == -(-pool.num_workers // num_crews)
+    assert isinstance(together[0], InitError) and isinstance(in_turns[0], InitError)
+    assert [s.trajectories for s in together[1:]] == [s.trajectories for s in in_turns[1:]]
+    assert [s.usage.num_env_steps for s in together[1:]] == [s.usage.num_env_steps for s in in_turns[1:]]
+
+
+def test_provers_work_for_one_crew_while_the_proposer_samples_for_the_other(theorems, pool):
+    class Watching(FixedTactics):
+        def __init__(self):
+            super().__init__(["left"])
+            self.num_open = []
+
+        def sample(self, requests):
+            self.num_open.append(sum(not worker.is_free for worker in pool._workers))
+            return super().sample(requests)
+
+    proposer = Watching()
+    search_theorems(theorems, one_walk, proposer, pool, num_crews=2)
+    assert max(proposer.num_open) == pool.num_workers
+
+
+def test_only_a_policy_on_the_processor_works_in_turns(proposer):
+    proposer.device = torch.device("cpu")
+    assert suitable_crews(proposer) == 2
+    proposer.device = torch.device("cuda")
+    assert suitable_crews(proposer) == 1
+    assert suitable_crews(FixedTactics(["auto."])) == 1
 
 
 def test_a_theorem_that_cannot_be_opened_is_a_result(theorems, pool, proposer):

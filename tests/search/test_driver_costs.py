@@ -7,7 +7,8 @@ import pytest
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.policy.prompt import SamplingParams
-from ntp.search.driver import Charges, Usage, search_theorems
+from ntp.search.driver import Charges, search_theorems
+from ntp.search.interface import Usage
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.types import Proved

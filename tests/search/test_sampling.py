@@ -1,5 +1,6 @@
 from ntp.policy.prompt import SamplingParams
-from ntp.search.driver import Budget, search_theorems
+from ntp.search.driver import search_theorems
+from ntp.search.interface import Budget
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
 from ntp.types import Crashed, Exceeded, Proved, Reached, Status, Timeout

@@ -31,7 +31,7 @@ from ntp.data.coq.assemble import assemble
 from ntp.data.coq.modules import Library, find_library, module_name
 from ntp.data.coq.recorder import FileExtract, extract_file
 from ntp.data.records import FileRecord
-from ntp.envs.coq.project import CoqProject, installed_version
+from ntp.envs.coq.project import CoqProject
 from ntp.errors import DataError, EnvError
 from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
 
@@ -96,7 +96,7 @@ def extract(
         EnvError: Coq is missing, or a worker died.
     """
     begin = time.monotonic()
-    version = installed_version(project)
+    version = project.prover.version
     excluded = set(project.files(exclude))
     files = [file for file in project.files(include) if file not in excluded]
     if not files:
@@ -146,7 +146,7 @@ def _prepare(directory: Path) -> None:
 
 def _key(project: CoqProject, file: str, version: str) -> str:
     try:
-        source = hashlib.sha256((project.root / file).read_bytes()).hexdigest()
+        source = hashlib.sha256(project.path(file).read_bytes()).hexdigest()
     except OSError:
         source = ""  # the replay says what is wrong with it
     paths = [[path.flag, path.directory, path.name] for path in project.load_paths]
@@ -168,7 +168,7 @@ def _replay_all(
 ) -> list[FileRecord]:
     """Replay files, the largest first so that no worker is left alone with one at the end."""
     records: list[FileRecord] = []
-    sizes = {file: _size(project.root / file) for file in shards}
+    sizes = {file: _size(project.path(file)) for file in shards}
     order = sorted(shards, key=lambda file: (-sizes[file], file))
     with _progress() as progress, _pool(num_workers) as pool:
         task = progress.add_task("replay", total=sum(sizes.values()), files=0, sentences=0)

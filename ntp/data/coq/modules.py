@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ntp.data.coq.declarations import Command
-from ntp.envs.coq.project import CoqProject, standard_library_directory
-
-_STANDARD = "Coq"
+from ntp.envs.coq.project import CoqProject
 
 
 def module_name(project: CoqProject, file: str) -> str:
     """Logical name of a file: by the deepest load path over it, else its bare name, as coqc does."""
     mounts = [(Path(project.root, path.directory).resolve(), path.name) for path in project.load_paths]
-    mounts.append((standard_library_directory(), _STANDARD))
-    path = (project.root / file).resolve().with_suffix("")
+    mounts += [(library.directory, library.name) for library in project.prover.libraries]
+    path = project.path(file).resolve().with_suffix("")
     above = [(directory, name) for directory, name in mounts if path.is_relative_to(directory)]
     if not above:
         return path.name
@@ -68,8 +66,8 @@ class Library:
 
 def find_library(project: CoqProject, files: Sequence[str]) -> Library:
     """The modules of a project, given its files, and those that are installed or mounted outside it."""
-    standard = standard_library_directory()
-    mounts = [(standard, _STANDARD), (standard.parent / "user-contrib", "")]
+    mounts = [(library.directory, library.name) for library in project.prover.libraries]
+    mounts.append((project.prover.user_contrib, ""))
     mounts += [
         (directory, path.name) for path in project.load_paths for directory in project.directories(path)
     ]

@@ -9,14 +9,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from ntp.envs.coq import protocol
-from ntp.envs.coq.project import INSTALL_COMMAND, SUPPORTED, CoqProject, check_version
+from ntp.envs.coq.installation import ENVIRONMENT, INSTALL_COMMAND, SUPPORTED, check_version
+from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.errors import EnvError
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.process import ChildProcess, DeadlineExceededError, ProcessDiedError
 
-# A minor heap of 8 MB instead of 2 MB: fewer collections, measurably faster.
-_ENVIRONMENT = {"OCAMLRUNPARAM": "s=1M"}
 # The state of the empty document.
 ROOT = 1
 _BATCH = 200
@@ -49,7 +48,7 @@ class CoqIdeTop:
     ) -> None:
         command = project.command(file)
         try:
-            self.process = ChildProcess(command, limits, _ENVIRONMENT)
+            self.process = ChildProcess(command, project.limits(limits or Limits()), ENVIRONMENT)
         except OSError as error:
             raise EnvError(f"{command[0]} cannot be started: {error}") from None
         self.tip = ROOT
@@ -63,7 +62,7 @@ class CoqIdeTop:
             if isinstance(error, ProcessDiedError) and error.killed:
                 raise
             raise EnvError(
-                f"{command[0]} does not speak the protocol of Coq {SUPPORTED} ({error}): `{INSTALL_COMMAND}`"
+                f"{command[0]} does not speak the protocol of {SUPPORTED} ({error}): `{INSTALL_COMMAND}`"
             ) from None
         except BaseException:
             self.close()

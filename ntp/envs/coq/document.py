@@ -139,4 +139,4 @@ class CoqDocument:
 
     def _where(self, offset: int) -> str:
         line, _ = position_of(self.source, offset)
-        return f"{self._project.root / self.file}:{line}"
+        return f"{self._project.path(self.file)}:{line}"

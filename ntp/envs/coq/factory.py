@@ -11,6 +11,7 @@ from typing import ClassVar
 from ntp.bounds import PositiveInt
 from ntp.envs.coq.build_files import BuildFile, LoadPath, find_build_file, read_options
 from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.envs.coq.script import CoqScriptSyntax
 from ntp.envs.script import ScriptSyntax
@@ -30,7 +31,9 @@ class CoqEnvFactory:
             found in `_build/default`.
         options: Options of coqc that change what a file means, as `[-impredicative-set, -w, none]`; if empty,
             those of the same files.
-        coqidetop: The program.
+        coqidetop: The IDE server of Coq or Rocq, a name on PATH or a path; None for what is installed.
+        sysroot: Directory that the prover sees as `/`, with the Coq in it: a root file system of another
+            distribution or of a container image, as `make provers` makes them. None for this machine's own.
         tactic_timeout_s: Whole seconds for one tactic.
         max_memory_mb: Memory of one prover in MiB, and address space of each of its processes.
         max_processes: Maximum number of processes of one prover.
@@ -45,7 +48,8 @@ class CoqEnvFactory:
     root: str | None = None
     load_paths: Sequence[Mapping[str, str]] = ()
     options: Sequence[str] = ()
-    coqidetop: str = "coqidetop.opt"
+    coqidetop: str | None = None
+    sysroot: str | None = None
     tactic_timeout_s: PositiveInt = 2
     max_memory_mb: PositiveInt = 4096
     max_processes: PositiveInt = 64
@@ -63,18 +67,24 @@ class CoqEnvFactory:
         """
         if self.root is None:
             options = read_options(self.options, "env.options")
-            return replace(standard_library(), coqidetop=self.coqidetop, options=tuple(options))
+            return replace(standard_library(self.installation), options=tuple(options))
         root = Path(self.root)
         if not root.is_dir():
             raise EnvError(f"env.root={root} is not a directory")
         declared = BuildFile() if self.load_paths and self.options else find_build_file(root)
         paths = [_load_path(given) for given in self.load_paths] or declared.load_paths
         options = read_options(self.options, "env.options") or declared.options
-        project = CoqProject(root, tuple(paths), self.coqidetop, tuple(options))
+        project = CoqProject(root, tuple(paths), self.installation, tuple(options))
         for path in paths:
             if not any(directory.is_dir() for directory in project.directories(path)):
                 raise ConfigError(f"env.load_paths: {root / path.directory} ({path.name}) is not a directory")
         return project
+
+    @property
+    def installation(self) -> CoqInstallation:
+        """The Coq that is used."""
+        sysroot = None if self.sysroot is None else Path(self.sysroot)
+        return CoqInstallation(self.coqidetop, sysroot)
 
     @property
     def limits(self) -> Limits:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ntp.envs.coq.build_files import LoadPath, is_skipped
+from ntp.envs.coq.installation import INSTALL_LIBRARY_COMMAND, CoqInstallation
 from ntp.errors import EnvError, InitError
+from ntp.sandbox.limits import Limits
 
 _DUNE_BUILD = "_build/default"
-INSTALL_COMMAND = "apt-get install coq"
-SUPPORTED = "8.16 to 8.20"
-_OLDEST, _NEWEST = (8, 16), (8, 20)
 
 
 @dataclass(frozen=True)
@@ -27,22 +22,34 @@ class CoqProject:
         root: The directory that `Theorem.file` is relative to.
         load_paths: (flag, directory, logical name) triples as given to coqc; directories relative to `root`.
             Empty for the standard library itself.
-        coqidetop: The program, a name on PATH or a path.
+        prover: The Coq that it was built with.
         options: Further options, as given to coqc; directories relative to `root`.
+        overlays: Further directories whose files count as files below `root`, unless it has one of that name.
     """
 
     root: Path
     load_paths: tuple[LoadPath, ...] = field(default=())
-    coqidetop: str = "coqidetop.opt"
+    prover: CoqInstallation = field(default=CoqInstallation())
     options: tuple[str, ...] = ()
+    overlays: tuple[Path, ...] = ()
 
     def files(self, patterns: Sequence[str] = ("**/*.v",)) -> list[str]:
         """Source files below the root that match any pattern, sorted, relative to the root.
 
         Directories of build systems (`_build`, `_opam`) and hidden ones are left out.
         """
-        found = (path.relative_to(self.root) for pattern in patterns for path in self.root.glob(pattern))
+        found = (
+            path.relative_to(root)
+            for root in self.roots
+            for pattern in patterns
+            for path in root.glob(pattern)
+        )
         return sorted({path.as_posix() for path in found if not is_skipped(path.parts)})
+
+    def path(self, file: str) -> Path:
+        """Where a file is: below the root or, if it is not there, below the first overlay that has it."""
+        paths = [root / file for root in self.roots]
+        return next((path for path in paths if path.exists()), paths[0])
 
     def directories(self, path: LoadPath) -> list[Path]:
         """Where a load path's files are: its directory and, with dune, the one of the `.vo` files."""
@@ -57,8 +64,8 @@ class CoqProject:
         Raises:
             InitError: The file is missing, is outside the root or cannot be read.
         """
-        path = self.root / file
-        if not path.resolve().is_relative_to(self.root.resolve()):
+        path = self.path(file)
+        if not any(path.resolve().is_relative_to(root.resolve()) for root in self.roots):
             raise InitError(f"{file}: is outside the project {self.root}")
         try:
             # Offsets count the characters of the file, so line ends are not translated.
@@ -80,89 +87,49 @@ class CoqProject:
             flags += [f"-async-proofs-{kind}-error-resilience", "off"]
         for path in self.load_paths:
             for directory in self.directories(path):
-                flags += [path.flag, str(directory.resolve()), path.name]
+                flags += [path.flag, self.prover.as_seen(directory), path.name]
         flags += self._absolute_options()
         if self._is_prelude(file):
             flags.append("-noinit")
-        return [find_tool(self.coqidetop), *flags, "-topfile", str((self.root / file).resolve())]
+        return [self.prover.program, *flags, "-topfile", self.prover.as_seen(self.path(file))]
+
+    def limits(self, limits: Limits) -> Limits:
+        """The limits of its prover, which sees the project's files in whatever root it has."""
+        directories = [directory for path in self.load_paths for directory in self.directories(path)]
+        named = [Path(option) for option in self._absolute_options() if option.startswith("/")]
+        return self.prover.limits(limits, (*self.roots, *directories, *named))
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The root and the overlays."""
+        return (self.root, *self.overlays)
 
     def _absolute_options(self) -> list[str]:
         before = ("", *self.options)
         return [
-            str((self.root / option).resolve()) if last == "-I" else option
+            self.prover.as_seen(self.root / option) if last == "-I" else option
             for last, option in zip(before, self.options, strict=False)
         ]
 
     def _is_prelude(self, file: str) -> bool:
         try:
-            return (self.root / file).resolve().is_relative_to(standard_library_directory() / "Init")
+            own = self.prover.libraries[0].directory
         except EnvError:
             return False
+        return self.path(file).resolve().is_relative_to(own.resolve() / "Init")
 
 
-def standard_library() -> CoqProject:
-    """The project of the installed standard library.
+def standard_library(prover: CoqInstallation | None = None) -> CoqProject:
+    """The project of an installed standard library: the same files under the same names in every version.
 
-    Raises:
-        EnvError: Coq is not installed.
-    """
-    return CoqProject(standard_library_directory())
-
-
-@functools.cache
-def standard_library_directory() -> Path:
-    """Directory of the standard library's sources, below what `coqc -where` prints.
+    Rocq 9 has a part of them in its own library; for those, `Stdlib` has files that only pass on the others.
 
     Raises:
-        EnvError: Coq is not installed, or its sources are not.
+        EnvError: Coq is not installed, or its standard library is not.
     """
-    where = subprocess.run([find_tool("coqc"), "-where"], capture_output=True, text=True, check=False)
-    directory = Path(where.stdout.strip()).resolve() / "theories"
-    if where.returncode or not directory.is_dir():
-        raise EnvError(f"the standard library is not at {directory}: {INSTALL_COMMAND}")
-    return directory
-
-
-def find_tool(name: str) -> str:
-    """Full path of a Coq program.
-
-    Raises:
-        EnvError: The program is not on PATH.
-    """
-    path = shutil.which(name)
-    if path is None:
-        raise EnvError(f"{name} was not found on PATH: install Coq with `{INSTALL_COMMAND}`")
-    return path
-
-
-def installed_version(project: CoqProject) -> str:
-    """Version of the Coq that a project uses, as in `8.16.1`.
-
-    Raises:
-        EnvError: Coq is not installed, or has an unsupported version.
-    """
-    program = find_tool(project.coqidetop)
-    version = _version_of(program, Path(program).stat().st_mtime_ns)
-    check_version(version)
-    return version
-
-
-@functools.cache
-def _version_of(program: str, mtime_ns: int) -> str:  # noqa: ARG001 - part of the cache's key
-    """Asked once per process: the keys of all stages contain it."""
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    match = re.search(r"version (\S+)", answer.stdout)
-    return match[1] if match else ""
-
-
-def check_version(version: str) -> None:
-    """Refuse a Coq version whose protocol was not tested with this client.
-
-    Raises:
-        EnvError: The version is outside the supported range.
-    """
-    match = re.match(r"(\d+)\.(\d+)", version)
-    if match is None or not _OLDEST <= (int(match[1]), int(match[2])) <= _NEWEST:
-        raise EnvError(
-            f"found Coq {version or 'of unknown version'}, supported are {SUPPORTED}: `{INSTALL_COMMAND}`"
-        )
+    prover = prover or CoqInstallation()
+    own, *packaged = (library.directory for library in prover.libraries)
+    if not packaged and prover.libraries[0].name != "Coq":
+        missing = prover.user_contrib / "Stdlib"
+        raise EnvError(f"the standard library is not at {missing}: `{INSTALL_LIBRARY_COMMAND}`")
+    return CoqProject(own, prover=prover, overlays=tuple(packaged))

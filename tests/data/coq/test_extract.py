@@ -9,6 +9,7 @@ import pytest
 
 from ntp.data.coq.extract import SHARDS, extract
 from ntp.data.dataset import Dataset
+from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.errors import DataError, EnvError
 from ntp.sandbox.proc import descendants
@@ -198,7 +199,7 @@ def test_two_files_of_one_name(tmp_path):
 
 def test_coq_is_missing(small_project, tmp_path):
     with pytest.raises(EnvError, match="was not found"):
-        extract(CoqProject(small_project.root, coqidetop="no-such-coq"), tmp_path, ["**/*.v"])
+        extract(CoqProject(small_project.root, prover=CoqInstallation("no-such-coq")), tmp_path, ["**/*.v"])
 
 
 def test_an_output_directory_that_cannot_be_written(small_project, tmp_path):

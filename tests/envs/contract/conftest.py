@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import shlex
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.lean.factory import LeanReplFactory
 from ntp.sandbox.limits import Limits
 from ntp.types import Span, Theorem
+from tests.fixtures.provers import INSTALLATIONS, find_installation
 
 HOSTILE = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
 STANDIN = Path(__file__).parents[2] / "standin"
@@ -62,7 +63,7 @@ class Backend:
     goal_after_intro: str
 
 
-def coq(root: Path) -> Backend:
+def coq(root: Path, installation: CoqInstallation) -> Backend:
     sources = {name: f"{text}\nProof. Admitted.\n" for name, text in COQ_STATEMENTS.items()}
     sources["either"] = f"Axiom cheap : forall p : Prop, p \\/ ~ p.\n{sources['either']}"
     theorems = {}
@@ -75,7 +76,7 @@ def coq(root: Path) -> Backend:
         theorems[name] = Theorem(name, f"{name}.v", text, span, Span(span.end, len(source) - 1))
     return Backend(
         "coq",
-        functools.partial(CoqEnv, CoqProject(root), TIMEOUT_S, Limits(memory_mb=2048)),
+        functools.partial(CoqEnv, CoqProject(root, prover=installation), TIMEOUT_S, Limits(memory_mb=2048)),
         theorems,
         ("intros p q H.", "split.", "apply H.", "apply H."),
         "intros p q [a b]; split; assumption.",
@@ -123,7 +124,7 @@ def standin_command(*options: str) -> list[str]:
 
 
 BACKENDS = [
-    pytest.param("coq", marks=pytest.mark.coq),
+    *(pytest.param(name, marks=pytest.mark.coq) for name in INSTALLATIONS),
     pytest.param("standin"),
     pytest.param("lean", marks=pytest.mark.lean),
 ]
@@ -131,10 +132,8 @@ BACKENDS = [
 
 @pytest.fixture(scope="session")
 def backend(request, tmp_path_factory) -> Backend:
-    if request.param == "coq":
-        if shutil.which("coqidetop.opt") is None:
-            pytest.skip("Coq is not installed")
-        return coq(tmp_path_factory.mktemp("contract"))
+    if request.param in INSTALLATIONS:
+        return coq(tmp_path_factory.mktemp("contract"), find_installation(request.param))
     if request.param == "standin":
         return lean("standin", command=standin_command())
     return real_lean()
@@ -162,9 +161,10 @@ def pytest_generate_tests(metafunc):
             metafunc.parametrize("backend", BACKENDS, indirect=True, scope="session")
         return
     cases = []
-    for language, names in (("coq", ["coq"]), ("lean", ["standin", "lean"])):
+    for language, names in (("coq", INSTALLATIONS), ("lean", ("standin", "lean"))):
         for name in names:
-            marks = [getattr(pytest.mark, name)] if name != "standin" else []
+            mark = "coq" if language == "coq" else name
+            marks = [getattr(pytest.mark, mark)] if mark != "standin" else []
             cases += [
                 pytest.param(name, text, marks=marks, id=f"{name}-{ascii(text)[1:40]}-{i}")
                 for i, text in enumerate(HOSTILE[language])

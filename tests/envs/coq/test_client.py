@@ -1,13 +1,13 @@
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from ntp.envs.coq.client import ROOT, CoqIdeTop
-from ntp.envs.coq.project import CoqProject, find_tool
+from ntp.envs.coq.installation import CoqInstallation
+from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.envs.coq.syntax import sentences
 from ntp.errors import EnvError
@@ -150,15 +150,14 @@ def test_death_is_reported(top):
 
 
 def test_another_version_is_refused(stdlib, tmp_path):
-    found = subprocess.run([find_tool("coqc"), "-print-version"], capture_output=True, text=True, check=True)
-    version = found.stdout.split()[0]
-    program = Path(find_tool("coqidetop.opt")).read_bytes()
+    version = stdlib.prover.version
+    program = Path(stdlib.prover.program).read_bytes()
     assert program.count(version.encode())
     other = tmp_path / "coqidetop"
     other.write_bytes(program.replace(version.encode(), b"7" + version.encode()[1:]))
     other.chmod(0o755)
     with pytest.raises(EnvError, match=r"found Coq 7\..*, supported are 8\.16.*apt-get install coq"):
-        CoqIdeTop(CoqProject(tmp_path, coqidetop=str(other)), "T.v")
+        CoqIdeTop(CoqProject(tmp_path, prover=CoqInstallation(str(other))), "T.v")
 
 
 def test_something_else_is_refused(tmp_path):
@@ -166,9 +165,9 @@ def test_something_else_is_refused(tmp_path):
     other.write_text("#!/bin/sh\necho 'cannot open shared object' >&2\nexit 3\n")
     other.chmod(0o755)
     with pytest.raises(EnvError, match=r"does not speak.*exit status 3.*shared object.*apt-get install coq"):
-        CoqIdeTop(CoqProject(tmp_path, coqidetop=str(other)), "T.v")
+        CoqIdeTop(CoqProject(tmp_path, prover=CoqInstallation(str(other))), "T.v")
 
 
 def test_a_missing_prover_is_named(tmp_path):
     with pytest.raises(EnvError, match="apt-get install coq"):
-        CoqIdeTop(CoqProject(tmp_path, coqidetop="coqidetop.missing"), "T.v")
+        CoqIdeTop(CoqProject(tmp_path, prover=CoqInstallation("coqidetop.missing")), "T.v")

@@ -7,6 +7,7 @@ import pytest
 
 from ntp.envs.coq.build_files import LoadPath
 from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import ConfigError, EnvError, InitError
 from ntp.sandbox.limits import Limits
@@ -304,7 +305,7 @@ def test_a_built_project_with_load_paths(write_project, open_env, proofs):
 
 def test_a_missing_prover_is_named(write_project, open_env, proofs):
     root = write_project({"A.v": CONJ}).root
-    env = open_env(CoqProject(root, coqidetop="coqidetop.missing"))
+    env = open_env(CoqProject(root, prover=CoqInstallation("coqidetop.missing")))
     with pytest.raises(EnvError, match="apt-get install coq"):
         env.open(by_name(proofs("A.v", CONJ))["conj"])
 

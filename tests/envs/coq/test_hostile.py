@@ -197,14 +197,14 @@ HEAVY = [
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory):
+def target(tmp_path_factory, installation):
     root = tmp_path_factory.mktemp("hostile")
     (root / "H.v").write_text(SOURCE)
     begin = SOURCE.index(STATEMENT)
     declaration = Span(begin, begin + len(STATEMENT))
     theorem = Theorem("H.wrong", "H.v", STATEMENT, declaration, Span(declaration.end, len(SOURCE)))
     assert any(sentence.span == declaration for sentence in sentences(SOURCE))
-    env = CoqEnv(CoqProject(root), tactic_timeout_s=1, limits=Limits(memory_mb=2048))
+    env = CoqEnv(CoqProject(root, prover=installation), tactic_timeout_s=1, limits=Limits(memory_mb=2048))
     yield env, theorem
     env.close()
 
