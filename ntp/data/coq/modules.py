@@ -9,6 +9,9 @@ from pathlib import Path, PurePosixPath
 from ntp.data.coq.declarations import Command
 from ntp.envs.coq.project import CoqProject
 
+# Rocq 9 takes this first part of a name for that of its own library or of the packaged one.
+_BEFORE_ROCQ = "Coq"
+
 
 def module_name(project: CoqProject, file: str) -> str:
     """Logical name of a file: by the deepest load path over it, else its bare name, as coqc does."""
@@ -55,6 +58,9 @@ class Library:
         return [self._resolve(name, prefix, module) for name in names]
 
     def _resolve(self, name: str, prefix: str, module: str) -> str:
+        first, _, rest = (prefix or name).partition(".")
+        if first == _BEFORE_ROCQ and not any(m.startswith(f"{_BEFORE_ROCQ}.") for m in self.external):
+            name, prefix = ".".join(filter(None, (rest, name if prefix else ""))), ""
         for known in (self.project, self.external):
             ending = f".{name}"
             found = [m for m in known if m == name or (m.endswith(ending) and m.startswith(prefix))]

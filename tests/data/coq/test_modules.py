@@ -27,6 +27,20 @@ def test_a_name_belongs_to_its_longest_module(name, file):
 
 
 @pytest.mark.parametrize(
+    "sentence",
+    [
+        "From Coq Require Import List.",
+        "From Coq.Lists Require Import List.",
+        "Require Import Coq.Lists.List.",
+        "From Stdlib Require Import List.",
+    ],
+)
+def test_rocq_takes_the_old_name_of_the_library_for_its_own(sentence):
+    library = Library({"Stdlib.Lists.List": "Lists/List.v"}, {"Corelib.Init.Logic": "Corelib/Init/Logic.v"})
+    assert library.imports(read_command(sentence), "Stdlib.Bool.Bool") == ["Lists/List.v"]
+
+
+@pytest.mark.parametrize(
     ("sentence", "module", "imports"),
     [
         ("Require Import B.", "L.sub.A", ["sub/B.v"]),
