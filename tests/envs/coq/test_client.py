@@ -156,7 +156,7 @@ def test_another_version_is_refused(stdlib, tmp_path):
     other = tmp_path / "coqidetop"
     other.write_bytes(program.replace(version.encode(), b"7" + version.encode()[1:]))
     other.chmod(0o755)
-    with pytest.raises(EnvError, match=r"found Coq 7\..*, supported are 8\.16.*apt-get install coq"):
+    with pytest.raises(EnvError, match=r"found Coq 7\..*, supported are Coq 8\.16.*apt-get install coq"):
         CoqIdeTop(CoqProject(tmp_path, prover=CoqInstallation(str(other))), "T.v")
 
 
