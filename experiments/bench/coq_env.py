@@ -6,9 +6,11 @@ start from the theorem just opened and run the same tactics with the same goal q
 theorem by theorem. After the last tactic both close the proof with Qed and ask `Print Assumptions`, for which
 Coq walks through all that the proof rests on. That dwarfs everything else, so it is told apart:
 
-    step_overhead   ours / bare over every tactic but the last of each proof
+    step_overhead   ours / bare over every tactic but the last of each proof, the worst of all versions
     last_step       ours / bare over the last tactics, with Qed and the question on both sides
     with_verdict    ours / bare over all tactics and Qed, with the question on our side alone
+
+All but step_overhead is of the installed Coq; figures.versions names those that are here (`make provers`).
 
     python experiments/bench/coq_env.py
 """
@@ -25,10 +27,13 @@ from dataclasses import astuple, dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from ntp.config.register import PROJECT_ROOT
 from ntp.envs.coq import protocol
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.installation import PROVERS, CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.envs.coq.syntax import is_structure, sentences
 from ntp.envs.pool import EnvPool, PooledSession
@@ -249,12 +254,16 @@ def resident_mb(project: CoqProject, file: str) -> float:
     return memory_mb
 
 
-def main() -> None:
-    project = standard_library()
-    figures: dict[str, float] = {"start_ms": start_ms(project), **jump_ms(project)}
-    for num_workers in (1, 2):
-        figures[f"steps_per_s_{num_workers}"] = steps_per_second(project, num_workers)
-    totals = [Seconds()] * NUM_ROUNDS
+def find_projects() -> dict[str, CoqProject]:
+    """The standard library of every Coq that is here, by version: the installed one first."""
+    sysroots = sorted(directory.parent for directory in (PROJECT_ROOT / PROVERS).glob("*/usr"))
+    installations = [CoqInstallation(), *(CoqInstallation(sysroot=sysroot) for sysroot in sysroots)]
+    return {installation.version: standard_library(installation) for installation in installations}
+
+
+def compare_files(project: CoqProject) -> tuple[list[Seconds], dict[str, float]]:
+    """The seconds of each round over the proofs of all files, and figures of each file."""
+    totals, figures = [Seconds()] * NUM_ROUNDS, {}
     for file in FILES:
         rounds, proofs = compare(project, file)
         totals = [total + one for total, one in zip(totals, rounds, strict=True)]
@@ -263,10 +272,27 @@ def main() -> None:
         figures[f"{stem}_overhead"] = median(one.ours / one.bare for one in rounds)
         figures[f"{stem}_question_ms"] = 1000 * median(one.question for one in rounds) / len(proofs)
         figures[f"{stem}_memory_mb"] = resident_mb(project, file)
+    return totals, figures
+
+
+def main() -> None:
+    projects = find_projects()
+    installed = next(iter(projects.values()))
+    figures: dict[str, Any] = {"versions": list(projects), "start_ms": start_ms(installed)}
+    figures |= jump_ms(installed)
+    for num_workers in (1, 2):
+        figures[f"steps_per_s_{num_workers}"] = steps_per_second(installed, num_workers)
+    totals, overheads = {}, {}
+    for version, project in projects.items():
+        totals[version], found = compare_files(project)
+        overheads[version] = median(t.ours / t.bare for t in totals[version])
+        figures[f"step_overhead_{version}"] = overheads[version]
+        figures |= found if project is installed else {}
+    first = totals[figures["versions"][0]]
     ratios = {
-        "step_overhead": median(t.ours / t.bare for t in totals),
-        "last_step": median(t.ours_last / (t.bare_last + t.question) for t in totals),
-        "with_verdict": median((t.ours + t.ours_last) / (t.bare + t.bare_last) for t in totals),
+        "step_overhead": max(overheads.values()),
+        "last_step": median(t.ours_last / (t.bare_last + t.question) for t in first),
+        "with_verdict": median((t.ours + t.ours_last) / (t.bare + t.bare_last) for t in first),
     }
     print(json.dumps({"bench": "coq_env", "ratios": ratios, "figures": figures}))
 

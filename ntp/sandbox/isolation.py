@@ -263,7 +263,8 @@ def description(limits: Limits) -> str:
     better = ""
     if limits.isolation == AUTO and sandbox.name != "bubblewrap":
         better = f" [bubblewrap: {trouble_of('bubblewrap')}; `{INSTALL_COMMAND}`]"
-    return f"{sandbox.name} ({keeps}), {limits.memory_mb} MB memory, {limits.processes} processes{better}"
+    where = f" in {limits.sysroot}" if limits.sysroot else ""
+    return f"{sandbox.name}{where} ({keeps}), {limits.memory_mb} MB memory, {limits.processes} processes{better}"
 
 
 def announce(limits: Limits) -> None:
