@@ -264,7 +264,9 @@ def description(limits: Limits) -> str:
     if limits.isolation == AUTO and sandbox.name != "bubblewrap":
         better = f" [bubblewrap: {trouble_of('bubblewrap')}; `{INSTALL_COMMAND}`]"
     where = f" in {limits.sysroot}" if limits.sysroot else ""
-    return f"{sandbox.name}{where} ({keeps}), {limits.memory_mb} MB memory, {limits.processes} processes{better}"
+    return (
+        f"{sandbox.name}{where} ({keeps}), {limits.memory_mb} MB memory, {limits.processes} processes{better}"
+    )
 
 
 def announce(limits: Limits) -> None:
