@@ -30,6 +30,7 @@ _PIPE_BYTES = 1 << 20
 _STDERR_NAME = "stderr.log"
 # Environment variable, inherited by all processes that a child starts, by which they are found.
 _MARK = "NTP_PROVER"
+_NUM_LAST_LINES = 4
 # How long to wait for a child to exit after it closed its output: a large program needs some time. Polls are
 # counted instead of measuring time, so that a suspended machine does not use the wait up.
 _NUM_EXIT_POLLS, _EXIT_POLL_S = 2000, 0.001
@@ -280,7 +281,9 @@ class ChildProcess:
             known = number in set(signal.Signals)
             how = f"signal {signal.Signals(number).name}" if known else f"exit status {code}"
             limit = "file" if number == signal.SIGXFSZ else "memory" if _OUT_OF_MEMORY.search(stderr) else ""
-        message = ": ".join([f"the process ended ({how})", *stderr.splitlines()[-1:]])
+        # The cause may stand some lines before the last, which may ask for a bug report.
+        said = " ".join(" ".join(stderr.splitlines()[-_NUM_LAST_LINES:]).split())
+        message = ": ".join(filter(None, [f"the process ended ({how})", said]))
         killed = number == signal.SIGKILL and not limit
         return ProcessDiedError(message, killed, limit)
 
