@@ -141,9 +141,7 @@ def arms_of(groups: Mapping[str, Sequence[TheoremResult]]) -> dict[str, Arm]:
     return {name: Arm(name, by_method) for name, by_method in runs.items()}
 
 
-def require_arms(
-    arms: Collection[str], baseline: str | None, comparisons: Iterable[Sequence[str]] = ()
-) -> None:
+def require_arms(arms: Collection[str], baseline: str | None, comparisons: Iterable[Sequence[str]]) -> None:
     """Check the names of arms that the config of an evaluation wants compared.
 
     Args:

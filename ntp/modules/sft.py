@@ -37,7 +37,7 @@ class SFTModule(Learner):
         prompt_weight: float,
         warmup_steps: int,
         decay_steps: int,
-        keep_best: bool = True,
+        keep_best: bool,
     ) -> None:
         super().__init__(optimizer, warmup_steps, decay_steps)
         self.selected_by = "val/nll" if keep_best else None

@@ -118,4 +118,4 @@ def test_names_that_are_not_arms_are_refused(results, baseline, comparisons, mes
 
 def test_arms_can_be_checked_before_anything_is_evaluated():
     require_arms(["gfn", "sft"], "sft", [["gfn", "sft"]])
-    require_arms(["gfn", "sft"], None)
+    require_arms(["gfn", "sft"], None, [])

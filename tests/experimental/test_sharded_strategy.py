@@ -18,7 +18,9 @@ ADAM = partial(torch.optim.AdamW, lr=1e-3)
 @pytest.fixture
 def module(oracle):
     """What trains a policy in full."""
-    return SFTModule(oracle.make_policy(seed=0), ADAM, prompt_weight=0.0, warmup_steps=0, decay_steps=0)
+    return SFTModule(
+        oracle.make_policy(seed=0), ADAM, prompt_weight=0.0, warmup_steps=0, decay_steps=0, keep_best=True
+    )
 
 
 def test_a_process_by_itself_is_refused(module):

@@ -81,7 +81,7 @@ def adapted(policy):
 
 def make_sft(adapt=False):
     policy = adapted(make_policy()) if adapt else make_policy()
-    module = SFTModule(policy, ADAM, prompt_weight=0.5, warmup_steps=0, decay_steps=0)
+    module = SFTModule(policy, ADAM, prompt_weight=0.5, warmup_steps=0, decay_steps=0, keep_best=True)
     return module, TacticDataModule(PAIRS, PAIRS, batch_size=5, seed=0)
 
 

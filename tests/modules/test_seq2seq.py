@@ -29,7 +29,9 @@ def make_policy(byt5, adapter=None):
 
 
 def train_supervised(policy, pairs, num_steps, lr):
-    module = SFTModule(policy, partial(torch.optim.AdamW, lr=lr), 0.5, warmup_steps=0, decay_steps=0)
+    module = SFTModule(
+        policy, partial(torch.optim.AdamW, lr=lr), 0.5, warmup_steps=0, decay_steps=0, keep_best=True
+    )
     module.log = lambda *args, **kwargs: None  # no trainer to log to
     optimizer = module.configure_optimizers()["optimizer"]
     losses = []

@@ -23,7 +23,7 @@ def make_tiny():
 
 def make_module(policy, prompt_weight):
     adam = partial(torch.optim.AdamW, lr=1e-2)
-    module = SFTModule(policy, adam, prompt_weight, warmup_steps=0, decay_steps=0)
+    module = SFTModule(policy, adam, prompt_weight, warmup_steps=0, decay_steps=0, keep_best=True)
     module.log = lambda *args, **kwargs: None  # no trainer to log to
     return module
 
