@@ -160,19 +160,24 @@ def test_another_version_is_refused(stdlib, tmp_path):
         CoqIdeTop(CoqProject(tmp_path, prover=CoqInstallation(str(other))), "T.v")
 
 
-def test_something_else_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (
+            "printf 'cannot open shared object\\nPlease report\\n' >&2\nexit 3",
+            r"does not speak.*exit status 3.*shared object.*apt-get install coq",
+        ),
+        (
+            "echo '<value>ready</value><value>3</value>'\nsleep 60",
+            r"found Coq of unknown version, supported are Coq 8\.16",
+        ),
+    ],
+)
+def test_something_else_is_refused(tmp_path, script, message):
     other = tmp_path / "coqidetop"
-    other.write_text("#!/bin/sh\nprintf 'cannot open shared object\\nPlease report\\n' >&2\nexit 3\n")
+    other.write_text(f"#!/bin/sh\n{script}\n")
     other.chmod(0o755)
-    with pytest.raises(EnvError, match=r"does not speak.*exit status 3.*shared object.*apt-get install coq"):
-        CoqIdeTop(CoqProject(tmp_path, prover=CoqInstallation(str(other))), "T.v")
-
-
-def test_answers_of_another_protocol_are_refused(tmp_path):
-    other = tmp_path / "coqidetop"
-    other.write_text("#!/bin/sh\necho '<value>ready</value><value>3</value>'\nsleep 60\n")
-    other.chmod(0o755)
-    with pytest.raises(EnvError, match=r"found Coq of unknown version, supported are Coq 8\.16"):
+    with pytest.raises(EnvError, match=message):
         CoqIdeTop(CoqProject(tmp_path, prover=CoqInstallation(str(other))), "T.v")
 
 
