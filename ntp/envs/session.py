@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ntp.errors import InitError
-from ntp.sandbox.process import ProcessDiedError, RetryBudget
+from ntp.sandbox.deaths import ProcessDiedError, RetryBudget
 from ntp.types import Crashed, Exceeded, Outcome, ProofState, Rejected, Theorem
 
 ROOT = 0

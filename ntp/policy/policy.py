@@ -83,7 +83,10 @@ class TacticPolicy(nn.Module, ABC):
             temperature alone. Samples without replacement (`SampleRequest.exclude`) depend on one another,
             and may be fewer.
         """
-        return sample_distinct(requests, partial(self._sample, top_p=self.top_p))
+        sample = partial(self._sample, top_p=self.top_p)
+        if any(request.exclude is not None for request in requests):
+            return sample_distinct(requests, sample)
+        return [[tactic for tactic in row if tactic is not None] for row in sample(requests)]
 
     def greedy(self, states: Sequence[str]) -> list[Tactic]:
         """For each state, the tactic decoded greedily."""

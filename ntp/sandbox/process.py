@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import re
 import select
+import shutil
 import signal
+import stat
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ntp.sandbox.deaths import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.sandbox.isolation import SCRATCH, announce, broken_limit, environment, sandbox_for
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.proc import descendants, resident_mb
-from ntp.sandbox.sandboxed import SandboxedProcess
-from ntp.sandbox.scratch import Scratch
-from ntp.sandbox.watchdog import WATCH
+from ntp.sandbox.sandboxed import WATCH, SandboxedProcess
 
 # A larger buffer is newly mapped for every read, which costs more than the few reads that it saves.
 _READ_BYTES = 1 << 16
@@ -38,49 +40,11 @@ _NUM_EXIT_POLLS, _EXIT_POLL_S = 2000, 0.001
 _OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate|bad_alloc|MemoryError", re.IGNORECASE)
 # Printed by `unshare` when SIGKILL ended the first process of its namespace: it tries to end by that signal.
 _UNSHARE_WAS_KILLED = "unshare: sigprocmask unblock failed"
-
-
-class ProcessDiedError(Exception):
-    """The child has ended, or was ended because the exchange could not be completed.
-
-    Attributes:
-        killed: Whether it was killed from outside (SIGKILL), so that a new child may succeed.
-        limit: Which limit it exceeded: "processes", "memory", "scratch", "file" or "answer"; empty for none.
-    """
-
-    def __init__(self, message: str, killed: bool = False, limit: str = "") -> None:
-        super().__init__(message)
-        self.killed = killed
-        self.limit = limit
-
-
-class AnswerTooLongError(ProcessDiedError):
-    """The child wrote more than the limit; it has been killed."""
-
-
-class DeadlineExceededError(Exception):
-    """No complete answer yet. The child still runs: interrupt it and call `resume`, or kill it."""
-
-
-@dataclass(slots=True)
-class RetryBudget:
-    """How often a piece of work is retried after its process died.
-
-    Attributes:
-        killed: Retries left after a kill from outside, which says nothing about the work.
-        died: Retries left after any other death.
-    """
-
-    killed: int = 20
-    died: int = 1
-
-    def allows(self, death: ProcessDiedError) -> bool:
-        """Count a death and return whether to retry."""
-        if death.killed:
-            self.killed -= 1
-        else:
-            self.died -= 1
-        return self.killed >= 0 and self.died >= 0
+_PREFIX = "ntp-"
+# Marks the directory as ours, and as used on this machine: locks of other machines may be invisible here.
+_LOCK_NAME = f".ntp-prover-{os.uname().nodename}.lock"
+# A younger directory may be one that is being created and is not locked yet.
+_MIN_AGE_S = 60.0
 
 
 class ChildProcess:
@@ -291,3 +255,52 @@ class ChildProcess:
 def _widen_pipe(fd: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+class Scratch:
+    """A temporary directory. The first one of a process removes those that killed processes have left.
+
+    It contains a file that its owner keeps locked. The lock is released when the owner ends, in whatever way,
+    so an unlocked file in an old directory means that no process will remove that directory.
+
+    Attributes:
+        path: The directory; removed by `close`.
+    """
+
+    def __init__(self) -> None:
+        _remove_stale()
+        self._directory = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        self.path = Path(self._directory.name)
+        try:
+            self._lock = (self.path / _LOCK_NAME).open("wb")
+            # Some file systems have no locks; stale directories are then not removed.
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            self._directory.cleanup()
+            raise
+
+    def close(self) -> None:
+        """Remove the directory. Safe to call twice."""
+        self._directory.cleanup()
+        self._lock.close()
+
+
+@functools.cache
+def _remove_stale() -> None:
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            _remove_if_stale(path)
+
+
+def _remove_if_stale(path: Path) -> None:
+    # Other users can write to the parent directory, so symbolic links are not followed.
+    lock = os.open(path / _LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        directory, file = path.lstat(), os.fstat(lock)
+        is_ours = stat.S_ISDIR(directory.st_mode) and directory.st_uid == os.geteuid()
+        if is_ours and stat.S_ISREG(file.st_mode) and time.time() - file.st_mtime > _MIN_AGE_S:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(lock)

@@ -1,4 +1,4 @@
-"""A started process together with its sandbox: whether it runs, and ending it."""
+"""A started process together with its sandbox: whether it runs, ending it, and a thread that watches it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 from ntp.sandbox.guardian import GUARDIAN
 from ntp.sandbox.proc import children
 from ntp.sandbox.termination import end_group
 
 _END_TIMEOUT_S = 30.0
+# A fork bomb starts some hundred processes in this time; inspecting an idle prover takes 0.1 ms.
+_PERIOD_S = 0.1
 
 
 class SandboxedProcess:
@@ -67,7 +71,8 @@ class SandboxedProcess:
                 except subprocess.TimeoutExpired:
                     os.killpg(self._child.pid, signal.SIGKILL)
                     self._child.wait()
-                GUARDIAN.end(self._child.pid)
+                if not self._num_wrappers:
+                    GUARDIAN.end(self._child.pid)
             return self._child.wait()
 
     def _has_ended(self) -> bool:
@@ -94,3 +99,57 @@ class SandboxedProcess:
                 os.kill(self._child.pid, signal.SIGCONT)
             else:
                 os.killpg(self._child.pid, signal.SIGKILL)
+
+
+class Watched(Protocol):
+    """An object that is inspected periodically."""
+
+    def inspect(self) -> None:
+        """Inspect and act. Called in the thread of the watch; must not raise."""
+        ...
+
+
+class Watch:
+    """Inspects objects periodically, in a thread, from `add` until `remove`.
+
+    Without privileges, the kernel cannot limit the memory of several processes together. And its limit on the
+    number of processes does not end them: they continue to use the machine.
+    """
+
+    def __init__(self) -> None:
+        self._reset()
+        # A forked process does not have the thread, and its parent's children are not its own.
+        os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._watched: set[Watched] = set()
+        self._thread: threading.Thread | None = None
+
+    def add(self, watched: Watched) -> None:
+        """Start to inspect an object."""
+        with self._lock:
+            self._watched.add(watched)
+            # A thread that ended with an error is replaced.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="ntp-watch", daemon=True)
+                self._thread.start()
+
+    def remove(self, watched: Watched) -> None:
+        """Stop to inspect an object. Safe to call twice."""
+        with self._lock:
+            self._watched.discard(watched)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(_PERIOD_S)
+            with self._lock:
+                watched = list(self._watched)
+                if not watched:
+                    self._thread = None
+                    return
+            for one in watched:
+                one.inspect()
+
+
+WATCH = Watch()

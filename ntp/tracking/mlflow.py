@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ntp.errors import PreemptedError
 from ntp.jsonl import atomic_write
-from ntp.tracking.outbox import TIMEOUT_S, Outbox
+from ntp.tracking.outbox import TIMEOUT_S, Outbox, is_refusal, patience
 from ntp.tracking.owner import slurm_restarts
-from ntp.tracking.store import is_refusal, is_server, open_again, patience, reported
+from ntp.tracking.store import is_server, open_again, reported
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger

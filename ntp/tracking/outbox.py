@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import math
+import os
+import re
+import shutil
 import time
 from collections import deque
-from collections.abc import Callable
-
-from ntp.tracking.store import is_refusal, patience, reason
+from collections.abc import Callable, Iterator
 
 _log = logging.getLogger(__name__)
 
@@ -16,6 +19,21 @@ _log = logging.getLogger(__name__)
 TIMEOUT_S = 5
 # Closing in a hurry: seconds for one request, and seconds after which no further request is started.
 _HURRIED_TIMEOUT_S, _HURRIED_S = 2, 8.0
+_TIMEOUT, _RETRIES = "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+# Read when MLflow makes a request. By default it retries a server that is down for minutes.
+PATIENCE = {_TIMEOUT: "15", _RETRIES: "1"}
+# HTTP statuses after which a retry may succeed: the server was too slow or overloaded.
+_LATER = (408, 429)
+# Errors of local files, which do not mean that the store is unavailable. Other such errors are classes.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENAMETOOLONG)
+_OF_FILES = (
+    FileNotFoundError,  # an artifact that was deleted while it waited
+    FileExistsError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    shutil.Error,
+)
 
 
 class Outbox:
@@ -122,3 +140,60 @@ class Outbox:
         else:
             self._wait_s = min(2 * self._wait_s, self._max_wait_s)
         self._away, self._next_try = True, time.monotonic() + self._wait_s
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a retry cannot help: the store refused, or a local file cannot be read or written.
+
+    Everything else is treated as a temporary failure of the store or the network.
+
+    Args:
+        error: Raised by MLflow, by requests or by the file system.
+    """
+    if (status := _http_status(error)) is not None:
+        return 400 <= status < 500 and status not in _LATER
+    return isinstance(error, _OF_FILES) or getattr(error, "errno", None) in _NO_ROOM
+
+
+def _http_status(error: Exception) -> int | None:
+    """The HTTP status of a server's answer, given directly or by MLflow's error code."""
+    from mlflow.exceptions import MlflowException
+    from requests import HTTPError
+
+    if isinstance(error, HTTPError):
+        return None if error.response is None else error.response.status_code
+    if not isinstance(error, MlflowException):
+        return None
+    # MLflow has no error code for some statuses (a proxy's 413, say) and reports an internal error instead.
+    said = re.search(r"failed with error code (\d{3})", str(error))
+    return int(said[1]) if said else error.get_http_status_code()
+
+
+@contextlib.contextmanager
+def patience(timeout_s: int, retries: int = 0) -> Iterator[None]:
+    """Limit how long a server's answers are waited for; the user's environment variables take precedence.
+
+    Args:
+        timeout_s: Timeout of a request in seconds.
+        retries: Immediate retries of a request.
+    """
+    before = {name: os.environ.get(name) for name in (_TIMEOUT, _RETRIES)}
+    for name, value in ((_TIMEOUT, timeout_s), (_RETRIES, retries)):
+        # MLflow reads these variables at every request; it has no other way to set them.
+        if before[name] in (None, PATIENCE[name]):
+            os.environ[name] = str(value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def reason(error: BaseException) -> str:
+    """Why a store failed, in one line; for a failed request, its cause only."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    _, caused, cause = line.rpartition("Caused by ")
+    return re.split(r"\): |>, ", cause)[-1].strip("()\"'") if caused else line

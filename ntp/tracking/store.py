@@ -1,13 +1,10 @@
-"""The MLflow store: opening it, waiting for it, and distinguishing a refusal from a failure to answer."""
+"""The MLflow store: opening it to write or to read."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
-import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,47 +14,7 @@ from filelock import FileLock
 
 from ntp.errors import ConfigError
 from ntp.importing import import_to_stay
-
-# HTTP statuses after which a retry may succeed: the server was too slow or overloaded.
-_LATER = (408, 429)
-# Errors of local files, which do not mean that the store is unavailable. Other such errors are classes.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENAMETOOLONG)
-_OF_FILES = (
-    FileNotFoundError,  # an artifact that was deleted while it waited
-    FileExistsError,
-    PermissionError,
-    IsADirectoryError,
-    NotADirectoryError,
-    shutil.Error,
-)
-
-
-def is_refusal(error: Exception) -> bool:
-    """Whether a retry cannot help: the store refused, or a local file cannot be read or written.
-
-    Everything else is treated as a temporary failure of the store or the network.
-
-    Args:
-        error: Raised by MLflow, by requests or by the file system.
-    """
-    if (status := _http_status(error)) is not None:
-        return 400 <= status < 500 and status not in _LATER
-    return isinstance(error, _OF_FILES) or getattr(error, "errno", None) in _NO_ROOM
-
-
-def _http_status(error: Exception) -> int | None:
-    """The HTTP status of a server's answer, given directly or by MLflow's error code."""
-    from mlflow.exceptions import MlflowException
-    from requests import HTTPError
-
-    if isinstance(error, HTTPError):
-        return None if error.response is None else error.response.status_code
-    if not isinstance(error, MlflowException):
-        return None
-    # MLflow has no error code for some statuses (a proxy's 413, say) and reports an internal error instead.
-    said = re.search(r"failed with error code (\d{3})", str(error))
-    return int(said[1]) if said else error.get_http_status_code()
-
+from ntp.tracking.outbox import PATIENCE, is_refusal, reason
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -65,9 +22,8 @@ if TYPE_CHECKING:
 _SQLITE = "sqlite:///"
 _SERVER = ("http://", "https://")
 _LOCK_SECONDS = 300.0
-_TIMEOUT, _RETRIES = "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-# Read when mlflow is imported or makes a request. By default it retries a server that is down for minutes.
-_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", _TIMEOUT: "15", _RETRIES: "1"}
+# Read when mlflow is imported.
+_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", **PATIENCE}
 # No log of migrations for every new database and none of retries: a final failure raises anyway.
 _LOG_LEVELS = {
     "mlflow": logging.WARNING,
@@ -129,29 +85,6 @@ def is_refused_host(answer: str) -> bool:
 def with_hosts(uri: str) -> str:
     """The option of `mlflow server` that allows the host name in a URI, and `localhost`."""
     return f"--allowed-hosts '{urlsplit(uri).netloc.rpartition('@')[2]},localhost:*'"
-
-
-@contextlib.contextmanager
-def patience(timeout_s: int, retries: int = 0) -> Iterator[None]:
-    """Limit how long a server's answers are waited for; the user's environment variables take precedence.
-
-    Args:
-        timeout_s: Timeout of a request in seconds.
-        retries: Immediate retries of a request.
-    """
-    before = {name: os.environ.get(name) for name in (_TIMEOUT, _RETRIES)}
-    for name, value in ((_TIMEOUT, timeout_s), (_RETRIES, retries)):
-        # MLflow reads these variables at every request; it has no other way to set them.
-        if before[name] in (None, _ENVIRONMENT[name]):
-            os.environ[name] = str(value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def sqlite_path(uri: str) -> Path:
@@ -246,10 +179,3 @@ def _ensure_experiment(client: MlflowClient, uri: str, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found.experiment_id
-
-
-def reason(error: BaseException) -> str:
-    """Why a store failed, in one line; for a failed request, its cause only."""
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    _, caused, cause = line.rpartition("Caused by ")
-    return re.split(r"\): |>, ", cause)[-1].strip("()\"'") if caused else line

@@ -3,7 +3,7 @@
 import pytest
 
 from ntp.envs.session import ROOT, SearchSession
-from ntp.sandbox.process import ProcessDiedError
+from ntp.sandbox.deaths import ProcessDiedError
 from ntp.types import Crashed, Exceeded, Goal, ProofState, Span, Theorem
 
 

@@ -24,7 +24,7 @@ from ntp.sandbox import isolation, process
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.proc import descendants
 from ntp.sandbox.process import ChildProcess
-from ntp.sandbox.watchdog import Watch
+from ntp.sandbox.sandboxed import Watch
 from ntp.types import Crashed, Exceeded, Proved
 from tests.processes import wait_until
 

@@ -13,16 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ntp.sandbox.deaths import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.sandbox.isolation import SANDBOXES
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.proc import descendants
-from ntp.sandbox.process import (
-    AnswerTooLongError,
-    ChildProcess,
-    DeadlineExceededError,
-    ProcessDiedError,
-)
-from ntp.sandbox.watchdog import WATCH
+from ntp.sandbox.process import ChildProcess
+from ntp.sandbox.sandboxed import WATCH
 from tests.processes import alive, alive_in, wait_until
 
 ECHO = [sys.executable, "-uc", "import sys\nfor line in sys.stdin: sys.stdout.write(line)"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ntp.sandbox import scratch
+from ntp.sandbox import process
 
 START = """
 import time
@@ -92,8 +92,8 @@ def test_what_others_named_alike_stays(directory, run_another):
     elsewhere = directory / "elsewhere"
     for path in (elsewhere, directory / "ntp-of-a-link"):
         path.mkdir()
-    (elsewhere / scratch._LOCK_NAME).touch()
-    (directory / "ntp-of-a-link" / scratch._LOCK_NAME).symlink_to(elsewhere / scratch._LOCK_NAME)
+    (elsewhere / process._LOCK_NAME).touch()
+    (directory / "ntp-of-a-link" / process._LOCK_NAME).symlink_to(elsewhere / process._LOCK_NAME)
     (directory / "ntp-link").symlink_to(elsewhere)
     before = sorted(directory.rglob("*"))
     for path in (elsewhere, directory / "ntp-notes", directory / "ntp-of-a-link"):
@@ -103,7 +103,7 @@ def test_what_others_named_alike_stays(directory, run_another):
 
 
 def test_closing_twice_removes_it_once(directory):
-    made = scratch.Scratch()
+    made = process.Scratch()
     assert made.path.parent == directory
     made.close()
     made.close()

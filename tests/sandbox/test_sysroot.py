@@ -2,6 +2,7 @@ import subprocess
 
 import pytest
 
+from ntp.envs.coq.project import CoqProject
 from ntp.errors import ConfigError, EnvError
 from ntp.sandbox.isolation import environment, sandbox_for
 from ntp.sandbox.limits import Limits
@@ -62,7 +63,7 @@ def test_a_process_sees_the_other_root_and_what_is_made_visible(installation, tm
     project.mkdir()
     (project / "A.v").write_text("hello")
     (tmp_path / "hidden").write_text("")
-    limits = installation.limits(Limits(scratch_mb=1), (project,))
+    limits = CoqProject(project, prover=installation).limits(Limits(scratch_mb=1))
     done = shell(f"cat {project}/A.v; ls {tmp_path} /home; pwd; id -u", limits)
     assert "hello" in done.stdout and "hidden" not in done.stdout and "/tmp" in done.stdout.split()
     for path in ("/x", "/usr/x", "/etc/x", f"{project}/x", "/home/x"):

@@ -6,7 +6,8 @@ import pytest
 
 from ntp.errors import ConfigError
 from ntp.tracking.mlflow import MlflowRun
-from ntp.tracking.store import open_client, open_store, reason
+from ntp.tracking.outbox import reason
+from ntp.tracking.store import open_client, open_store
 
 
 def spawn(*arguments, code):

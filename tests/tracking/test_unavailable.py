@@ -7,7 +7,7 @@ import pytest
 from ntp.errors import ConfigError, PreemptedError
 from ntp.tracking import mlflow, outbox
 from ntp.tracking.mlflow import MlflowRun
-from ntp.tracking.store import patience
+from ntp.tracking.outbox import patience
 from tests.tracking.standin_server import StandinServer
 
 

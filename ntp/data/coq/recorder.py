@@ -20,7 +20,7 @@ from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Goals
 from ntp.envs.coq.syntax import CoqSyntaxError, Sentence, position_of, sentences
 from ntp.errors import EnvError, InitError
-from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 
 _IDENTIFIER = re.compile(r"[^\W\d][\w']*")
 _COMPLETE = ("Qed", "Defined", "Save")

@@ -9,7 +9,7 @@ from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.envs.coq.syntax import Sentence, executable, is_structure, read_prefixes
 from ntp.envs.coq.tokens import flatten
-from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 
 _CLOSING = re.compile(r"(?:Qed|Defined|Admitted|Abort|Save)\b")
 _INFO = re.compile(r"Info\s+\d+\s+")  # prints what the tactic after it did

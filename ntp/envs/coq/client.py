@@ -13,8 +13,9 @@ from ntp.envs.coq.installation import ENVIRONMENT, INSTALL_COMMAND, SUPPORTED, c
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.errors import EnvError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.process import ChildProcess, DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.process import ChildProcess
 
 # The state of the empty document.
 ROOT = 1

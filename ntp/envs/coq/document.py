@@ -17,8 +17,8 @@ from ntp.envs.coq.syntax import (
     sentences,
 )
 from ntp.errors import InitError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError, RetryBudget
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError, RetryBudget
 from ntp.types import Span
 
 _LOAD_TIMEOUT_S = 300.0

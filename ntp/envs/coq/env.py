@@ -12,8 +12,8 @@ from ntp.envs.coq.protocol import Goals
 from ntp.envs.coq.syntax import guard
 from ntp.envs.session import ROOT, SearchSession
 from ntp.errors import ConfigError
+from ntp.sandbox.deaths import ProcessDiedError, RetryBudget
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.process import ProcessDiedError, RetryBudget
 from ntp.types import (
     Exceeded,
     Outcome,

@@ -7,8 +7,8 @@ import logging
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
 from ntp.errors import EnvError
 from ntp.sandbox.isolation import environment, sandbox_for
@@ -53,7 +53,7 @@ class CoqInstallation:
     server: str | None = None
     sysroot: Path | None = None
 
-    @property
+    @functools.cached_property
     def program(self) -> str:
         """Full path of the IDE server, as the prover sees it.
 
@@ -86,7 +86,7 @@ class CoqInstallation:
         check_version(version)
         return version
 
-    @property
+    @functools.cached_property
     def libraries(self) -> tuple[Library, ...]:
         """What is installed with it: its own library and then the standard library, if that is another one.
 
@@ -110,30 +110,7 @@ class CoqInstallation:
 
     def on_this_machine(self, path: str) -> Path:
         """Where a path that the prover names is."""
-        return Path(path).resolve() if self.sysroot is None else host_path(self.sysroot, path)
-
-    def as_seen(self, path: Path) -> str:
-        """The name that the prover has for a path of this machine."""
-        path = path.resolve()
-        if self.sysroot is None or not path.is_relative_to(self.sysroot.resolve()):
-            return str(path)
-        return str(PurePosixPath("/") / path.relative_to(self.sysroot.resolve()))
-
-    def limits(self, limits: Limits, visible: tuple[Path, ...]) -> Limits:
-        """Limits under which it runs.
-
-        Args:
-            limits: Limits of a prover on this machine.
-            visible: The paths of this machine that the command line names.
-        """
-        if self.sysroot is None:
-            return limits
-        root = self.sysroot.resolve()
-        outside = {path.resolve() for path in visible}
-        kept = sorted(path for path in outside if not path.is_relative_to(root) and path.exists())
-        # One below another is visible with it.
-        tops = [path for path in kept if not any(path.is_relative_to(p) for p in kept if p != path)]
-        return replace(limits, sysroot=root, visible=tuple(tops))
+        return Path(path).resolve() if self.sysroot is None else host_path(self.sysroot.resolve(), path)
 
     def _ask(self, option: str) -> str:
         program = self.program

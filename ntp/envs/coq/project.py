@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from ntp.envs.coq.build_files import LoadPath, is_skipped
 from ntp.envs.coq.installation import INSTALL_LIBRARY_COMMAND, CoqInstallation
@@ -29,7 +29,7 @@ class CoqProject:
 
     root: Path
     load_paths: tuple[LoadPath, ...] = field(default=())
-    prover: CoqInstallation = field(default=CoqInstallation())
+    prover: CoqInstallation = field(default_factory=CoqInstallation)
     options: tuple[str, ...] = ()
     overlays: tuple[Path, ...] = ()
 
@@ -87,27 +87,45 @@ class CoqProject:
             flags += [f"-async-proofs-{kind}-error-resilience", "off"]
         for path in self.load_paths:
             for directory in self.directories(path):
-                flags += [path.flag, self.prover.as_seen(directory), path.name]
+                flags += [path.flag, self._seen(directory), path.name]
         flags += self._absolute_options()
         if self._is_prelude(file):
             flags.append("-noinit")
-        return [self.prover.program, *flags, "-topfile", self.prover.as_seen(self.path(file))]
+        return [self.prover.program, *flags, "-topfile", self._seen(self.path(file))]
 
     def limits(self, limits: Limits) -> Limits:
-        """The limits of its prover, which sees the project's files in whatever root it has."""
+        """The limits of its prover, which sees the project's files in whatever root it has.
+
+        Args:
+            limits: Limits of a prover on this machine.
+        """
+        if self.prover.sysroot is None:
+            return limits
+        root = self.prover.sysroot.resolve()
         directories = [directory for path in self.load_paths for directory in self.directories(path)]
         named = [Path(option) for option in self._absolute_options() if option.startswith("/")]
-        return self.prover.limits(limits, (*self.roots, *directories, *named))
+        outside = {path.resolve() for path in (*self.roots, *directories, *named)}
+        kept = sorted(path for path in outside if not path.is_relative_to(root) and path.exists())
+        # One below another is visible with it.
+        tops = [path for path in kept if not any(path.is_relative_to(p) for p in kept if p != path)]
+        return replace(limits, sysroot=root, visible=tuple(tops))
 
     @property
     def roots(self) -> tuple[Path, ...]:
         """The root and the overlays."""
         return (self.root, *self.overlays)
 
+    def _seen(self, path: Path) -> str:
+        """The name that the prover has for a path of this machine."""
+        path, root = path.resolve(), self.prover.sysroot and self.prover.sysroot.resolve()
+        if root is None or not path.is_relative_to(root):
+            return str(path)
+        return str(PurePosixPath("/") / path.relative_to(root))
+
     def _absolute_options(self) -> list[str]:
         before = ("", *self.options)
         return [
-            self.prover.as_seen(self.root / option) if last == "-I" else option
+            self._seen(self.root / option) if last == "-I" else option
             for last, option in zip(before, self.options, strict=False)
         ]
 

@@ -10,7 +10,7 @@ from ntp.envs.coq.document import CoqDocument
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.envs.coq.term import PRINT_WHOLE, term_digest
 from ntp.errors import InitError
-from ntp.sandbox.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.deaths import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
 
 _CLOSED = "Closed under the global context"

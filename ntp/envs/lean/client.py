@@ -15,8 +15,9 @@ from ntp.envs.lean.project import LeanProject
 from ntp.envs.lean.protocol import END, Reply, UnreadableReplyError, parse_reply
 from ntp.envs.lean.syntax import split_imports
 from ntp.errors import EnvError, InitError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.process import ChildProcess, DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.process import ChildProcess
 
 SETUP_COMMAND = "make lean"
 

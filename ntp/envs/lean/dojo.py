@@ -19,8 +19,9 @@ from ntp.envs.lean.env import Goals
 from ntp.envs.lean.guard import assemble
 from ntp.envs.lean.protocol import is_out_of_time, parse_axioms
 from ntp.errors import EnvError, InitError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.process import ChildProcess, DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.process import ChildProcess
 from ntp.types import Rejected, TacticError, Theorem, Timeout
 
 WORKER_COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("dojo_worker.py")))

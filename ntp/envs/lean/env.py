@@ -14,7 +14,7 @@ from typing import Protocol
 from ntp.envs.lean.goals import parse_goals
 from ntp.envs.lean.guard import guard
 from ntp.envs.session import ROOT, SearchSession
-from ntp.sandbox.process import ProcessDiedError, RetryBudget
+from ntp.sandbox.deaths import ProcessDiedError, RetryBudget
 from ntp.types import (
     Exceeded,
     Goal,

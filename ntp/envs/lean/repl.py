@@ -16,8 +16,8 @@ from ntp.envs.lean.guard import assemble, held
 from ntp.envs.lean.project import LeanProject
 from ntp.envs.lean.protocol import Message, Reply, is_out_of_time, parse_axioms
 from ntp.errors import InitError
+from ntp.sandbox.deaths import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.sandbox.limits import Limits
-from ntp.sandbox.process import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
 
 # Lean's three standard axioms; not `sorryAx`, nor `Lean.ofReduceBool` and `Lean.trustCompiler`, which trust

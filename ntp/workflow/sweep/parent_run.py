@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from ntp.errors import ConfigError
-from ntp.tracking.outbox import TIMEOUT_S, Outbox
-from ntp.tracking.store import open_client, open_store, patience, reason
+from ntp.tracking.outbox import TIMEOUT_S, Outbox, patience, reason
+from ntp.tracking.store import open_client, open_store
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.envs.coq.syntax import sentences
 from ntp.errors import EnvError
-from ntp.sandbox.process import DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 from ntp.types import Goal
 
 pytestmark = pytest.mark.coq

@@ -1,7 +1,10 @@
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from ntp.data.coq.modules import module_name
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.installation import SERVERS, CoqInstallation, check_version
@@ -130,3 +133,13 @@ def test_a_project_outside_the_sysroot_is_proved_in_it(installation, tmp_path, p
         assert env.check_proof(theorem, tactics).accepted
     finally:
         env.close()
+
+
+def test_a_sysroot_may_be_given_relative_to_the_working_directory(installation, monkeypatch):
+    if installation.sysroot is None:
+        pytest.skip("the prover of this machine needs no other root")
+    monkeypatch.chdir(installation.sysroot.parent)
+    relative = replace(installation, sysroot=Path(installation.sysroot.name))
+    assert relative.libraries == installation.libraries
+    first, second = (standard_library(prover) for prover in (relative, installation))
+    assert module_name(first, "Bool/Bool.v") == module_name(second, "Bool/Bool.v") != "Bool"

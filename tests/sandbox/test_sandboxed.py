@@ -4,7 +4,7 @@ import textwrap
 
 FORKED = """
     import os, time
-    from ntp.sandbox.watchdog import WATCH
+    from ntp.sandbox.sandboxed import WATCH
 
     class Told:
         def __init__(self, name):
