@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ntp.sandbox import process
+from ntp.sandbox import process as child_process
 
 START = """
 import time
@@ -92,8 +92,8 @@ def test_what_others_named_alike_stays(directory, run_another):
     elsewhere = directory / "elsewhere"
     for path in (elsewhere, directory / "ntp-of-a-link"):
         path.mkdir()
-    (elsewhere / process._LOCK_NAME).touch()
-    (directory / "ntp-of-a-link" / process._LOCK_NAME).symlink_to(elsewhere / process._LOCK_NAME)
+    (elsewhere / child_process._LOCK_NAME).touch()
+    (directory / "ntp-of-a-link" / child_process._LOCK_NAME).symlink_to(elsewhere / child_process._LOCK_NAME)
     (directory / "ntp-link").symlink_to(elsewhere)
     before = sorted(directory.rglob("*"))
     for path in (elsewhere, directory / "ntp-notes", directory / "ntp-of-a-link"):
@@ -103,7 +103,7 @@ def test_what_others_named_alike_stays(directory, run_another):
 
 
 def test_closing_twice_removes_it_once(directory):
-    made = process.Scratch()
+    made = child_process.Scratch()
     assert made.path.parent == directory
     made.close()
     made.close()
