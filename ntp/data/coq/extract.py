@@ -25,8 +25,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from ntp.data.coq.assemble import assemble
 from ntp.data.coq.modules import Library, find_library, module_name
 from ntp.data.coq.recorder import FileExtract, extract_file
@@ -34,6 +32,7 @@ from ntp.data.records import FileRecord
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import DataError, EnvError
 from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
+from ntp.tracking.progress import ProgressReporter
 
 EXTRACTOR_VERSION = 2
 SHARDS = "shards"
@@ -170,15 +169,16 @@ def _replay_all(
     records: list[FileRecord] = []
     sizes = {file: _size(project.path(file)) for file in shards}
     order = sorted(shards, key=lambda file: (-sizes[file], file))
-    with _progress() as progress, _pool(num_workers) as pool:
-        task = progress.add_task("replay", total=sum(sizes.values()), files=0, sentences=0)
+    with ProgressReporter("replay", sum(sizes.values()), "bytes") as progress, _pool(num_workers) as pool:
         futures = {
             pool.submit(_replay_one, project, library, file, timeout_s, shards[file]): file for file in order
         }
         try:
             for future in as_completed(futures):
                 records.append(future.result())
-                _show(progress, task, sizes[futures[future]], records[-1])
+                num_sentences = sum(record.num_sentences for record in records)
+                note = f"{len(records)} files, {num_sentences} sentences"
+                progress.advance(sizes[futures[future]], note)
         except BrokenProcessPool:
             raise EnvError(
                 "a worker was killed (out of memory?): run again to resume, with fewer workers"
@@ -242,26 +242,3 @@ def _end_with_parent() -> None:
 
 def _exit_worker(*_: object) -> None:
     raise SystemExit(1)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(
-            "{task.percentage:>3.0f}%  {task.fields[files]} files, {task.fields[sentences]} sentences"
-        ),
-        TimeElapsedColumn(),
-        TextColumn("eta"),
-        TimeRemainingColumn(),
-    )
-
-
-def _show(progress: Progress, task: TaskID, size: int, record: FileRecord) -> None:
-    fields = progress.tasks[task].fields
-    progress.update(
-        task,
-        advance=size,
-        files=fields["files"] + 1,
-        sentences=fields["sentences"] + record.num_sentences,
-    )

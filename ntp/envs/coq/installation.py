@@ -81,7 +81,7 @@ class CoqInstallation:
             EnvError: It is not installed, does not start or is too old.
         """
         answer = self._ask("--version")
-        match = re.search(r"version (\S+)", answer)
+        match = re.search(r"version (\d+\.\S+)", answer)
         version = match[1] if match else ""
         check_version(version)
         return version
@@ -93,12 +93,13 @@ class CoqInstallation:
         Raises:
             EnvError: Coq is not installed, or its library is not where it says.
         """
+        version = _numbers(self.version)
         where = self._ask("-where").strip()
         root = self.on_this_machine(where)
         own = root / "theories"
         if not where or not own.is_dir():
             raise EnvError(f"the standard library is not at {own}: `{INSTALL_COMMAND}`")
-        if _numbers(self.version) < _FIRST_ROCQ:
+        if version < _FIRST_ROCQ:
             return (Library(own, "Coq"),)
         packaged = root / "user-contrib" / "Stdlib"
         return (Library(own, "Corelib"), *([Library(packaged, "Stdlib")] if packaged.is_dir() else []))

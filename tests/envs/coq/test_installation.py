@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ntp.data.coq.modules import module_name
+from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.installation import SERVERS, CoqInstallation, check_version
@@ -143,3 +144,20 @@ def test_a_sysroot_may_be_given_relative_to_the_working_directory(installation, 
     assert relative.libraries == installation.libraries
     first, second = (standard_library(prover) for prover in (relative, installation))
     assert module_name(first, "Bool/Bool.v") == module_name(second, "Bool/Bool.v") != "Bool"
+
+
+def test_a_program_that_is_no_coq_in_a_sysroot(installation):
+    if installation.sysroot is None:
+        pytest.skip("the prover of this machine needs no other root")
+    with pytest.raises(EnvError, match=r"found Coq of unknown version, supported are Coq 8.16 to Rocq 9.2"):
+        standard_library(replace(installation, server="/usr/bin/cat"))
+
+
+def test_a_coq_that_speaks_another_protocol_in_a_sysroot(installation, tmp_path):
+    """The compiler: the right version and library, but it answers no request."""
+    if installation.sysroot is None:
+        pytest.skip("the prover of this machine needs no other root")
+    (tmp_path / "A.v").write_text("")
+    prover = replace(installation, server="coqc")
+    with pytest.raises(EnvError, match=r"coqc.*protocol"):
+        CoqIdeTop(CoqProject(tmp_path, prover=prover), "A.v")
