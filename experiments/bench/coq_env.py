@@ -1,10 +1,11 @@
 """What the Coq environment costs over a bare coqidetop, and what a worker needs.
 
-Every fifth proof of three standard-library files is stepped tactic by tactic through `CoqEnv`, and replayed by a
-bare client that knows the whole proof: it writes ahead, awaits no answer in between and parses nothing. Both
-start from the theorem just opened and run the same tactics with the same goal queries; the sides take turns
-theorem by theorem. After the last tactic both close the proof with Qed and ask `Print Assumptions`, for which
-Coq walks through all that the proof rests on. That dwarfs everything else, so it is told apart:
+Every fifth proof of three standard-library files is stepped tactic by tactic through `CoqEnv`, and replayed
+by a bare client that knows the whole proof: it writes ahead, awaits no answer in between and parses
+nothing. Both start from the theorem just opened and run the same tactics with the same goal queries; the
+sides take turns on each theorem, three times after one to warm up. After the last tactic both close the
+proof with Qed and ask `Print Assumptions`, for which Coq walks through all that the proof rests on. That
+dwarfs everything else, so it is told apart:
 
     step_overhead   ours / bare over every tactic but the last of each proof, the worst of all versions
     last_step       ours / bare over the last tactics, with Qed and the question on both sides
@@ -41,7 +42,7 @@ from ntp.types import Outcome, Proved, Reached, Span, Theorem
 
 FILES = ("Lists/List.v", "Arith/PeanoNat.v", "ZArith/Znumtheory.v")
 NUM_ROUNDS = 3
-# Of every so many proofs one is compared: all of them, on three versions, take twelve minutes.
+# Of every so many proofs one is compared: all of them, on three versions, would take too long.
 STRIDE = 5
 TIMEOUT_S = 60
 OPENS = re.compile(r"Proof\s*(\.|using|with)")
@@ -135,25 +136,18 @@ class Seconds:
 
 
 def compare(project: CoqProject, file: str) -> tuple[list[Seconds], list[Proof]]:
-    """The seconds of each round over a file's proofs, after one to warm up, and those proofs."""
-    proofs = read_proofs(project, file)[::STRIDE]
-    env = CoqEnv(project, TIMEOUT_S)
-    # A few proofs need their bullets, or do without their last tactics: both sides run the others.
-    proofs = [p for p in proofs if name_of(p) and step_through(env, p) == (len(p.tactics), Proved())]
-    rounds = [take_turns(project, env, proofs) for _ in range(NUM_ROUNDS)]
+    """The seconds of each round over a file's proofs, and those proofs; loading the file is not counted."""
+    env, bare = CoqEnv(project, TIMEOUT_S), Bare(project, file)
+    rounds, compared = [Seconds()] * NUM_ROUNDS, []
+    for proof in read_proofs(project, file)[::STRIDE]:
+        # A few proofs need their bullets, or do without their last tactics: both sides run the others.
+        if not name_of(proof) or step_through(env, proof) != (len(proof.tactics), Proved()):
+            continue
+        compared.append(proof)
+        rounds = [total + ours_on(env, proof) + bare_on(bare, proof) for total in rounds]
     env.close()
-    return rounds, proofs
-
-
-def take_turns(project: CoqProject, env: CoqEnv, proofs: list[Proof]) -> Seconds:
-    """Seconds of each side over some proofs of a file, last first. Loading the file is not counted."""
-    env.open(proofs[0].theorem)
-    bare = Bare(project, proofs[0].theorem.file)
-    total = Seconds()
-    for proof in proofs:
-        total += ours_on(env, proof) + bare_on(bare, proof)
     bare.top.close()
-    return total
+    return rounds, compared
 
 
 def ours_on(env: CoqEnv, proof: Proof) -> Seconds:
@@ -273,7 +267,6 @@ def compare_files(project: CoqProject) -> tuple[list[Seconds], dict[str, float]]
         figures[f"{stem}_steps"] = sum(len(proof.tactics) for proof in proofs)
         figures[f"{stem}_overhead"] = median(one.ours / one.bare for one in rounds)
         figures[f"{stem}_question_ms"] = 1000 * median(one.question for one in rounds) / len(proofs)
-        figures[f"{stem}_memory_mb"] = resident_mb(project, file)
     return totals, figures
 
 
@@ -290,6 +283,7 @@ def main() -> None:
         overheads[version] = median(t.ours / t.bare for t in totals[version])
         figures[f"step_overhead_{version}"] = overheads[version]
         figures |= found if project is installed else {}
+    figures |= {f"{Path(file).stem}_memory_mb": resident_mb(installed, file) for file in FILES}
     first = totals[figures["versions"][0]]
     ratios = {
         "step_overhead": max(overheads.values()),
