@@ -173,10 +173,11 @@ def _replay_all(
         futures = {
             pool.submit(_replay_one, project, library, file, timeout_s, shards[file]): file for file in order
         }
+        num_sentences = 0
         try:
             for future in as_completed(futures):
                 records.append(future.result())
-                num_sentences = sum(record.num_sentences for record in records)
+                num_sentences += records[-1].num_sentences
                 note = f"{len(records)} files, {num_sentences} sentences"
                 progress.advance(sizes[futures[future]], note)
         except BrokenProcessPool:
