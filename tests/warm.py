@@ -40,6 +40,7 @@ def become(request: dict) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
+    sys.path[1:1] = filter(None, request["environment"].get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = [request["module"], *request["arguments"]]
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
@@ -53,8 +54,8 @@ if __name__ == "__main__":
 
     # A fork neither looks through what is imported so nor copies it.
     import_to_stay("mlflow.store.tracking.sqlalchemy_store")
-    for _module in pkgutil.iter_modules(ntp.tasks.__path__):
-        import_to_stay(f"ntp.tasks.{_module.name}")
+    for _module in pkgutil.walk_packages(ntp.tasks.__path__, "ntp.tasks."):
+        import_to_stay(_module.name)
     assert threading.active_count() == 1, "a fork has only this thread, and the locks that the others hold"
     if (_request := serve()) is not None:
         become(_request)

@@ -5,7 +5,8 @@
 ROOT is another checkout to measure, for comparisons. Figures:
 
 step_files          files of ntp/ whose code runs in one GFlowNet training step on Coq: every function entered
-                    by any thread between the beginning and the end of Lightning's second step, of `gfn_tb`
+                    between the beginning and the end of Lightning's second step of `gfn_tb`, by any thread
+                    but the stage's heartbeat, whose 15 seconds end in that step or do not
 max_flat_files      most Python files directly in one folder of ntp/
 defaults_twice      options whose default is stated a second time: in a YAML that repeats its class's default,
                     or by a parameter that an option is passed to
@@ -35,7 +36,7 @@ from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 files, is_step, num_steps = set(), False, 0
 
 def note(frame, event, argument):
-    if is_step and event == "call":
+    if is_step and event == "call" and not threading.current_thread().name.startswith("lock of "):
         files.add(frame.f_code.co_filename)
 
 advance = _TrainingEpochLoop.advance
@@ -143,6 +144,8 @@ def _declared(path: Path) -> tuple[str | None, dict]:
     import yaml
 
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    if isinstance(content, list):  # of repositories
+        return None, {}
     named = [entry for entry in content.get("defaults", ()) if isinstance(entry, dict)]
     targets = [entry["/schema@_here_"] for entry in named if "/schema@_here_" in entry]
     return (targets[0] if targets else None), {k: v for k, v in content.items() if k != "defaults"}

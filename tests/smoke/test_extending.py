@@ -1,10 +1,7 @@
 """A task, a loss and a prover from outside the package: the code blocks of docs/extending.md."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,14 +26,12 @@ def outside(tmp_path_factory):
 
 
 @pytest.fixture
-def run(cli, outside, small):
+def run(cli, outside, small, warm):
     """Runs a command line with the folder's groups; returns the output directory and what was said."""
 
     def call(*arguments, fails=False, small=small):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(outside)}
         options = ["--config-dir", str(outside / "conf"), f"paths.outputs={cli.outputs}"]
-        command = [sys.executable, "-m", "ntp.run", *options, *arguments, *small]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        done = warm.run("ntp.run", *options, *arguments, *small, PYTHONPATH=str(outside))
         assert (done.returncode != 0) == fails, done.stderr[-3000:]
         return (done.stderr if fails else Path(done.stdout.splitlines()[-1])), done.stderr
 
