@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ntp.data.records import FileRecord, Metadata, PremiseRecord, TheoremRecord
+from ntp.data.sources import ORIGIN, SOURCES, Origin, SourceRecord
 from ntp.errors import DataError
 from ntp.jsonl import load_record, read_jsonl
 from ntp.types import Theorem
@@ -64,6 +65,18 @@ class Dataset:
     def premises(self) -> tuple[PremiseRecord, ...]:
         """Premise records, in order of file and position."""
         return tuple(read_jsonl(self.directory / PREMISES, PremiseRecord))
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Text of every file that replayed, by path; empty for data that comes without sources."""
+        path = self.directory / SOURCES
+        return {r.path: r.text for r in read_jsonl(path, SourceRecord)} if path.exists() else {}
+
+    @cached_property
+    def origin(self) -> Origin:
+        """The repository that the sources come from, as far as it is known."""
+        path = self.directory / ORIGIN
+        return load_record(path, Origin) if path.exists() else Origin()
 
     @property
     def theorems(self) -> tuple[Theorem, ...]:

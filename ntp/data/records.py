@@ -5,11 +5,13 @@ A data set is a directory (`ntp.data.dataset`) of
     theorems.jsonl   TheoremRecord: theorems with their recorded proofs, in order of file and position
     premises.jsonl   PremiseRecord: every definition and lemma that a proof may use
     files.jsonl      FileRecord: the sources with their import graph, sorted by path
+    sources.jsonl    SourceRecord (`ntp.data.sources`): the text of every file that replayed
+    origin.json      Origin (`ntp.data.sources`): the repository; absent if unknown
     metadata.json    Metadata
 
-Spans count characters (code points) of the source, so the source up to a place is a slice of the file and is
-not stored. Files are paths relative to the project's root, with `/`. Lean's data comes without sources: its
-spans hold packed lines and columns (`ntp.envs.lean.positions`).
+Spans count characters (code points) of the source, so the source up to a place is a slice of its text. Files
+are paths relative to the project's root, with `/`. LeanDojo's data comes without sources: its spans hold
+packed lines and columns (`ntp.envs.lean.positions`), and there is no `sources.jsonl`.
 
 Only tactics are recorded as steps. Structure (bullets, braces, `Proof`, `Proof using`, `Proof with`) and
 commands inside a proof (`Show`, `Set`, `Opaque`, ...) are replayed but not recorded, and goals are recorded

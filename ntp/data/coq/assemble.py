@@ -12,6 +12,7 @@ from ntp.data.coq.premises import printed_types
 from ntp.data.coq.recorder import FileExtract
 from ntp.data.dataset import FILES, METADATA, PREMISES, THEOREMS, content_hash
 from ntp.data.records import DERIVED, EXTERNAL, FileRecord, Metadata, PremiseRecord, PremiseUse, TheoremRecord
+from ntp.data.sources import write_sources
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.project import CoqProject
 from ntp.jsonl import atomic_write, dump_record, load_record, write_jsonl
@@ -46,7 +47,8 @@ def assemble(
         timeout_s: Deadline for loading the modules of premises without a source.
 
     Raises:
-        DataError: A shard is corrupt, or the directory cannot be written.
+        DataError: A shard is corrupt, a file was changed since it was replayed, or the directory cannot be
+            written.
         EnvError: Coq is missing or does not start.
     """
     merged = _Merged()
@@ -57,6 +59,7 @@ def assemble(
     printed = _print_types(project, library, without_source, timeout_s)
     num_premises = write_jsonl(output_dir / PREMISES, [*merged.premises.values(), *printed])
     write_jsonl(output_dir / FILES, merged.files)
+    write_sources(output_dir, merged.files, project.read)
     metadata = Metadata(
         prover="coq",
         prover_version=version,

@@ -13,28 +13,25 @@ import contextlib
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from ntp.data.coq.assemble import assemble
 from ntp.data.coq.modules import Library, find_library, module_name
 from ntp.data.coq.recorder import FileExtract, extract_file
 from ntp.data.records import FileRecord
+from ntp.data.workers import worker_pool
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import DataError, EnvError
 from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
 from ntp.tracking.progress import ProgressReporter
 
-EXTRACTOR_VERSION = 2
+EXTRACTOR_VERSION = 3
 SHARDS = "shards"
 
 _log = logging.getLogger(__name__)
@@ -169,7 +166,10 @@ def _replay_all(
     records: list[FileRecord] = []
     sizes = {file: _size(project.path(file)) for file in shards}
     order = sorted(shards, key=lambda file: (-sizes[file], file))
-    with ProgressReporter("replay", sum(sizes.values()), "bytes") as progress, _pool(num_workers) as pool:
+    with (
+        ProgressReporter("replay", sum(sizes.values()), "bytes") as progress,
+        worker_pool(num_workers) as pool,
+    ):
         futures = {
             pool.submit(_replay_one, project, library, file, timeout_s, shards[file]): file for file in order
         }
@@ -206,40 +206,3 @@ def _replay_one(
         # The pool would take it for the task's result and go on to the next file.
         os._exit(1)
     return result.file
-
-
-@contextlib.contextmanager
-def _pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes that end at once, their provers with them, when the block is left by an exception."""
-    # Spawned, because a fork of a process with threads (torch's, say) may deadlock.
-    context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in set(multiprocessing.active_children()) - others:
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown()
-
-
-def _start_worker() -> None:
-    # Ctrl-C reaches the whole group; the parent alone decides, and sends SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _exit_worker)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A parent that was killed cannot end its workers, and they would wait for work for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _exit_worker(*_: object) -> None:
-    raise SystemExit(1)

@@ -11,6 +11,8 @@ from ntp.envs.coq.project import CoqProject
 
 # Rocq 9 takes this first part of a name for that of its own library or of the packaged one.
 _BEFORE_ROCQ = "Coq"
+# First parts of the names of what Coq comes with.
+_OWN = (_BEFORE_ROCQ, "Corelib", "Stdlib")
 
 
 def module_name(project: CoqProject, file: str) -> str:
@@ -65,7 +67,7 @@ class Library:
             ending = f".{name}"
             found = [m for m in known if m == name or (m.endswith(ending) and m.startswith(prefix))]
             if found:
-                nearest = min(found, key=lambda m: (m != name, -_num_shared(m, module), m.count("."), m))
+                nearest = min(found, key=lambda m: (m != name, *_distance(m, module)))
                 return self.project.get(nearest, nearest)
         return f"{prefix}.{name}" if prefix else name
 
@@ -84,6 +86,13 @@ def find_library(project: CoqProject, files: Sequence[str]) -> Library:
             module = ".".join((name, *parts)).strip(".")
             installed[module] = _as_path(module)
     return Library({module_name(project, file): file for file in files}, installed)
+
+
+def _distance(module: str, other: str) -> tuple[bool, int, int, str]:
+    """Orders the modules that a name may mean in the module `other`."""
+    # Without `From`, Coq looks in its own library; what is installed beside it needs a whole name.
+    beside = module.partition(".")[0] not in (*_OWN, other.partition(".")[0])
+    return beside, -_num_shared(module, other), module.count("."), module
 
 
 def _num_shared(module: str, other: str) -> int:

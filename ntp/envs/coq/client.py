@@ -147,7 +147,11 @@ class CoqIdeTop:
 
     def query_all(self, texts: Sequence[str], timeout_s: float) -> list[list[str] | Failure]:
         """Messages of several queries at the tip, sent in one write."""
-        values = self._call([protocol.query(text, self.tip) for text in texts], timeout_s)
+        return self.query_at([(text, self.tip) for text in texts], timeout_s)
+
+    def query_at(self, questions: Sequence[tuple[str, int]], timeout_s: float) -> list[list[str] | Failure]:
+        """Messages of queries, each at a state of the document given by its id, sent in one write."""
+        values = self._call([protocol.query(text, state) for text, state in questions], timeout_s)
         return [protocol.failure(value) or protocol.messages(value) for value in values]
 
     def status(self, timeout_s: float) -> tuple[tuple[str, ...], str | None]:

@@ -15,6 +15,7 @@ _BINDERS = frozenset({"fun", "forall", "fix", "cofix", "let", "as"})
 _ENDS = frozenset({":", ":=", "=>", ",", "in", "return", "with"})
 _OPENING = frozenset({"(", "{"})
 _CLOSING = frozenset({")", "}"})
+_SORTS = {"Type", "Prop", "Set", "SProp"}
 _KEYWORDS = _BINDERS | _ENDS | {"match", "end", "if", "then", "else", "struct", "_"}
 
 
@@ -24,7 +25,7 @@ def term_digest(printed: str) -> str:
     Bound variables are numbered by their first occurrence. Two terms that differ in their names only have one
     digest; different terms have different ones, unless one uses a global name that the other binds.
     """
-    found = tokens(printed.rpartition(_TYPE)[0] or printed)
+    found = _term_tokens(printed)
     bound = set(_bound_names(found))
     numbers: dict[str, str] = {}
     words = [
@@ -34,17 +35,37 @@ def term_digest(printed: str) -> str:
     return blake2b(" ".join(words).encode(), digest_size=8).hexdigest()
 
 
+def global_names(printed: str) -> list[str]:
+    """Names in what `Print` shows after `PRINT_WHOLE` that no binder introduces, in order, each once.
+
+    A global name that is bound somewhere in the term too is left out, unless it is qualified.
+    """
+    found = _term_tokens(printed.partition("=")[2] or printed)
+    bound = set(_bound_names(found)) | _KEYWORDS | _SORTS
+    names = (token.text for token in found if token.kind == "name")
+    return list(dict.fromkeys(name for name in names if name not in bound))
+
+
+def _term_tokens(printed: str) -> list[Token]:
+    return tokens(printed.rpartition(_TYPE)[0] or printed)
+
+
 def _bound_names(found: Sequence[Token]) -> Iterator[str]:
     for index, token in enumerate(found):
         if token.text in _BINDERS:
-            yield from _binders(found[index + 1 :])
+            yield from _binders(_from(found, index + 1))
         elif token.text == "|":
-            yield from _pattern(found[index + 1 :])
+            yield from _pattern(_from(found, index + 1))
         elif token.text == "in" and [t.text for t in found[index + 1 : index + 2]] == ["("]:
-            yield from _pattern(found[index + 2 :])  # the indices of a match: `in (eq _ y)`
+            yield from _pattern(_from(found, index + 2))  # the indices of a match: `in (eq _ y)`
 
 
-def _binders(found: Sequence[Token]) -> Iterator[str]:
+def _from(found: Sequence[Token], begin: int) -> Iterator[Token]:
+    # A slice would copy the rest of the term for each of its binders.
+    return (found[index] for index in range(begin, len(found)))
+
+
+def _binders(found: Iterator[Token]) -> Iterator[str]:
     """The names that binders introduce: `x y : T` or `(x y : T) (z : U)`."""
     depth, named = 0, True
     for token in found:
@@ -64,7 +85,7 @@ def _binders(found: Sequence[Token]) -> Iterator[str]:
             yield token.text
 
 
-def _pattern(found: Sequence[Token]) -> Iterator[str]:
+def _pattern(found: Iterator[Token]) -> Iterator[str]:
     """The names after the first, up to the end of a pattern: `C a b =>`."""
     names = []
     for token in found:

@@ -1,0 +1,78 @@
+"""Builds a Coq project in the sandbox: a repository's build files are programs that nobody has read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ntp.envs.coq.build_files import is_skipped
+from ntp.envs.coq.project import CoqProject
+from ntp.errors import EnvError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.limits import Limits
+from ntp.sandbox.process import ChildProcess
+
+_DONE = b"ntp-build-exit-status "
+# The last line tells how it ended; what it printed before is on standard error.
+_SCRIPT = '"$@" >&2 < /dev/null; echo "ntp-build-exit-status $?"'
+
+
+def is_built(project: CoqProject) -> bool:
+    """Whether every source has a compiled file, beside it or below dune's build directory."""
+    return not missing(project)
+
+
+def missing(project: CoqProject) -> list[str]:
+    """The sources without a compiled file."""
+    built = project.root / "_build" / "default"
+    return [
+        file
+        for file in project.files()
+        if not project.path(file).with_suffix(".vo").exists()
+        and not (built / file).with_suffix(".vo").exists()
+    ]
+
+
+def build_commands(root: Path) -> list[list[str]]:
+    """Commands that may build a project, by its build files; the first that is there is used."""
+    commands: list[list[str]] = []
+    for name in ("_CoqProject", "_RocqProject"):
+        if (root / name).is_file() and _names_sources(root / name):
+            commands.append(
+                ["sh", "-c", f"coq_makefile -f {name} -o Makefile.ntp && make -k -f Makefile.ntp"]
+            )
+    if (root / "dune-project").is_file() and shutil.which("dune"):
+        commands.append(["dune", "build", "--profile=release", "--root=."])
+    if any((root / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile")):
+        commands.append(["make", "-k"])
+    return commands
+
+
+def build(project: CoqProject, command: Sequence[str], limits: Limits, timeout_s: float) -> str:
+    """Run a build command in the project's directory, which alone it may write to, without network.
+
+    Args:
+        project: The project.
+        command: The command, as words.
+        limits: Limits of the build.
+        timeout_s: Seconds.
+
+    Returns:
+        Why it failed, in one line; empty if it did not.
+    """
+    argv = ["sh", "-c", _SCRIPT, "build", *command]
+    try:
+        with ChildProcess(argv, limits, directory=project.root, writable=[project.root]) as child:
+            answer = child.exchange(b"", b"\n", 1, timeout_s)
+            said = child.stderr.splitlines() or [""]
+    except (DeadlineExceededError, ProcessDiedError, EnvError, OSError) as error:
+        return f"{' '.join(command)}: {error}"
+    status = answer.removeprefix(_DONE).strip().decode()
+    errors = [line for line in said if "rror" in line] or said
+    return "" if status == "0" else f"{' '.join(command)}: {errors[-1].strip()} (exit status {status})"
+
+
+def _names_sources(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return any(word.endswith(".v") and not is_skipped(Path(word).parts) for word in text.split())
