@@ -25,9 +25,15 @@ def groups(directory: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for path in sorted(directory.rglob("*.yaml")):
         group = path.parent.relative_to(directory).as_posix()
-        if group != ".":
+        if group != "." and not _is_list(path):
             found.setdefault(group, {})[path.stem] = purpose(path)
     return found
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a YAML holds a list, as lists of repositories do: data, and no options."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((line for line in lines if line and not line.startswith("#")), "").startswith("- ")
 
 
 def purpose(path: Path) -> str:

@@ -57,6 +57,8 @@ class Config:
         verifier: The ensemble of verifiers.
         search: How proofs are searched.
         mining: How attempts are mined.
+        export: The formats in which a data set is written.
+        instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
         study: Arms to be compared.
         sweep: The sweep that `task=collect` reports.
@@ -85,6 +87,8 @@ class Config:
     verifier: Any = MISSING
     search: Any = MISSING
     mining: Any = MISSING
+    export: Any = MISSING
+    instructions: Any = MISSING
     evaluation: Any = MISSING
     study: Any = MISSING
     sweep: Any = MISSING

@@ -128,7 +128,7 @@ def verifier_split(cfg: DictConfig) -> str:
 
 def extraction(cfg: DictConfig) -> str:
     """The experiment that makes the data set of a config."""
-    return "extract_coq" if cfg.data.source == "coq" else "extract_lean"
+    return f"extract_{cfg.data.source if cfg.data.source in ('coq', 'repos') else 'lean'}"
 
 
 def add_dataset(needs: Needs) -> None:

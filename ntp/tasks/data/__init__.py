@@ -1,0 +1,1 @@
+"""Tasks that turn sources into training data."""

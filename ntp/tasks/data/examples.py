@@ -1,0 +1,247 @@
+"""Makes the examples of instruction and chat data, file by file."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ntp.data.coq.dependencies import DependencyRecord
+from ntp.data.dataset import Dataset
+from ntp.data.formats.chat import chat_example
+from ntp.data.formats.prompts import (
+    KINDS,
+    PROOF_WITH_STATES,
+    TACTIC,
+    Background,
+    Template,
+    Tokens,
+    cut,
+    example,
+    fill,
+    is_honest,
+    read_templates,
+)
+from ntp.data.formats.source_file import Proof, SourceFile, source_files
+from ntp.data.formats.state_comments import comment_states
+from ntp.retrieval.corpus import PremiseCorpus
+from ntp.retrieval.lexical import BM25Retriever
+from ntp.tasks.data.proof_terms import load_terms
+
+CHAT = ("chat", "chat_premises")
+_K1, _B = 1.2, 0.75
+_MAX_DEFINITIONS = 8
+_WORD = re.compile(r"\w+|[^\w\s]+|\s+")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to make the examples of a data set; hashable, so that it is loaded once.
+
+    Attributes:
+        dataset: Directory of the data set.
+        terms: Directory of its proof terms; None if they were not read.
+        splits: JSON file with the split of each theorem that is kept.
+        project: Name in the metadata.
+        kinds: Kinds of examples.
+        templates: Wording.
+        tokenizer: As `InstructionOptions.tokenizer`.
+        max_context_tokens: Longest context.
+        num_premises: Premises shown.
+        num_proofs: Similar theorems shown.
+        seed: Seed of what is drawn.
+        cache: Directory of indices.
+    """
+
+    dataset: Path
+    terms: Path | None
+    splits: Path
+    project: str
+    kinds: tuple[str, ...]
+    templates: Path
+    tokenizer: str | None
+    max_context_tokens: int
+    num_premises: int
+    num_proofs: int
+    seed: int
+    cache: Path
+
+
+def make_examples(job: Job, path: str) -> dict[tuple[str, str], list[str]]:
+    """The lines of one file, by kind and split; runs in a worker."""
+    maker = _maker(job)
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for kind, split, row in maker.rows(maker.files[path]):
+        found[kind, split].append(json.dumps(row, ensure_ascii=False) + "\n")
+    return dict(found)
+
+
+def prepare(job: Job) -> None:
+    """Make the index that workers read, once."""
+    if shows_premises(job.kinds):
+        _retriever(job)
+
+
+@functools.lru_cache(maxsize=1)
+def _maker(job: Job) -> _Maker:
+    return _Maker(job)
+
+
+@functools.lru_cache(maxsize=1)
+def _retriever(job: Job) -> BM25Retriever:
+    dataset = Dataset.load(job.dataset)
+    return BM25Retriever(PremiseCorpus.of(dataset), job.cache, _K1, _B)
+
+
+class _Maker:
+    """Makes the examples of files."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        dataset = Dataset.load(job.dataset)
+        self.files = {file.record.path: file for file in source_files(dataset)}
+        self._splits: Mapping[str, str] = json.loads(job.splits.read_text(encoding="utf-8"))
+        self._templates: Mapping[str, Template] = read_templates(job.templates)
+        self._tokens = _tokens(job.tokenizer)
+        self._premises = {premise.full_name: premise for premise in dataset.premises}
+        dependencies: Sequence[DependencyRecord] = load_terms(job.terms)[0] if job.terms else ()
+        self._types = {record.full_name: record.type or () for record in dependencies}
+        self._retriever = _retriever(job) if shows_premises(job.kinds) else None
+        # Similar proofs are shown from the training split only, whatever they are shown for.
+        self._proofs = {
+            proof.id: proof
+            for file in self.files.values()
+            for proof in file.proofs()
+            if self._splits.get(proof.id) == "train" and proof.proof is not None
+        }
+
+    def rows(self, file: SourceFile) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """(kind, split, row) of every example of a file."""
+        with_states = comment_states(file)
+        for proof, commented in zip(file.proofs(), with_states.proofs(), strict=True):
+            split = self._splits.get(proof.id)
+            if split is None or (proof.proof is not None and not is_honest(proof.proof)):
+                continue
+            shown = self._shown(proof)
+            for kind in self._job.kinds:
+                if kind in CHAT:
+                    premises = shown[0].premises if kind == "chat_premises" else None
+                    row = chat_example(proof, premises, self._job.project, split)
+                    if row is not None:
+                        yield kind, split, row
+                elif KINDS[kind][0] == TACTIC:
+                    for row in self._tactics(kind, file, proof, shown, split):
+                        yield kind, split, row
+                else:
+                    source = commented if KINDS[kind][0] == PROOF_WITH_STATES else proof
+                    if (row := self._proof(kind, source, shown[0], split)) is not None:
+                        yield kind, split, row
+
+    def _shown(self, proof: Proof) -> list[Background]:
+        """What is shown for each state of a theorem: at least for the first."""
+        definitions = self._definitions(proof)
+        steps = proof.record.steps
+        if self._retriever is None:
+            return [Background(definitions=definitions)] * max(1, len(steps))
+        states = [step.state for step in steps] or [proof.decl]
+        theorem = proof.record.theorem
+        num = max(self._job.num_premises, 8 * self._job.num_proofs)
+        found = self._retriever.retrieve(states, [theorem] * len(states), num)
+        shown = []
+        for retrieved in found:
+            names = [item.premise.full_name for item in retrieved]
+            proofs = [self._proofs[name] for name in names if name in self._proofs and name != proof.id]
+            shown.append(
+                Background(
+                    premises=[
+                        _named(item.premise.full_name, item.premise.statement)
+                        for item in retrieved[: self._job.num_premises]
+                    ],
+                    proofs=[f"{p.decl.rstrip()}\n{p.proof}" for p in proofs[: self._job.num_proofs]],
+                    definitions=definitions,
+                )
+            )
+        return shown
+
+    def _definitions(self, proof: Proof) -> list[str]:
+        """What the theorem's type names and a source of the project defines."""
+        found = (self._premises.get(name) for name in self._types.get(proof.id, ()))
+        texts = dict.fromkeys(p.statement for p in found if p is not None and p.span is not None)
+        return list(texts)[:_MAX_DEFINITIONS]
+
+    def _tactics(
+        self, kind: str, file: SourceFile, proof: Proof, shown: Sequence[Background], split: str
+    ) -> Iterator[dict[str, Any]]:
+        needs = KINDS[kind][1]
+        for index, (step, background) in enumerate(zip(proof.record.steps, shown, strict=True)):
+            before = file.up_to(step)
+            if (needs == "context" and before is None) or not is_honest(step.tactic):
+                continue
+            if needs in ("premises", "proofs", "definitions") and not getattr(background, needs):
+                continue
+            context = self._cut(before or "", proof.id, index) if needs == "context" else ""
+            prompt, completion = fill(
+                self._templates[kind],
+                file.prover,
+                step.tactic,
+                step.state,
+                proof.decl,
+                context,
+                background,
+            )
+            yield example(kind, self._job.project, proof, prompt, completion, step.tactic, split)
+
+    def _proof(self, kind: str, proof: Proof, background: Background, split: str) -> dict[str, Any] | None:
+        needs = KINDS[kind][1]
+        if proof.proof is None or (needs == "premises" and not background.premises):
+            return None
+        context = ""
+        if needs == "context":
+            context = self._cut(f"{proof.src_up_to_decl}{proof.decl}".rstrip(), proof.id, kind)
+        prover = proof.record.prover
+        prompt, completion = fill(
+            self._templates[kind], prover, proof.proof, "", proof.decl, context, background
+        )
+        return example(kind, self._job.project, proof, prompt, completion, proof.proof, split)
+
+    def _cut(self, text: str, *seed: int | str) -> str:
+        prover = next(iter(self.files.values())).prover
+        return cut(text, self._job.max_context_tokens, self._tokens, prover, self._job.seed, *seed)
+
+
+def _named(full_name: str, statement: str) -> str:
+    """A premise on one line, with its full name where its statement does not tell it."""
+    text = " ".join(statement.split())
+    return text if full_name.rpartition(".")[2] in text else f"{full_name} : {text}"
+
+
+def shows_premises(kinds: Sequence[str]) -> bool:
+    """Whether a kind shows what a retriever finds."""
+    return any(
+        kind == "chat_premises" or KINDS.get(kind, ("", ""))[1] in ("premises", "proofs") for kind in kinds
+    )
+
+
+def _tokens(name: str | None) -> Tokens:
+    if name is None:
+        return _WORDS
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    return (
+        lambda text: tokenizer.encode(text, add_special_tokens=False),
+        lambda ids: tokenizer.decode(ids, clean_up_tokenization_spaces=False),
+    )
+
+
+def _split_words(text: str) -> list[str]:
+    """Words, signs and blanks, which together are the text."""
+    return _WORD.findall(text)
+
+
+_WORDS: Tokens = (_split_words, "".join)

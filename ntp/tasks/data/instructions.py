@@ -1,0 +1,213 @@
+"""Write instruction and chat data: prompts and completions, from theorems whose splits do not leak."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ntp.bounds import NonNegativeInt, PositiveInt, Share
+from ntp.data.dataset import Dataset
+from ntp.data.duplicates import Member
+from ntp.data.formats.prompts import KINDS, TEMPLATES, read_templates
+from ntp.data.leak_free import PARTS, parts_by_drawing, parts_of_split, without_leaks
+from ntp.data.repositories import Collection
+from ntp.data.splits import SplitOptions
+from ntp.data.workers import worker_pool
+from ntp.errors import ConfigError, EnvError
+from ntp.jsonl import atomic_write
+from ntp.tasks.data.examples import CHAT, Job, make_examples, prepare
+from ntp.tasks.data.extract_repos import TERMS
+from ntp.tasks.needs import add_dataset
+from ntp.tasks.selection import load_split
+from ntp.tracking.progress import ProgressReporter
+from ntp.workflow.context import Context
+from ntp.workflow.plan import Needs
+from ntp.workflow.stage import read
+from ntp.workflow.task import Task
+
+
+@dataclass(frozen=True)
+class InstructionOptions:
+    """Which prompts are made, and what they show.
+
+    Attributes:
+        kinds: Kinds of docs/formats.md; empty for all ten and both kinds of chat.
+        project: Name in the metadata; null for the repository's.
+        templates: A file in place of our wording.
+        tokenizer: Directory or name of the tokenizer that counts the tokens of contexts; null for words and
+            signs.
+        max_context_tokens: Longest context in tokens; 0 for whole files.
+        num_premises: Premises shown, the best by BM25 of those that the proof may use.
+        num_proofs: Similar theorems shown with their proofs.
+        dev_fraction: Share of the training files' theorems in `dev`.
+        test_fraction: The same for `test`.
+        seed: Seed of what is drawn.
+        num_workers: Processes that write.
+    """
+
+    kinds: list[str] = field(default_factory=list)
+    project: str | None = None
+    templates: str | None = None
+    tokenizer: str | None = None
+    max_context_tokens: NonNegativeInt = 1024
+    num_premises: PositiveInt = 10
+    num_proofs: PositiveInt = 2
+    dev_fraction: Share = 0.025
+    test_fraction: Share = 0.025
+    seed: NonNegativeInt = 0
+    num_workers: PositiveInt = 2
+
+
+def run(context: Context) -> dict[str, float]:
+    """Write `KIND_SPLIT.jsonl`, `stats.json` and `SPLIT_files.json`."""
+    collection = Collection.load(context.inputs["dataset"])
+    datasets = list(collection.datasets())
+    parts, num_dropped = _parts(context.cfg, datasets)
+    jobs = list(_jobs(context, datasets, parts))
+    counts = _write_all(jobs, context.directory, context.cfg.instructions.num_workers)
+    context.write({"stats.json": json.dumps(counts, indent=2)})
+    _write_files(context, datasets, parts)
+    sizes = Counter(parts.values())
+    return {
+        **{f"num_{name}": number for name, number in counts.items()},
+        **{f"{name}/num_theorems": sizes[name] for name in PARTS},
+        "num_duplicates_dropped": num_dropped,
+        "num_examples": sum(counts.values()),
+    }
+
+
+def _parts(cfg: DictConfig, datasets: Sequence[tuple[str, Dataset]]) -> tuple[dict[str, str], int]:
+    """The part of every theorem that is kept, by repository and id, and the number of dropped ones."""
+    options = cfg.instructions
+    members = [
+        Member(_key(name, record.theorem.id), record)
+        for name, dataset in datasets
+        for record in dataset.iter_theorems()
+    ]
+    if len(datasets) == 1 and not datasets[0][0]:
+        by_id = parts_of_split(load_split(cfg, datasets[0][1]))
+        parts = {_key("", theorem_id): part for theorem_id, part in by_id.items()}
+    else:
+        split = OmegaConf.to_container(cfg.data.split, resolve=True)
+        parts = parts_by_drawing(members, SplitOptions(**split))  # pyright: ignore[reportCallIssue]
+    return without_leaks(members, parts, options.dev_fraction, options.test_fraction, options.seed)
+
+
+def _key(name: str, theorem_id: str) -> str:
+    return f"{name}:{theorem_id}"
+
+
+def _jobs(context: Context, datasets: Sequence[tuple[str, Dataset]], parts: dict[str, str]) -> Iterator[Job]:
+    options = context.cfg.instructions
+    for name, dataset in datasets:
+        splits = context.directory / "splits" / f"{name or 'project'}.json"
+        own = {key.partition(":")[2]: part for key, part in parts.items() if key.partition(":")[0] == name}
+        with atomic_write(splits) as stream:
+            json.dump(own, stream, ensure_ascii=False, indent=0)
+        terms = (
+            dataset.directory / TERMS if (dataset.directory / TERMS).is_dir() else context.inputs.get("terms")
+        )
+        yield Job(
+            dataset=dataset.directory,
+            terms=terms,
+            splits=splits,
+            project=name or options.project or dataset.origin.name or "project",
+            kinds=tuple(_kinds(context.cfg)),
+            templates=Path(options.templates) if options.templates else TEMPLATES,
+            tokenizer=options.tokenizer,
+            max_context_tokens=options.max_context_tokens,
+            num_premises=options.num_premises,
+            num_proofs=options.num_proofs,
+            seed=options.seed,
+            cache=context.directory / "cache",
+        )
+
+
+def _write_all(jobs: Sequence[Job], directory: Path, num_workers: int) -> dict[str, int]:
+    """Write the examples in the order of repositories and files, whichever worker is done first."""
+    counts: Counter[str] = Counter()
+    kinds = jobs[0].kinds
+    files = [(job, file.path) for job in jobs for file in Dataset.load(job.dataset).files if not file.error]
+    with (
+        ProgressReporter("examples", len(files), "files") as progress,
+        worker_pool(num_workers) as pool,
+        ExitStack() as opened,
+    ):
+        streams = {
+            (kind, part): opened.enter_context(atomic_write(directory / f"{kind}_{part}.jsonl"))
+            for kind in kinds
+            for part in PARTS
+        }
+        try:
+            for job in jobs:
+                prepare(job)
+                futures = [pool.submit(make_examples, job, path) for of, path in files if of is job]
+                _advance(futures, progress)
+                for future in futures:
+                    for (kind, part), lines in future.result().items():
+                        streams[kind, part].writelines(lines)
+                        counts[kind] += len(lines)
+        except BrokenProcessPool:
+            raise EnvError(
+                "a worker was killed (out of memory?): give fewer instructions.num_workers"
+            ) from None
+    return {kind: counts[kind] for kind in kinds}
+
+
+def _advance(futures: Sequence[Future[Any]], progress: ProgressReporter) -> None:
+    for future in as_completed(futures):
+        if future.exception() is not None:
+            return
+        progress.advance(1)
+
+
+def _write_files(context: Context, datasets: Sequence[tuple[str, Dataset]], parts: dict[str, str]) -> None:
+    """Write the files that each part's theorems are in."""
+    found: dict[str, set[str]] = {part: set() for part in PARTS}
+    for name, dataset in datasets:
+        for record in dataset.iter_theorems():
+            part = parts.get(_key(name, record.theorem.id))
+            if part is not None:
+                found[part].add(f"{name}/{record.theorem.file}" if name else record.theorem.file)
+    context.write({f"{part}_files.json": json.dumps(sorted(of), indent=0) for part, of in found.items()})
+
+
+def _kinds(cfg: DictConfig) -> list[str]:
+    return list(cfg.instructions.kinds) or [*KINDS, *CHAT]
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse kinds that there are not, and templates that do not fit."""
+    options = cfg.instructions
+    if any(kind not in (*KINDS, *CHAT) for kind in options.kinds):
+        raise ConfigError(
+            f"instructions.kinds={list(options.kinds)}: choose some of {', '.join((*KINDS, *CHAT))}"
+        )
+    if options.dev_fraction + options.test_fraction >= 1:
+        raise ConfigError("instructions.dev_fraction and test_fraction leave nothing to train on")
+    if options.templates is not None:
+        read_templates(Path(options.templates))
+
+
+def _needs(needs: Needs) -> None:
+    add_dataset(needs)
+    if needs.cfg.data.source == "coq" and "definitions_state_tactic" in _kinds(needs.cfg):
+        needs.add("terms", ["+experiment=proof_terms"])
+
+
+def _reads(cfg: DictConfig) -> dict[str, Any]:
+    values = read(cfg, "data.split", "instructions")
+    values["instructions"].pop("num_workers", None)
+    return values
+
+
+TASK = Task(name="instructions", run=run, reads=_reads, needs=_needs, check=check)

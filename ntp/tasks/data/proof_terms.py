@@ -1,0 +1,115 @@
+"""Read the kernel's terms of a data set's constants, and what each tactic adds to them. For Coq."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from hydra.utils import instantiate
+
+from ntp.data.coq.dependencies import DependencyRecord, find_dependencies
+from ntp.data.coq.modules import Library, find_library
+from ntp.data.coq.step_terms import TheoremTerms, read_step_terms
+from ntp.data.dataset import Dataset
+from ntp.data.records import DERIVED, EXTERNAL, TheoremRecord
+from ntp.data.workers import worker_pool
+from ntp.envs.coq.project import CoqProject
+from ntp.errors import ConfigError, EnvError
+from ntp.jsonl import read_jsonl, write_jsonl
+from ntp.tasks.needs import add_dataset, prover_reads
+from ntp.tracking.progress import ProgressReporter
+from ntp.workflow.context import Context
+from ntp.workflow.task import Task
+
+DEPENDENCIES = "dependencies.jsonl"
+STEP_TERMS = "step_terms.jsonl"
+_NO_CONSTANT = {DERIVED, EXTERNAL, "Notation", "Field"}
+_TIMEOUT_S = 120.0
+
+
+def run(context: Context) -> dict[str, float]:
+    """Write the dependencies of constants and the terms of tactics."""
+    project: CoqProject = instantiate(context.cfg.env).project
+    num_workers = context.cfg.data.num_extract_workers
+    return write_terms(project, context.inputs["dataset"], context.directory, num_workers)
+
+
+def write_terms(project: CoqProject, data: Path, directory: Path, num_workers: int) -> dict[str, float]:
+    """Read the terms of a data set.
+
+    Args:
+        project: The project that was extracted.
+        data: Directory of the data set.
+        directory: Where the terms go.
+        num_workers: Provers that work at the same time.
+
+    Raises:
+        ConfigError: The data is not of Coq.
+        EnvError: Coq is missing, or a worker died.
+    """
+    dataset = Dataset.load(data)
+    if dataset.metadata.prover != "coq":
+        raise ConfigError(f"the data is of {dataset.metadata.prover}: proof terms are read for Coq only")
+    library = find_library(project, project.files())
+    dependencies = find_dependencies(project, library, _constants(dataset), num_workers)
+    write_jsonl(directory / DEPENDENCIES, dependencies)
+    terms = _step_terms(project, library, dataset, num_workers)
+    write_jsonl(directory / STEP_TERMS, terms)
+    return {
+        "num_constants": sum(record.term is not None for record in dependencies),
+        "num_theorems": len(terms),
+        "num_theorems_unread": dataset.metadata.num_theorems - len(terms),
+        "num_steps": sum(len(record.steps) for record in terms),
+    }
+
+
+def load_terms(directory: Path) -> tuple[list[DependencyRecord], list[TheoremTerms]]:
+    """What `run` wrote.
+
+    Raises:
+        DataError: A file is missing or corrupt.
+    """
+    dependencies = list(read_jsonl(directory / DEPENDENCIES, DependencyRecord))
+    return dependencies, list(read_jsonl(directory / STEP_TERMS, TheoremTerms))
+
+
+def _constants(dataset: Dataset) -> dict[str, tuple[str, list[str]]]:
+    """Names to print: for each file its module, and what it declares."""
+    names: dict[str, dict[str, None]] = defaultdict(dict)
+    for premise in dataset.premises:
+        if premise.kind not in _NO_CONSTANT:
+            names[premise.file].setdefault(premise.full_name)
+    for record in dataset.iter_theorems():
+        names[record.theorem.file].setdefault(record.theorem.id.partition("#")[0])
+    return {file.path: (file.module, list(names[file.path])) for file in dataset.files if file.path in names}
+
+
+def _step_terms(
+    project: CoqProject, library: Library, dataset: Dataset, num_workers: int
+) -> list[TheoremTerms]:
+    by_file: dict[str, list[TheoremRecord]] = defaultdict(list)
+    for record in dataset.iter_theorems():
+        by_file[record.theorem.file].append(record)
+    sizes = {file: sum(len(record.steps) for record in records) for file, records in by_file.items()}
+    found: dict[str, list[TheoremTerms]] = {}
+    with (
+        ProgressReporter("tactics", sum(sizes.values()), "tactics") as progress,
+        worker_pool(num_workers) as pool,
+    ):
+        futures = {
+            pool.submit(read_step_terms, project, library, by_file[file], _TIMEOUT_S): file
+            for file in sorted(by_file, key=lambda file: (-sizes[file], file))
+        }
+        try:
+            for future in as_completed(futures):
+                file = futures[future]
+                found[file] = future.result()
+                progress.advance(sizes[file], file)
+        except BrokenProcessPool:
+            raise EnvError("a worker was killed (out of memory?): run again with fewer workers") from None
+    return [terms for file in by_file for terms in found[file]]
+
+
+TASK = Task(name="proof_terms", run=run, reads=prover_reads, needs=add_dataset)
