@@ -27,7 +27,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Fixtures that tests in several folders use.
-pytest_plugins = [f"tests.fixtures.{name}" for name in ("oracle", "provers", "results", "tasks", "tracking")]
+pytest_plugins = [
+    f"tests.fixtures.{name}" for name in ("github", "oracle", "provers", "results", "tasks", "tracking")
+]
 
 WARM_TIMEOUT_S = 580.0
 
