@@ -14,6 +14,7 @@ from ntp.data.examples import LabelledState, TacticPair
 from ntp.envs.base import ProofEnv
 from ntp.envs.pool import EnvPool, plan_lanes
 from ntp.errors import DataError
+from ntp.modules.packing import Packed
 from ntp.retrieval.examples import RetrievalExample
 from ntp.retrieval.negatives import ContrastiveSchedule, DrawnExample
 from ntp.seeding import derive_seed
@@ -66,6 +67,33 @@ class TacticDataModule(lightning.LightningDataModule):
         return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
 
     def val_dataloader(self) -> DataLoader[TacticPair]:
+        """Validation batches, in a fixed random order."""
+        return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
+
+
+class PackedDataModule(lightning.LightningDataModule):
+    """Serves sequences of packed examples of the training part endlessly and those of validation once.
+
+    Args:
+        train: Training sequences.
+        val: Validation sequences; may be empty.
+        batch_size: Sequences in a batch.
+        seed: Seed of the order of training sequences.
+    """
+
+    def __init__(self, train: Sequence[Packed], val: Sequence[Packed], batch_size: int, seed: int) -> None:
+        super().__init__()
+        self._val = random.Random(0).sample(val, len(val))
+        self._batch_size = batch_size
+        self._schedule = BatchSchedule(train, [len(packed.ids) for packed in train], batch_size, seed)
+
+    def train_dataloader(self) -> StepLoader[Packed]:
+        """Batches from the trainer's current step on."""
+        trainer = self.trainer
+        assert trainer is not None
+        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
+
+    def val_dataloader(self) -> DataLoader[Packed]:
         """Validation batches, in a fixed random order."""
         return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
 

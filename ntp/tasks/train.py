@@ -52,14 +52,15 @@ _TRAINER_BOUNDS = {
     "num_sanity_val_steps": Bounds(0),
 }
 
-Build = Callable[[DictConfig, Dataset, Mapping[str, Path]], tuple[Learner, lightning.LightningDataModule]]
+Build = Callable[[DictConfig, Any, Mapping[str, Path]], tuple[Learner, lightning.LightningDataModule]]
 
 
 def train(build: Build, context: Context) -> dict[str, float]:
     """Train until the trainer's limits, from the last checkpoint if there is one, and save what was trained.
 
     Args:
-        build: Makes the module and its data from the config, the data set and the directories of other needs.
+        build: Makes the module and its data from the config, the data set (None if the stage needs none) and
+            the directories of other needs.
         context: The stage.
 
     Raises:
@@ -89,7 +90,8 @@ def train(build: Build, context: Context) -> dict[str, float]:
         # Every process is given the whole batch and takes its share (`ntp.modules.learner`).
         use_distributed_sampler=False,
     )
-    dataset = Dataset.load(context.inputs["dataset"])
+    # Instruction and chat data comes in files instead.
+    dataset = Dataset.load(context.inputs["dataset"]) if "dataset" in context.inputs else None
     module, datamodule = build(cfg, dataset, context.inputs)
     best = None
     if module.selected_by is not None:
