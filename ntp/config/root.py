@@ -57,6 +57,7 @@ class Config:
         verifier: The ensemble of verifiers.
         search: How proofs are searched.
         mining: How attempts are mined.
+        crawl: Which repositories are looked for.
         export: The formats in which a data set is written.
         instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
@@ -87,6 +88,7 @@ class Config:
     verifier: Any = MISSING
     search: Any = MISSING
     mining: Any = MISSING
+    crawl: Any = MISSING
     export: Any = MISSING
     instructions: Any = MISSING
     evaluation: Any = MISSING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ntp.data.drawing import draw_parts
 from ntp.data.duplicates import Member, duplicate_groups, leaks
@@ -34,6 +34,24 @@ def parts_by_drawing(members: Sequence[Member], options: SplitOptions) -> dict[s
     return {
         name: FILE_TEST if file in test else FILE_DEV if file in val else TRAIN
         for name, file in files.items()
+    }
+
+
+def parts_by_date(dates: Mapping[str, str | None], train_before: str, test_from: str) -> dict[str, str]:
+    """The same by when each theorem was created: `train` before a day, `file_split_test` from a day on.
+
+    Theorems in between, and those of unknown date, are in no part.
+
+    Args:
+        dates: Date of each theorem, as YYYY-MM-DD.
+        train_before: The first day that is no longer for training.
+        test_from: The first day of the test part, not before `train_before`.
+    """
+    known = {name: date for name, date in dates.items() if date is not None}
+    return {
+        name: TRAIN if date < train_before else FILE_TEST
+        for name, date in known.items()
+        if date < train_before or date >= test_from
     }
 
 

@@ -221,7 +221,8 @@ def explore(pool: EnvPool, found, after_steps=lambda: None) -> list[str]:
 def test_processes_killed_at_random_change_no_result(stdlib, proofs):
     found = [p for p in proofs("Sets/Powerset_facts.v", stdlib.read("Sets/Powerset_facts.v"))[:8] if p[1]]
     found += proofs("Bool/Bool.v", stdlib.read("Bool/Bool.v"))[:8]
-    make_env = functools.partial(CoqEnv, stdlib, 5)
+    # No tactic takes long, and none may be lost to a machine that stood still for a moment.
+    make_env = functools.partial(CoqEnv, stdlib, 60)
     before = descendants()
     started = time.monotonic()
     with EnvPool(make_env, 2) as pool:
@@ -262,7 +263,8 @@ def test_processes_killed_at_random_change_no_result(stdlib, proofs):
         stop.set()
         killer.join()
     assert num_killed > 5
-    assert stormy == [calm] * len(stormy)
+    different = [pair for seen in stormy for pair in zip(seen, calm, strict=True) if pair[0] != pair[1]]
+    assert different == []
 
 
 @pytest.mark.coq

@@ -163,6 +163,34 @@ def test_ids_join_all_outputs(rows, own_cli):
         assert ids <= rows(kind, "Small", key).keys() | rows(kind, "User", key).keys(), kind
 
 
+def test_what_is_written_is_accepted_and_what_is_changed_is_not(own_cli, options, exported):
+    checked = own_cli.succeed("+experiment=check_export", *options)
+    summary = json.loads((checked / "summary.json").read_text())
+    assert summary == {
+        "num_sources": 2, "num_sources_refused": 0, "num_proofs": 4, "num_proofs_refused": 0
+    }  # fmt: skip
+    kept = {}
+    for name, old, new in (
+        ("FullProof/P.Small.jsonl", "apply twice_0", "apply nothing"),
+        ("StateComments/P.User.v", "exact Small", "exact Smell"),
+    ):
+        path = exported / "p" / name
+        kept[path] = path.read_text()
+        path.write_text(kept[path].replace(old, new))
+    try:
+        again = own_cli.succeed("+experiment=check_export", *options, "force=true")
+    finally:
+        for path, text in kept.items():
+            path.write_text(text)
+    refused = [json.loads(line) for line in (again / "refused.jsonl").read_text().splitlines()]
+    found = {(row["kind"], row["name"]): row["reason"] for row in refused}
+    assert found.keys() == {
+        ("FullProof", "P.Small.both"), ("FullProof", "P.Small.exactly"), ("StateComments", "P.User")
+    }  # fmt: skip
+    assert "nothing" in found["FullProof", "P.Small.both"], "and what comes after it was not reached"
+    assert "Smell" in found["StateComments", "P.User"]
+
+
 def test_two_runs_write_the_same_bytes(own_cli, options, exported, tmp_path):
     again = own_cli.with_outputs(tmp_path).succeed("+experiment=export", *options)
     files = sorted(path.relative_to(exported) for path in (exported / "p").rglob("*") if path.is_file())

@@ -85,13 +85,17 @@ class CoqProject:
         # Without these flags, Coq admits a failing sentence and continues.
         for kind in ("tactic", "command"):
             flags += [f"-async-proofs-{kind}-error-resilience", "off"]
-        for path in self.load_paths:
-            for directory in self.directories(path):
-                flags += [path.flag, self._seen(directory), path.name]
-        flags += self._absolute_options()
-        if self._is_prelude(file):
-            flags.append("-noinit")
+        flags += self._flags(file)
         return [self.prover.program, *flags, "-topfile", self._seen(self.path(file))]
+
+    def compiler_command(self, file: str) -> list[str]:
+        """The command line of coqc, without a file, that compiles what stands for a file.
+
+        Raises:
+            EnvError: Coq is not installed.
+        """
+        program = str(PurePosixPath(self.prover.program).parent / "coqc")
+        return [program, "-q", "-noglob", "-native-compiler", "no", *self._flags(file)]
 
     def limits(self, limits: Limits) -> Limits:
         """The limits of its prover, which sees the project's files in whatever root it has.
@@ -114,6 +118,15 @@ class CoqProject:
     def roots(self) -> tuple[Path, ...]:
         """The root and the overlays."""
         return (self.root, *self.overlays)
+
+    def _flags(self, file: str) -> list[str]:
+        """Load paths and options, the same for all programs."""
+        flags: list[str] = []
+        for path in self.load_paths:
+            for directory in self.directories(path):
+                flags += [path.flag, self._seen(directory), path.name]
+        flags += self._absolute_options()
+        return [*flags, *(["-noinit"] if self._is_prelude(file) else [])]
 
     def _seen(self, path: Path) -> str:
         """The name that the prover has for a path of this machine."""

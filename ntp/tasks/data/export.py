@@ -64,11 +64,13 @@ def run(context: Context) -> dict[str, float]:
     totals: Counter[str] = Counter()
     for name, dataset in Collection.load(context.inputs["dataset"]).datasets():
         _require_kept_sources(dataset)
-        directory = context.directory / (name or options.name or dataset.origin.name or "Examples")
+        directory = context.directory / folder_of(context.cfg, name, dataset)
         own = dataset.directory / TERMS
         terms = own if own.is_dir() else context.inputs.get("terms")
-        root = _checkout(context.cfg, name, dataset) if options.history and "minictx" in kinds else None
-        created = _created(dataset, root, context.directory / f"created-{name or 'project'}.jsonl")
+        created = None
+        if options.history and "minictx" in kinds:
+            created = context.directory / f"created-{name or 'project'}.jsonl"
+            save_creations(creations(context.cfg, name, dataset), created)
         counts = _write_all(dataset, terms, created, options, kinds, directory)
         _write_summary(dataset, directory, kinds, counts)
         totals.update({f"num_{kind}": counts[kind] for kind in kinds})
@@ -76,6 +78,11 @@ def run(context: Context) -> dict[str, float]:
         totals["num_files"] += len(files)
         totals["num_files_without_source"] += len(files) - len(dataset.sources)
     return dict(totals)
+
+
+def folder_of(cfg: DictConfig, name: str, dataset: Dataset) -> str:
+    """The folder of a data set's outputs."""
+    return name or cfg.export.name or dataset.origin.name or "Examples"
 
 
 def _write_all(
@@ -117,16 +124,16 @@ def _checkout(cfg: DictConfig, name: str, dataset: Dataset) -> Path | None:
     return next((root for parent in (root, *root.parents) if (parent / ".git").exists()), None)
 
 
-def _created(dataset: Dataset, root: Path | None, path: Path) -> Path | None:
-    """Read the history of a repository into a file; None without one."""
+def creations(cfg: DictConfig, name: str, dataset: Dataset) -> Creations:
+    """When files and theorems were created, by the history of their repository; empty without one."""
+    root = _checkout(cfg, name, dataset)
     if root is None:
-        return None
+        return Creations()
     names: dict[str, list[tuple[str, str]]] = {}
     for record in dataset.iter_theorems():
         name = record.theorem.id.partition("#")[0].rpartition(".")[2]
         names.setdefault(record.theorem.file, []).append((record.theorem.id, name))
-    save_creations(find_creations(root, names), path)
-    return path
+    return find_creations(root, names)
 
 
 def _write(inputs: _Inputs, kinds: tuple[str, ...], directory: Path, path: str) -> dict[str, int]:

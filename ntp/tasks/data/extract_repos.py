@@ -18,7 +18,7 @@ from ntp.bounds import PositiveFloat, PositiveInt
 from ntp.data.checkout import check_out, origin_of
 from ntp.data.coq.build import build, build_commands, missing
 from ntp.data.coq.extract import SHARDS, extract
-from ntp.data.dataset import METADATA
+from ntp.data.dataset import METADATA, Dataset
 from ntp.data.repositories import (
     EXTRACTED,
     FAILED,
@@ -36,7 +36,6 @@ from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import ConfigError, NtpError
 from ntp.jsonl import atomic_write, dump_record, load_record, read_jsonl, write_jsonl
-from ntp.sandbox.limits import Limits
 from ntp.tasks.data.proof_terms import write_terms
 from ntp.tasks.needs import prover_reads
 from ntp.tracking.progress import ProgressReporter
@@ -161,7 +160,7 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
     factory: CoqEnvFactory = instantiate(cfg.env)
     root = _root(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
     project = _project(entry, root, factory)
-    reason = _build(project, entry, cfg) if cfg.data.build and not entry.library else ""
+    reason = _build(project, entry, cfg, factory) if cfg.data.build and not entry.library else ""
     try:
         summary = extract(
             project, output, entry.include, entry.exclude, cfg.data.num_extract_workers, timeout_s
@@ -182,6 +181,16 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
         num_theorems=summary.num_theorems,
         num_steps=summary.num_steps,
     )
+
+
+def project_of(cfg: DictConfig, name: str, dataset: Dataset) -> CoqProject:
+    """The project that a data set of a collection was extracted from; without a name, that of the config."""
+    factory: CoqEnvFactory = instantiate(cfg.env)
+    if not name:
+        return factory.project
+    path = Path(cfg.data.repos)
+    (entry,) = [entry for entry in read_repositories(path) if entry.name == name]
+    return _project(entry, _root(entry, path.parent, dataset.directory.parent / CHECKOUTS, factory), factory)
 
 
 def _root(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: CoqEnvFactory) -> Path:
@@ -212,7 +221,7 @@ def _project(entry: RepositoryEntry, root: Path, factory: CoqEnvFactory) -> CoqP
     return CoqProject(root, given or tuple(declared.load_paths), factory.installation, tuple(options))
 
 
-def _build(project: CoqProject, entry: RepositoryEntry, cfg: DictConfig) -> str:
+def _build(project: CoqProject, entry: RepositoryEntry, cfg: DictConfig, factory: CoqEnvFactory) -> str:
     """Build what is not built; returns why the last command failed, empty if nothing did."""
     before = missing(project)
     if not before:
@@ -220,13 +229,7 @@ def _build(project: CoqProject, entry: RepositoryEntry, cfg: DictConfig) -> str:
     commands = [list(entry.build)] if entry.build else build_commands(project.root)
     if not commands:
         return "it is not built, and has no _CoqProject that lists files, dune-project or Makefile"
-    limits = Limits(
-        memory_mb=max(cfg.env.max_memory_mb, 4096),
-        file_mb=1024,
-        scratch_mb=1024,
-        processes=512,
-        isolation=cfg.env.isolation,
-    )
+    limits = replace(factory.limits, file_mb=1024, scratch_mb=1024, processes=512)
     reason = ""
     for command in commands:
         reason = build(project, command, limits, 60 * cfg.data.build_minutes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,13 +19,14 @@ from ntp.bounds import NonNegativeInt, PositiveInt, Share
 from ntp.data.dataset import Dataset
 from ntp.data.duplicates import Member
 from ntp.data.formats.prompts import KINDS, TEMPLATES, read_templates
-from ntp.data.leak_free import PARTS, parts_by_drawing, parts_of_split, without_leaks
+from ntp.data.leak_free import PARTS, parts_by_date, parts_by_drawing, parts_of_split, without_leaks
 from ntp.data.repositories import Collection
 from ntp.data.splits import SplitOptions
 from ntp.data.workers import worker_pool
 from ntp.errors import ConfigError, EnvError
 from ntp.jsonl import atomic_write
 from ntp.tasks.data.examples import CHAT, Job, make_examples, prepare
+from ntp.tasks.data.export import creations
 from ntp.tasks.data.extract_repos import TERMS
 from ntp.tasks.needs import add_dataset
 from ntp.tasks.selection import load_split
@@ -50,6 +52,9 @@ class InstructionOptions:
         num_proofs: Similar theorems shown with their proofs.
         dev_fraction: Share of the training files' theorems in `dev`.
         test_fraction: The same for `test`.
+        train_before: For a split by the date at which each theorem was created, from the histories of the
+            repositories: the first day that is not for training, as 2024-01-01. Null for a split by files.
+        test_from: The first day of the test part; null for the same day.
         seed: Seed of what is drawn.
         num_workers: Processes that write.
     """
@@ -63,6 +68,8 @@ class InstructionOptions:
     num_proofs: PositiveInt = 2
     dev_fraction: Share = 0.025
     test_fraction: Share = 0.025
+    train_before: str | None = None
+    test_from: str | None = None
     seed: NonNegativeInt = 0
     num_workers: PositiveInt = 2
 
@@ -93,7 +100,14 @@ def _parts(cfg: DictConfig, datasets: Sequence[tuple[str, Dataset]]) -> tuple[di
         for name, dataset in datasets
         for record in dataset.iter_theorems()
     ]
-    if len(datasets) == 1 and not datasets[0][0]:
+    if options.train_before is not None:
+        dates = {
+            _key(name, theorem_id): created.date
+            for name, dataset in datasets
+            for theorem_id, created in creations(cfg, name, dataset).theorems.items()
+        }
+        parts = parts_by_date(dates, options.train_before, options.test_from or options.train_before)
+    elif len(datasets) == 1 and not datasets[0][0]:
         by_id = parts_of_split(load_split(cfg, datasets[0][1]))
         parts = {_key("", theorem_id): part for theorem_id, part in by_id.items()}
     else:
@@ -186,8 +200,13 @@ def _kinds(cfg: DictConfig) -> list[str]:
 
 
 def check(cfg: DictConfig) -> None:
-    """Refuse kinds that there are not, and templates that do not fit."""
+    """Refuse kinds that there are not, templates that do not fit, and days that are none."""
     options = cfg.instructions
+    days = [day for day in (options.train_before, options.test_from) if day is not None]
+    for day in days:
+        _require_day(day)
+    if options.test_from is not None and (options.train_before is None or days != sorted(days)):
+        raise ConfigError("instructions.test_from needs an instructions.train_before that is not after it")
     if any(kind not in (*KINDS, *CHAT) for kind in options.kinds):
         raise ConfigError(
             f"instructions.kinds={list(options.kinds)}: choose some of {', '.join((*KINDS, *CHAT))}"
@@ -196,6 +215,13 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError("instructions.dev_fraction and test_fraction leave nothing to train on")
     if options.templates is not None:
         read_templates(Path(options.templates))
+
+
+def _require_day(text: str) -> None:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no day: give YYYY-MM-DD") from None
 
 
 def _needs(needs: Needs) -> None:
