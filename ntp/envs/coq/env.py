@@ -30,6 +30,8 @@ from ntp.types import (
 
 # A whole proof is checked with a tactic timeout this many times that of the search.
 _REPLAY_FACTOR = 4
+# A prover that is killed while it prints the term of a proof is tried again this often: printing may be why.
+_KILLS_FOR_TERMS = 3
 
 
 class CoqEnv:
@@ -77,10 +79,10 @@ class CoqEnv:
         """
         # A tactic that was fast in search may be slow on a busier machine, and is still part of a proof.
         proof = self._proof(theorem, self._timeout_s * _REPLAY_FACTOR)
-        budget = RetryBudget()
+        budget, for_terms = RetryBudget(), RetryBudget(_KILLS_FOR_TERMS, died=0)
         while True:
             try:
-                verdict = self._check(proof, tactics)
+                verdict = self._check(proof, tactics, for_terms)
             except ProcessDiedError as death:
                 proof.document.stop()
                 if not budget.allows(death):
@@ -124,7 +126,7 @@ class CoqEnv:
             document.stop()
         return CoqProof(document, theorem, timeout_s)
 
-    def _check(self, proof: CoqProof, tactics: Sequence[str]) -> Verdict:
+    def _check(self, proof: CoqProof, tactics: Sequence[str], for_terms: RetryBudget) -> Verdict:
         goals = proof.begin()
         for tactic in tactics:
             command = guard(tactic)
@@ -138,7 +140,12 @@ class CoqEnv:
         if not isinstance(assumptions, frozenset):
             return Verdict(False, _reason(assumptions), unsettled=_unsettled(assumptions))
         axioms = tuple(sorted(map(axiom_name, assumptions)))
-        return Verdict(True, axioms=axioms, term=proof.term_digest())
+        try:
+            return Verdict(True, axioms=axioms, term=proof.term_digest())
+        except ProcessDiedError as death:
+            if for_terms.allows(death):
+                raise
+            return Verdict(True, axioms=axioms)
 
     def _reference(self, proof: CoqProof) -> frozenset[str]:
         # Needed only for a proof with assumptions; most have none.

@@ -186,13 +186,19 @@ class CoqProof:
             return Rejected(str(error))
 
     def term_digest(self) -> str:
-        """After `conclude` has accepted: digest of the proof term; empty if it is too long to print."""
+        """After `conclude` has accepted: digest of the proof term; empty if it is too long to print.
+
+        Raises:
+            ProcessDiedError: The prover was killed from outside, which says nothing about the term.
+        """
         top = self.document.top
         try:
             _, failed = top.load(PRINT_WHOLE, _TERM_TIMEOUT_S)
             printed = failed or top.query(f"Print {self._path_of_name}.", _TERM_TIMEOUT_S)
-        except (DeadlineExceededError, ProcessDiedError):  # also if the answer is too long
+        except (DeadlineExceededError, ProcessDiedError) as error:  # also if the answer is too long
             self.document.stop()
+            if isinstance(error, ProcessDiedError) and error.killed and not error.limit:
+                raise
             return ""
         return "" if isinstance(printed, Failure) else term_digest("".join(printed))
 

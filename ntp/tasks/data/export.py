@@ -45,6 +45,8 @@ class ExportOptions:
         history: Whether miniCTX has the dates at which files and theorems were created, from the history of
             the repository, if there is one.
         terms: Whether proof terms are read for the fields that come from them, which are null without.
+        max_term_steps: Longest proof, in tactics, whose term is looked at after each of them; what tactics of
+            longer ones add to it is null. Showing a term takes as long as it is, so this costs the square.
         num_workers: Processes that write.
     """
 
@@ -55,6 +57,7 @@ class ExportOptions:
     )
     history: bool = True
     terms: bool = True
+    max_term_steps: PositiveInt = 20
     num_workers: PositiveInt = 2
 
 
@@ -181,7 +184,7 @@ def _needs(needs: Needs) -> None:
     options = needs.cfg.export
     wants_terms = options.terms and any(KINDS[kind].needs_terms for kind in _kinds(needs.cfg))
     if wants_terms and needs.cfg.data.source == "coq":
-        needs.add("terms", ["+experiment=proof_terms"])
+        needs.add("terms", ["+experiment=proof_terms"], export=options)
 
 
 TASK = Task(

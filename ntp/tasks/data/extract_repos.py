@@ -170,7 +170,7 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
     with atomic_write(output / ORIGIN) as stream:
         stream.write(dump_record(origin_of(root, entry.name, entry.licence)) + "\n")
     if cfg.data.terms:
-        write_terms(project, output, output / TERMS, cfg.data.num_extract_workers)
+        write_terms(project, output, output / TERMS, cfg)
     return RepositoryResult(
         entry.name,
         EXTRACTED,
@@ -243,6 +243,8 @@ def _reads(cfg: DictConfig) -> dict[str, Any]:
     for name in _NO_PART_OF_THE_RESULT:
         values["data"].pop(name, None)
     values.update(prover_reads(cfg))
+    if cfg.data.terms:
+        values.update(read(cfg, "export.max_term_steps"))
     values["repos"] = path_digest(Path(cfg.data.repos))
     return values
 

@@ -227,7 +227,7 @@ def _require_day(text: str) -> None:
 def _needs(needs: Needs) -> None:
     add_dataset(needs)
     if needs.cfg.data.source == "coq" and "definitions_state_tactic" in _kinds(needs.cfg):
-        needs.add("terms", ["+experiment=proof_terms"])
+        needs.add("terms", ["+experiment=proof_terms"], export=needs.cfg.export)
 
 
 def _reads(cfg: DictConfig) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from collections import defaultdict
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from ntp.data.coq.dependencies import DependencyRecord, find_dependencies
 from ntp.data.coq.modules import Library, find_library
@@ -21,6 +23,7 @@ from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.tasks.needs import add_dataset, prover_reads
 from ntp.tracking.progress import ProgressReporter
 from ntp.workflow.context import Context
+from ntp.workflow.stage import read
 from ntp.workflow.task import Task
 
 DEPENDENCIES = "dependencies.jsonl"
@@ -32,18 +35,17 @@ _TIMEOUT_S = 120.0
 def run(context: Context) -> dict[str, float]:
     """Write the dependencies of constants and the terms of tactics."""
     project: CoqProject = instantiate(context.cfg.env).project
-    num_workers = context.cfg.data.num_extract_workers
-    return write_terms(project, context.inputs["dataset"], context.directory, num_workers)
+    return write_terms(project, context.inputs["dataset"], context.directory, context.cfg)
 
 
-def write_terms(project: CoqProject, data: Path, directory: Path, num_workers: int) -> dict[str, float]:
+def write_terms(project: CoqProject, data: Path, directory: Path, cfg: DictConfig) -> dict[str, float]:
     """Read the terms of a data set.
 
     Args:
         project: The project that was extracted.
         data: Directory of the data set.
         directory: Where the terms go.
-        num_workers: Provers that work at the same time.
+        cfg: Number of provers, and the longest proof whose tactics are looked at.
 
     Raises:
         ConfigError: The data is not of Coq.
@@ -53,9 +55,10 @@ def write_terms(project: CoqProject, data: Path, directory: Path, num_workers: i
     if dataset.metadata.prover != "coq":
         raise ConfigError(f"the data is of {dataset.metadata.prover}: proof terms are read for Coq only")
     library = find_library(project, project.files())
+    num_workers = cfg.data.num_extract_workers
     dependencies = find_dependencies(project, library, _constants(dataset), num_workers)
     write_jsonl(directory / DEPENDENCIES, dependencies)
-    terms = _step_terms(project, library, dataset, num_workers)
+    terms = _step_terms(project, library, dataset, num_workers, cfg.export.max_term_steps)
     write_jsonl(directory / STEP_TERMS, terms)
     return {
         "num_constants": sum(record.term is not None for record in dependencies),
@@ -87,11 +90,12 @@ def _constants(dataset: Dataset) -> dict[str, tuple[str, list[str]]]:
 
 
 def _step_terms(
-    project: CoqProject, library: Library, dataset: Dataset, num_workers: int
+    project: CoqProject, library: Library, dataset: Dataset, num_workers: int, max_steps: int
 ) -> list[TheoremTerms]:
     by_file: dict[str, list[TheoremRecord]] = defaultdict(list)
     for record in dataset.iter_theorems():
-        by_file[record.theorem.file].append(record)
+        if len(record.steps) <= max_steps:
+            by_file[record.theorem.file].append(record)
     sizes = {file: sum(len(record.steps) for record in records) for file, records in by_file.items()}
     found: dict[str, list[TheoremTerms]] = {}
     with (
@@ -112,4 +116,8 @@ def _step_terms(
     return [terms for file in by_file for terms in found[file]]
 
 
-TASK = Task(name="proof_terms", run=run, reads=prover_reads, needs=add_dataset)
+def _reads(cfg: DictConfig) -> dict[str, Any]:
+    return prover_reads(cfg) | read(cfg, "export.max_term_steps")
+
+
+TASK = Task(name="proof_terms", run=run, reads=_reads, needs=add_dataset)

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 from dataclasses import replace
@@ -9,6 +10,7 @@ from ntp.envs.coq.build_files import LoadPath
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject
+from ntp.envs.coq.proof import CoqProof
 from ntp.errors import ConfigError, EnvError, InitError
 from ntp.sandbox.limits import Limits
 from ntp.types import (
@@ -416,3 +418,23 @@ def test_human_proofs_are_proofs(stdlib, proofs, open_env, file):
     assert all(a[0].declaration.begin < b[0].declaration.begin for a, b in pairwise(found))
     for theorem, tactics in found[:: -max(1, len(found) // 25)]:
         assert walk(env.open(theorem), tactics)[-1] == Proved(), theorem.statement
+
+
+@pytest.mark.parametrize(("num_kills", "has_term"), [(1, True), (10, False)])
+def test_a_prover_that_is_killed_while_it_prints_a_term(stdlib, proofs, monkeypatch, num_kills, has_term):
+    """A kill from outside says nothing about the term; what kills it every time is not tried for ever."""
+    theorem, tactics = proofs("Bool/Bool.v", stdlib.read("Bool/Bool.v"))[0]
+    with contextlib.closing(CoqEnv(stdlib)) as env:
+        calm = env.check_proof(theorem, tactics)
+    digest, killed = CoqProof.term_digest, []
+
+    def killed_at_first(proof):
+        if len(killed) < num_kills:
+            killed.append(proof.document.top.process.pid)
+            os.kill(killed[-1], signal.SIGKILL)
+        return digest(proof)
+
+    monkeypatch.setattr(CoqProof, "term_digest", killed_at_first)
+    with contextlib.closing(CoqEnv(stdlib)) as env:
+        assert env.check_proof(theorem, tactics) == (calm if has_term else replace(calm, term=""))
+    assert calm.accepted and calm.term
