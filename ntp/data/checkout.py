@@ -13,10 +13,11 @@ from ntp.errors import DataError
 
 _TIMEOUT_S = 1800.0
 # No hooks, no filters that run programs, no links (which may lead out of the checkout), no further protocols.
-_SAFE = [
+SAFE = [
     "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false", "-c", "core.fsmonitor=false",
     "-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false",
     "-c", "protocol.ext.allow=never", "-c", "credential.helper=", "-c", "core.autocrlf=false",
+    "-c", "log.showSignature=false",
 ]  # fmt: skip
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "GIT_LFS_SKIP_SMUDGE": "1"}
 
@@ -71,7 +72,7 @@ def git(arguments: Sequence[str], what: str) -> str:
     Raises:
         DataError: It fails.
     """
-    command = ["git", *_SAFE, *arguments]
+    command = ["git", *SAFE, *arguments]
     try:
         done = subprocess.run(
             command,

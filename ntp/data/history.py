@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ntp.data.checkout import SAFE
 from ntp.errors import DataError
 from ntp.jsonl import read_jsonl, write_jsonl
 
@@ -171,7 +172,7 @@ def _texts(repository: Path, blobs: Sequence[str]) -> Iterator[str]:
 
 def _git(repository: Path, arguments: Sequence[str], given: bytes = b"") -> bytes:
     # What a repository configures (hooks, filters, pagers) is not to run.
-    command = ["git", "-c", "core.fsmonitor=false", "-C", str(repository), *arguments]
+    command = ["git", *SAFE, "-c", "core.sshCommand=false", "-C", str(repository), *arguments]
     try:
         done = subprocess.run(command, input=given, capture_output=True, timeout=_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -124,6 +124,8 @@ def _in_bubblewrap(limits: Limits, readable: Sequence[Path], writable: Sequence[
         command += ["--remount-ro", str(hidden)]
     for path in writable:
         command += ["--bind", str(path), str(path)]
+        if (path / ".git").exists():  # its configuration names programs that git would run outside
+            command += ["--ro-bind", str(path / ".git"), str(path / ".git")]
     if limits.sysroot:
         command += ["--remount-ro", "/"]
     return [*command, "--chdir", str(readable[0]), "--", *_FIRST_PROCESS, *_own_user()]

@@ -18,11 +18,6 @@ _DONE = b"ntp-build-exit-status "
 _SCRIPT = '"$@" >&2 < /dev/null; echo "ntp-build-exit-status $?"'
 
 
-def is_built(project: CoqProject) -> bool:
-    """Whether every source has a compiled file, beside it or below dune's build directory."""
-    return not missing(project)
-
-
 def missing(project: CoqProject) -> list[str]:
     """The sources without a compiled file."""
     built = project.root / "_build" / "default"
