@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from datasketch import MinHash, MinHashLSH
@@ -107,17 +107,17 @@ class _Groups:
         return member
 
 
-def leaks(parts: dict[str, str], groups: dict[str, str], train: Sequence[str] = ("train",)) -> set[str]:
-    """Theorems outside the training parts that are duplicates of one in them, or of one in another part.
+def leaks(parts: dict[str, str], groups: dict[str, str], train: str = "train") -> set[str]:
+    """Theorems outside the training part that are duplicates of one in it, or of one in another part.
 
     Args:
         parts: Part of each theorem.
         groups: As `duplicate_groups` returns them.
-        train: Names of the training parts.
+        train: Name of the training part.
     """
     homes: dict[str, str] = {}
     for member, part in parts.items():
-        if part in train:
+        if part == train:
             homes[groups[member]] = part
     found = set()
     for member, part in parts.items():

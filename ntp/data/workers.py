@@ -9,22 +9,33 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+
+from ntp.errors import EnvError
 
 
 @contextlib.contextmanager
 def worker_pool(num_workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes that end at once, their provers with them, when the block is left by an exception."""
+    """Worker processes that end at once, their provers with them, when the block is left by an exception.
+
+    Raises:
+        EnvError: A worker died while its result was waited for.
+    """
     # Spawned, because a fork of a process with threads (torch's, say) may deadlock.
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker)
     try:
         yield pool
-    except BaseException:
+    except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in set(multiprocessing.active_children()) - others:
             worker.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise EnvError(
+                "a worker was killed (out of memory?): run again to resume, with fewer workers"
+            ) from None
         raise
     finally:
         pool.shutdown()

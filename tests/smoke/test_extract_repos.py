@@ -14,7 +14,10 @@ GOOD = """Lemma a (n : nat) : n + 0 = n.
 Proof. induction n; [reflexivity | simpl; rewrite IHn; reflexivity]. Qed.
 """
 USER = "From G Require Import A.\nLemma b (m : nat) : m + 0 = m.\nProof. exact (a m). Qed.\n"
-EVIL = "all:\n\ttouch $(HOME)/escaped /tmp/ntp-escaped ; echo made > inside ; coqc -R . E E.v\n"
+EVIL = """all:
+\t-echo evil >> .git/config
+\ttouch $(HOME)/escaped /tmp/ntp-escaped ; echo made > inside ; coqc -R . E E.v
+"""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def repositories(tmp_path_factory):
         return directory
 
     good = write("good", {"_CoqProject": "-R . G\nA.v\nB.v\n", "A.v": GOOD, "B.v": USER}, commit=True)
-    write("hostile", {"Makefile": EVIL, "_CoqProject": "-R . E\n", "E.v": GOOD})
+    write("hostile", {"Makefile": EVIL, "_CoqProject": "-R . E\n", "E.v": GOOD}, commit=True)
     write("unbuilt", {"A.v": "Require Import Nowhere.\n" + GOOD})
     write(
         "bytes",
@@ -88,6 +91,8 @@ def test_a_build_writes_only_where_it_builds(extracted, repositories):
     from pathlib import Path
 
     assert (repositories / "hostile/inside").exists()
+    configuration = (repositories / "hostile/.git/config").read_text()
+    assert "evil" not in configuration, "git runs programs that it names"
     assert not (Path.home() / "escaped").exists() and not Path("/tmp/ntp-escaped").exists()
 
 
@@ -111,7 +116,11 @@ def test_what_is_extracted_is_kept_and_the_rest_is_tried_again(own_cli, options,
 
 
 def test_all_are_exported_and_share_no_duplicates(own_cli, options, extracted):
+    # Results usually lie in a checkout, whose history is not that of the repositories.
+    subprocess.run(["git", "init", "-q", str(own_cli.outputs)], check=True)
     exported = own_cli.succeed("+experiment=export", *options)
+    (row,) = [json.loads(line) for line in (exported / "bytes/minictx.jsonl").read_text().splitlines()]
+    assert row["theoremCreated"] == {"commit": None, "date": None}
     rows = [json.loads(line) for line in (exported / "good/minictx.jsonl").read_text().splitlines()]
     assert {row["theoremCreated"]["date"] for row in rows} == {"2021-03-04"}
     assert (exported / "hostile/TacticPrediction/E.E.jsonl").exists()

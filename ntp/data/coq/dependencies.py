@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from ntp.data.coq.modules import Library
-from ntp.data.coq.premises import PremiseResolver
+from ntp.data.coq.premises import PremiseResolver, is_proof, proof_question
 from ntp.data.coq.scopes import Scopes
-from ntp.data.coq.step_terms import IS_PROP
 from ntp.data.workers import worker_pool
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure
 from ntp.envs.coq.term import PRINT_WHOLE, global_names
-from ntp.errors import EnvError
-from ntp.sandbox.deaths import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 from ntp.tracking.progress import ProgressReporter
 
 _TOP = "ntp_dependencies"
@@ -88,14 +85,11 @@ def find_dependencies(
             pool.submit(file_dependencies, project, library, *constants[file], timeout_s): file
             for file in order
         }
-        try:
-            for future in as_completed(futures):
-                for record in future.result():
-                    if record.term is not None or record.full_name not in found:
-                        found[record.full_name] = record
-                progress.advance(len(constants[futures[future]][1]), futures[future])
-        except BrokenProcessPool:
-            raise EnvError("a worker was killed (out of memory?): run again with fewer workers") from None
+        for future in as_completed(futures):
+            for record in future.result():
+                if record.term is not None or record.full_name not in found:
+                    found[record.full_name] = record
+            progress.advance(len(constants[futures[future]][1]), futures[future])
     return [found[name] for name in sorted(found)]
 
 
@@ -124,9 +118,7 @@ class _Reader:
             batch = names[begin : begin + _BATCH]
             printed = self._print(batch)
             used = {name: (global_names(text), _names_of_type(text)) for name, text in printed.items()}
-            self._look_up(
-                list(dict.fromkeys(n for pair in used.values() for part in pair for n in part)), batch
-            )
+            self._look_up([n for pair in used.values() for part in pair for n in part], batch)
             for name, (term, of_type) in used.items():
                 if name in self._is_prop:
                     yield DependencyRecord(name, self._is_prop[name], self._full(term), self._full(of_type))
@@ -144,7 +136,7 @@ class _Reader:
         """What Coq prints of each name; without those that it does not know or that are too long."""
         try:
             answers = self._started().query_all([f"Print {name}." for name in names], self._timeout_s)
-        except (AnswerTooLongError, DeadlineExceededError, ProcessDiedError):
+        except (DeadlineExceededError, ProcessDiedError):
             self.close()
             if len(names) == 1:
                 return {}
@@ -165,12 +157,11 @@ class _Reader:
         self._full_names.update((name, use.full_name) for name, use in uses.items())
         asked = [n for n in dict.fromkeys([*own, *map(self._full_names.get, written)]) if n]
         asked = [name for name in asked if name not in self._is_prop]
-        answers = (
-            coq.query_all([IS_PROP.format(name=name) for name in asked], self._timeout_s) if asked else []
-        )
+        answers = coq.query_all([proof_question(name) for name in asked], self._timeout_s) if asked else []
         for name, answer in zip(asked, answers, strict=True):
-            if not isinstance(answer, Failure):
-                self._is_prop[name] = "\n".join(answer).lstrip().startswith("true")
+            known = is_proof(answer)
+            if known is not None:
+                self._is_prop[name] = known
 
     def _started(self) -> CoqIdeTop:
         if self._coq is None:

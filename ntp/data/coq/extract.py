@@ -17,7 +17,6 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from ntp.data.coq.recorder import FileExtract, extract_file
 from ntp.data.records import FileRecord
 from ntp.data.workers import worker_pool
 from ntp.envs.coq.project import CoqProject
-from ntp.errors import DataError, EnvError
+from ntp.errors import DataError
 from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
 from ntp.tracking.progress import ProgressReporter
 
@@ -174,16 +173,11 @@ def _replay_all(
             pool.submit(_replay_one, project, library, file, timeout_s, shards[file]): file for file in order
         }
         num_sentences = 0
-        try:
-            for future in as_completed(futures):
-                records.append(future.result())
-                num_sentences += records[-1].num_sentences
-                note = f"{len(records)} files, {num_sentences} sentences"
-                progress.advance(sizes[futures[future]], note)
-        except BrokenProcessPool:
-            raise EnvError(
-                "a worker was killed (out of memory?): run again to resume, with fewer workers"
-            ) from None
+        for future in as_completed(futures):
+            records.append(future.result())
+            num_sentences += records[-1].num_sentences
+            note = f"{len(records)} files, {num_sentences} sentences"
+            progress.advance(sizes[futures[future]], note)
     return records
 
 

@@ -85,6 +85,19 @@ def _is_meant(name: str, remark: str) -> bool:
     return shortest is None or shortest[1].count(".") < name.count(".")
 
 
+def proof_question(name: str) -> str:
+    """A query that tells whether a name, global or local, is a proof: whether its type is a proposition."""
+    return (
+        f"Check ltac:(let T := type of @{name} in let s := type of T in "
+        "match s with Prop => exact true | _ => exact false end)."
+    )
+
+
+def is_proof(answer: list[str] | Failure) -> bool | None:
+    """What Coq answers to `proof_question`; None if it does not know the name."""
+    return None if isinstance(answer, Failure) else "\n".join(answer).lstrip().startswith("true")
+
+
 def printed_types(coq: CoqIdeTop, names: Sequence[str], timeout_s: float) -> list[str]:
     """The type of each name as Coq prints it at the tip; empty for one it refuses."""
     answers = coq.query_all([f"Check @{name}." for name in names], timeout_s) if names else []

@@ -16,7 +16,7 @@ from itertools import pairwise
 from ntp.data.coq.declarations import read_command
 from ntp.data.coq.modules import Library
 from ntp.data.coq.names import hypothesis_names
-from ntp.data.coq.premises import PremiseResolver
+from ntp.data.coq.premises import PremiseResolver, is_proof, proof_question
 from ntp.data.coq.scopes import Scopes
 from ntp.data.records import StepRecord, TheoremRecord
 from ntp.envs.coq.client import CoqIdeTop
@@ -28,10 +28,6 @@ from ntp.envs.coq.tokens import tokens
 from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 from ntp.types import Span
 
-IS_PROP = (
-    "Check ltac:(let T := type of @{name} in let s := type of T in "
-    "match s with Prop => exact true | _ => exact false end)."
-)
 _SHOW = "Show Proof."
 _SCOPE = re.compile(r"(?:Section|Module|End)\b")
 _NAME = re.compile(r"(?<![\w.'?])[^\W\d][\w']*(?:\.[^\W\d][\w']*)*")
@@ -133,7 +129,7 @@ class _Reader:
         names = resolver.resolve([name for step in added for name in step], self._timeout_s)
         named = [[n for n in _named(step) if n in hypothesis_names([step.before])] for step in steps]
         asked = [
-            (IS_PROP.format(name=name), before[step.span])
+            (proof_question(name), before[step.span])
             for step, of_step in zip(steps, named, strict=True)
             for name in of_step
         ]
@@ -141,7 +137,7 @@ class _Reader:
         return tuple(
             StepTerms(
                 constants=tuple(dict.fromkeys(names[name].full_name for name in new if name in names)),
-                hypotheses=tuple(name for name in of_step if _is_true(next(answers))),
+                hypotheses=tuple(name for name in of_step if is_proof(next(answers))),
             )
             for new, of_step in zip(added, named, strict=True)
         )
@@ -166,7 +162,3 @@ class _Reader:
 
 def _named(step: StepRecord) -> list[str]:
     return list(dict.fromkeys(token.text for token in tokens(step.tactic) if token.kind == "name"))
-
-
-def _is_true(answer: list[str] | Failure) -> bool:
-    return not isinstance(answer, Failure) and "\n".join(answer).lstrip().startswith("true")

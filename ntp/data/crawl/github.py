@@ -53,7 +53,7 @@ class GitHub:
     def __init__(
         self,
         journal: Journal,
-        earlier: Journal | None,
+        earlier: Mapping[str, Any],
         base_url: str,
         wait_s: float,
         pause_s: float,
@@ -91,7 +91,7 @@ class GitHub:
         return Answer(kept["status"], kept["value"])
 
     def _ask(self, key: str, path: str, parameters: dict[str, str | int]) -> dict[str, Any]:
-        known = self._earlier[key] if self._earlier is not None and key in self._earlier else None
+        known = self._earlier.get(key)
         headers = {"If-None-Match": known["etag"]} if known and known.get("etag") else {}
         try:
             status, found, body = self._requester.requestJson("GET", path, parameters, headers)

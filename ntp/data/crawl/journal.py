@@ -24,8 +24,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._values: dict[str, Any] = {}
-        whole = self._read() if path.exists() else 0
+        self._values, whole = _read(path) if path.exists() else ({}, 0)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = path.open("ab")
@@ -60,21 +59,30 @@ class Journal:
         """Close the file. Safe to call twice."""
         self._stream.close()
 
-    def _read(self) -> int:
-        """Read the file; returns the length of its whole lines."""
-        whole = 0
-        with self._path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                try:
-                    key, value = json.loads(line)
-                    if not line.endswith(b"\n"):
-                        raise ValueError("not whole")
-                except ValueError:
-                    if stream.read(1):
-                        raise DataError(
-                            f"{self._path}:{number}: is damaged; delete it to crawl again"
-                        ) from None
-                    break
-                self._values[key] = value
-                whole += len(line)
-        return whole
+
+def read_journal(path: Path) -> dict[str, Any]:
+    """The answers in a file, by key.
+
+    Raises:
+        DataError: A line but the last is damaged.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], int]:
+    """The answers in a file, and the length of its whole lines."""
+    values: dict[str, Any] = {}
+    whole = 0
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                key, value = json.loads(line)
+                if not line.endswith(b"\n"):
+                    raise ValueError("not whole")
+            except ValueError:
+                if stream.read(1):
+                    raise DataError(f"{path}:{number}: is damaged; delete it to crawl again") from None
+                break
+            values[key] = value
+            whole += len(line)
+    return values, whole

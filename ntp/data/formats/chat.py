@@ -35,7 +35,9 @@ def chat_example(
     record = proof.record
     if proof.proof is None or not record.steps or (record.prover == "coq" and record.closing != "Qed"):
         return None
-    answer = proof.proof if record.prover != "coq" or _opens(proof.proof) else f"Proof.\n{proof.proof}"
+    answer = (
+        proof.proof if record.prover != "coq" or proof.proof.startswith("Proof") else f"Proof.\n{proof.proof}"
+    )
     user = f"{_TASK[record.prover]}\n\n{_shown(proof)}"
     if premises is not None:
         user += "\n\nPremises:\n" + "\n".join(premises)
@@ -52,7 +54,3 @@ def _shown(proof: Proof) -> str:
     goal = proof.record.steps[0].before
     hypotheses = "\n".join(goal.hypotheses) or "(none)"
     return f"Hypotheses:\n{hypotheses}\n\nGoal:\n{goal.conclusion}"
-
-
-def _opens(proof: str) -> bool:
-    return proof.startswith("Proof")

@@ -154,13 +154,14 @@ def example(
     kind: str, project: str, proof: Proof, prompt: str, completion: str, target: str, split: str
 ) -> dict[str, Any]:
     """A row of instruction data, with ntp-toolkit's keys."""
+    task = "tactic_prediction" if KINDS[kind][0] == TACTIC else "full_proof"
     return {
-        "task": "tactic_prediction" if KINDS[kind][0] == TACTIC else "full_proof",
+        "task": task,
         "prompt": prompt,
         "prompt_name": kind,
         "completion": completion,
         "metadata": {
-            "task": "tactic_prediction" if KINDS[kind][0] == TACTIC else "full_proof",
+            "task": task,
             "project": project,
             "file": proof.record.theorem.file,
             "declId": proof.id,

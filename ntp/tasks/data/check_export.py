@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -16,7 +15,7 @@ from ntp.data.records import FileRecord
 from ntp.data.repositories import Collection
 from ntp.data.workers import worker_pool
 from ntp.envs.coq.project import CoqProject
-from ntp.errors import ConfigError, EnvError
+from ntp.errors import ConfigError
 from ntp.jsonl import write_jsonl
 from ntp.tasks.data.export import folder_of
 from ntp.tasks.data.extract_repos import project_of
@@ -65,12 +64,9 @@ def _check_all(
     ):
         order = sorted(files, key=lambda file: -file.num_sentences)
         futures = [pool.submit(_check, project, directory, file.path, file.module) for file in order]
-        try:
-            for future in as_completed(futures):
-                results.append(future.result())
-                progress.advance(1)
-        except BrokenProcessPool:
-            raise EnvError("a worker was killed (out of memory?): run again with fewer workers") from None
+        for future in as_completed(futures):
+            results.append(future.result())
+            progress.advance(1)
     return results
 
 

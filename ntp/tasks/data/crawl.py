@@ -16,7 +16,7 @@ from rich.console import Console
 from ntp.bounds import NonNegativeFloat
 from ntp.data.crawl.copies import Contents, Copied, find_copies
 from ntp.data.crawl.github import GitHub
-from ntp.data.crawl.journal import Journal
+from ntp.data.crawl.journal import Journal, read_journal
 from ntp.data.crawl.search import search
 from ntp.errors import ConfigError
 from ntp.jsonl import write_jsonl
@@ -74,7 +74,7 @@ def run(context: Context) -> dict[str, float]:
     if options.earlier is not None and Path(options.earlier).resolve() == context.directory.resolve():
         raise ConfigError("crawl.earlier is this crawl itself: resume=true goes on with it")
     journal = Journal(context.directory / JOURNAL)
-    earlier = None if options.earlier is None else Journal(Path(options.earlier) / JOURNAL)
+    earlier = read_journal(Path(options.earlier) / JOURNAL) if options.earlier is not None else {}
     github = GitHub(journal, earlier, options.base_url, options.wait_s, options.pause_s)
     left_out: list[LeftOut] = []
     found = _found(github, options)

@@ -31,10 +31,10 @@ from ntp.data.formats.source_file import Proof, SourceFile, source_files
 from ntp.data.formats.state_comments import comment_states
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.lexical import BM25Retriever
+from ntp.tasks.builders import RetrievalOptions
 from ntp.tasks.data.proof_terms import load_terms
 
 CHAT = ("chat", "chat_premises")
-_K1, _B = 1.2, 0.75
 _MAX_DEFINITIONS = 8
 _WORD = re.compile(r"\w+|[^\w\s]+|\s+")
 
@@ -84,7 +84,7 @@ def make_examples(job: Job, path: str) -> dict[tuple[str, str], list[str]]:
 def prepare(job: Job) -> None:
     """Make the index that workers read, once."""
     if shows_premises(job.kinds):
-        _retriever(job)
+        _retriever(job, Dataset.load(job.dataset))
 
 
 @functools.lru_cache(maxsize=1)
@@ -92,10 +92,8 @@ def _maker(job: Job) -> _Maker:
     return _Maker(job)
 
 
-@functools.lru_cache(maxsize=1)
-def _retriever(job: Job) -> BM25Retriever:
-    dataset = Dataset.load(job.dataset)
-    return BM25Retriever(PremiseCorpus.of(dataset), job.cache, _K1, _B)
+def _retriever(job: Job, dataset: Dataset) -> BM25Retriever:
+    return BM25Retriever(PremiseCorpus.of(dataset), job.cache, RetrievalOptions.k1, RetrievalOptions.b)
 
 
 class _Maker:
@@ -111,7 +109,7 @@ class _Maker:
         self._premises = {premise.full_name: premise for premise in dataset.premises}
         dependencies: Sequence[DependencyRecord] = load_terms(job.terms)[0] if job.terms else ()
         self._types = {record.full_name: record.type or () for record in dependencies}
-        self._retriever = _retriever(job) if shows_premises(job.kinds) else None
+        self._retriever = _retriever(job, dataset) if shows_premises(job.kinds) else None
         # Similar proofs are shown from the training split only, whatever they are shown for.
         self._proofs = {
             proof.id: proof

@@ -6,7 +6,6 @@ import functools
 import json
 from collections import Counter
 from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from ntp.data.formats.uses import Uses
 from ntp.data.history import Creations, find_creations, load_creations, save_creations
 from ntp.data.repositories import Collection
 from ntp.data.workers import worker_pool
-from ntp.errors import ConfigError, DataError, EnvError
-from ntp.tasks.data.extract_repos import CHECKOUTS, TERMS
+from ntp.errors import ConfigError, DataError
+from ntp.tasks.data.extract_repos import TERMS, project_of
 from ntp.tasks.data.proof_terms import load_terms
 from ntp.tasks.needs import add_dataset
 from ntp.tracking.progress import ProgressReporter
@@ -107,12 +106,9 @@ def _write_all(
         worker_pool(options.num_workers) as pool,
     ):
         futures = [pool.submit(write, file) for file in files]
-        try:
-            for future in as_completed(futures):
-                counts.update(future.result())
-                progress.advance(1)
-        except BrokenProcessPool:
-            raise EnvError("a worker was killed (out of memory?): give fewer export.num_workers") from None
+        for future in as_completed(futures):
+            counts.update(future.result())
+            progress.advance(1)
     return counts
 
 
@@ -123,8 +119,9 @@ def _require_kept_sources(dataset: Dataset) -> None:
 
 def _checkout(cfg: DictConfig, name: str, dataset: Dataset) -> Path | None:
     """Where a repository's sources were extracted from, if it is a git repository."""
-    root = dataset.directory.parent / CHECKOUTS / name if name else Path(cfg.env.get("root") or "/")
-    return next((root for parent in (root, *root.parents) if (parent / ".git").exists()), None)
+    root = project_of(cfg, name, dataset).root if name else Path(cfg.env.get("root") or "/")
+    above = (root.resolve(), *root.resolve().parents)
+    return root if any((directory / ".git").exists() for directory in above) else None
 
 
 def creations(cfg: DictConfig, name: str, dataset: Dataset) -> Creations:

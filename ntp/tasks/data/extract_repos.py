@@ -160,6 +160,7 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
     factory: CoqEnvFactory = instantiate(cfg.env)
     root = _root(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
     project = _project(entry, root, factory)
+    origin = origin_of(root, entry.name, entry.licence)  # before a build can say anything else
     reason = _build(project, entry, cfg, factory) if cfg.data.build and not entry.library else ""
     try:
         summary = extract(
@@ -168,7 +169,7 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
     except NtpError as error:
         raise ConfigError(f"{error}{f'; {reason}' if reason else ''}") from None
     with atomic_write(output / ORIGIN) as stream:
-        stream.write(dump_record(origin_of(root, entry.name, entry.licence)) + "\n")
+        stream.write(dump_record(origin) + "\n")
     if cfg.data.terms:
         write_terms(project, output, output / TERMS, cfg)
     return RepositoryResult(

@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from ntp.data.leak_free import PARTS, parts_by_date, parts_by_drawing, parts_of_
 from ntp.data.repositories import Collection
 from ntp.data.splits import SplitOptions
 from ntp.data.workers import worker_pool
-from ntp.errors import ConfigError, EnvError
+from ntp.errors import ConfigError
 from ntp.jsonl import atomic_write
 from ntp.tasks.data.examples import CHAT, Job, make_examples, prepare
 from ntp.tasks.data.export import creations
@@ -161,19 +160,14 @@ def _write_all(jobs: Sequence[Job], directory: Path, num_workers: int) -> dict[s
             for kind in kinds
             for part in PARTS
         }
-        try:
-            for job in jobs:
-                prepare(job)
-                futures = [pool.submit(make_examples, job, path) for of, path in files if of is job]
-                _advance(futures, progress)
-                for future in futures:
-                    for (kind, part), lines in future.result().items():
-                        streams[kind, part].writelines(lines)
-                        counts[kind] += len(lines)
-        except BrokenProcessPool:
-            raise EnvError(
-                "a worker was killed (out of memory?): give fewer instructions.num_workers"
-            ) from None
+        for job in jobs:
+            prepare(job)
+            futures = [pool.submit(make_examples, job, path) for of, path in files if of is job]
+            _advance(futures, progress)
+            for future in futures:
+                for (kind, part), lines in future.result().items():
+                    streams[kind, part].writelines(lines)
+                    counts[kind] += len(lines)
     return {kind: counts[kind] for kind in kinds}
 
 

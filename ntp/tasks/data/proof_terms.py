@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from ntp.data.dataset import Dataset
 from ntp.data.records import DERIVED, EXTERNAL, TheoremRecord
 from ntp.data.workers import worker_pool
 from ntp.envs.coq.project import CoqProject
-from ntp.errors import ConfigError, EnvError
+from ntp.errors import ConfigError
 from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.tasks.needs import add_dataset, prover_reads
 from ntp.tracking.progress import ProgressReporter
@@ -106,13 +105,10 @@ def _step_terms(
             pool.submit(read_step_terms, project, library, by_file[file], _TIMEOUT_S): file
             for file in sorted(by_file, key=lambda file: (-sizes[file], file))
         }
-        try:
-            for future in as_completed(futures):
-                file = futures[future]
-                found[file] = future.result()
-                progress.advance(sizes[file], file)
-        except BrokenProcessPool:
-            raise EnvError("a worker was killed (out of memory?): run again with fewer workers") from None
+        for future in as_completed(futures):
+            file = futures[future]
+            found[file] = future.result()
+            progress.advance(sizes[file], file)
     return [terms for file in by_file for terms in found[file]]
 
 
