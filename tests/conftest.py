@@ -33,6 +33,9 @@ pytest_plugins = [
 
 WARM_TIMEOUT_S = 580.0
 
+# Folders of slow files, in the order in which they are run; all others come after them.
+SLOW_FIRST = ("smoke", "tracking", "envs", "workflow", "conf", "tasks")
+
 # Tests start a SLURM of their own and leave one that is configured alone.
 SLURM_PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged", "setpriv")
 
@@ -162,7 +165,9 @@ def byt5(tmp_path_factory):
 def pytest_collection_modifyitems(items):
     """Skip what this machine cannot run, and say why; the slow ones first."""
     # A slow file that comes last has one process at work while the others have nothing to do.
-    items.sort(key=lambda item: "smoke" not in item.path.parts)
+    ranks = {name: rank for rank, name in enumerate(SLOW_FIRST)}
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(tests).parts[0], len(ranks)))
     for name, (available, reason) in REQUIREMENTS.items():
         if not available():
             for item in items:

@@ -49,8 +49,13 @@ if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
     import pkgutil
 
+    from hydra._internal.hydra import Hydra
+
     import ntp.tasks
     from ntp.importing import import_to_stay
+
+    # Hydra composes a config twice, at first to look for `hydra.mode`, which we set nowhere: half a second.
+    Hydra.get_mode = lambda *_: None
 
     # A fork neither looks through what is imported so nor copies it.
     import_to_stay("mlflow.store.tracking.sqlalchemy_store")

@@ -31,7 +31,7 @@ from ntp.data.formats.source_file import Proof, SourceFile, source_files
 from ntp.data.formats.state_comments import comment_states
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.lexical import BM25Retriever
-from ntp.tasks.builders import RetrievalOptions
+from ntp.retrieval.options import RetrievalOptions
 from ntp.tasks.data.proof_terms import load_terms
 
 CHAT = ("chat", "chat_premises")
