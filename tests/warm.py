@@ -55,7 +55,7 @@ if __name__ == "__main__":
     from ntp.importing import import_to_stay
 
     # Hydra composes a config twice, at first to look for `hydra.mode`, which we set nowhere: half a second.
-    Hydra.get_mode = lambda *_: None
+    Hydra.get_mode = lambda *_, **__: None
 
     # A fork neither looks through what is imported so nor copies it.
     import_to_stay("mlflow.store.tracking.sqlalchemy_store")

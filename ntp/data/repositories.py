@@ -31,7 +31,8 @@ class RepositoryEntry:
         name: Unique in the list; the folder of its data set.
         path: Its directory, seen from the list.
         url: Where to clone it from.
-        library: Logical name of an installed Coq library, as `stdpp`.
+        library: Logical name of an installed Coq library, as `stdpp`; `Coq` (from Rocq 9 on `Stdlib`) for the
+            standard library.
         commit: Commit to check out; empty for the newest.
         prover: `coq` or `lean`.
         prover_version: Version that it is for; only for the record.

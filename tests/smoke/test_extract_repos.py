@@ -60,6 +60,7 @@ def repositories(tmp_path_factory):
         {"name": "bytes", "path": "bytes"},
         {"name": "broken", "path": "broken"},
         {"name": "library", "library": "NotThere", "package": "libcoq-not-there"},
+        {"name": "standard", "library": "Coq", "include": ["Bool/IfProp.v"]},
     ]
     (root / "list.yaml").write_text(yaml.safe_dump(entries))
     return root
@@ -78,7 +79,7 @@ def extracted(own_cli, options):
 def test_each_is_extracted_or_has_its_reason(extracted, repositories):
     results = {result.name: result for result in Collection.load(extracted).results}
     assert {name: r.num_theorems for name, r in results.items() if r.status == "extracted"} == {
-        "good": 2, "hostile": 1, "bytes": 1, "broken": 1
+        "good": 2, "hostile": 1, "bytes": 1, "broken": 1, "standard": 6
     }  # fmt: skip
     assert "Nowhere" in results["unbuilt"].reason
     assert "0" * 40 in results["gone"].reason and "nowhere" in results["nowhere"].reason

@@ -33,7 +33,8 @@ from ntp.data.sources import ORIGIN
 from ntp.data.splits import SplitOptions
 from ntp.envs.coq.build_files import LoadPath, find_build_file, read_options
 from ntp.envs.coq.factory import CoqEnvFactory
-from ntp.envs.coq.project import CoqProject
+from ntp.envs.coq.installation import CoqInstallation
+from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.errors import ConfigError, NtpError
 from ntp.jsonl import atomic_write, dump_record, load_record, read_jsonl, write_jsonl
 from ntp.tasks.data.proof_terms import write_terms
@@ -197,7 +198,7 @@ def project_of(cfg: DictConfig, name: str, dataset: Dataset) -> CoqProject:
 def _root(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: CoqEnvFactory) -> Path:
     """Where a repository's files are."""
     if entry.library:
-        root = factory.installation.user_contrib.joinpath(*entry.library.split("."))
+        root = _library_directory(entry, factory.installation)
         if not any(root.glob("**/*.vo")):
             hint = f": apt-get install {entry.package}" if entry.package else ""
             raise ConfigError(f"the library {entry.library} is not installed{hint}")
@@ -212,7 +213,19 @@ def _root(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: CoqEnv
     return root
 
 
+def _library_directory(entry: RepositoryEntry, prover: CoqInstallation) -> Path:
+    if _is_standard(entry, prover):
+        return standard_library(prover).root
+    return prover.user_contrib.joinpath(*entry.library.split("."))
+
+
+def _is_standard(entry: RepositoryEntry, prover: CoqInstallation) -> bool:
+    return entry.library in {library.name for library in prover.libraries}
+
+
 def _project(entry: RepositoryEntry, root: Path, factory: CoqEnvFactory) -> CoqProject:
+    if entry.library and _is_standard(entry, factory.installation):
+        return standard_library(factory.installation)
     if entry.library:
         path = LoadPath("-Q", ".", entry.library)
         return CoqProject(root, (path,), factory.installation, tuple(read_options(entry.options, entry.name)))
