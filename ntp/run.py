@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from ntp.errors import ConfigError, NtpError, PreemptedError
 
 # A partition's GraceTime is seconds to minutes.
 _SLURM_ENDS_JOBS_WITHIN_S = 600.0
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -70,6 +72,14 @@ def run(cfg: DictConfig) -> float | None:
         _fail(f"error: {error}: {sys.executable} -m pip install -r requirements.lock", 1)
     except NtpError as error:
         _fail(f"error: {error}", 1)
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            raise
+        _fail(
+            f"error: {error.strerror}{f': {error.filename}' if error.filename else ''}: make room; what was "
+            "written is kept, the same command with resume=true continues",
+            1,
+        )
     except InstantiationException as error:  # Hydra's wrapper of an exception of an instantiated object
         if not isinstance(error.__cause__, NtpError):
             raise

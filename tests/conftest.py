@@ -19,7 +19,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("ntp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ntp")
 
-# On few cores, many small multi-threaded operations mostly wait for one another.
+# On few cores, many small multi-threaded operations mostly wait for one another. Without the variable
+# Lightning's strategies would set another number of threads, for all tests after them too.
+os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
 # What a shell runs in the background is deaf to Ctrl-C, and so would be the processes that tests interrupt.
@@ -60,7 +62,6 @@ class Warm:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=_environment(),  # libraries read some variables when they are imported
         )
 
     def start(self, module: str, *arguments: str, **variables: str) -> int:
@@ -68,7 +69,7 @@ class Warm:
         return self._ask(
             module=module,
             arguments=arguments,
-            environment=_environment(**variables),
+            environment={**os.environ, **variables},
             cwd=str(Path.cwd()),
             directory=str(self._directory),
         )
@@ -92,10 +93,6 @@ class Warm:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
-
-
-def _environment(**variables: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,11 @@ import random
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from ntp.data.records import FileRecord, PremiseRecord, PremiseUse, StepRecord, TheoremRecord
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.encoder_factory import TinyEncoderFactory
 from ntp.types import Goal, Span, Theorem
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Models this small lose more than they gain from threads."""
-    torch.set_num_threads(1)
 
 
 def file_record(path, *imports, module=""):

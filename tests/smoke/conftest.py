@@ -1,7 +1,6 @@
 """Runs the command line as a user does, in processes of its own."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -60,8 +59,7 @@ class Cli:
         """Start it in the background and cold, its standard error in a pipe."""
         command = [sys.executable, "-m", "ntp.run", *self.arguments(*arguments)]
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(command, text=True, env=environment, **pipes, **options)
+        return subprocess.Popen(command, text=True, **pipes, **options)
 
     def __call__(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return self._warm.run("ntp.run", *self.arguments(*arguments), **variables)

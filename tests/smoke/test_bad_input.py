@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -63,6 +64,35 @@ def test_an_output_directory_that_cannot_be_made(cli, small, tmp_path):
     blocked.write_text("")
     line = cli.fail("+experiment=extract_coq", *small, f"paths.outputs={blocked}/outputs")
     assert "cannot be written" in line
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 200 kB, and what gives it more room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    if mount("size=200k").returncode:
+        pytest.skip("no file system can be mounted (root may)")
+    yield disk, lambda: mount("remount,size=16m")
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_disk_that_fills(cli, small, small_disk, tmp_path):
+    disk, give_room = small_disk
+    arguments = ["+experiment=extract_coq", *small, f"paths.outputs={disk}"]
+    arguments += [f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", "resume=true"]
+    line = cli.fail(*arguments)
+    assert "No space left on device" in line and "resume=true" in line
+    kept = [(path, path.stat().st_mtime_ns) for path in disk.glob("extract_coq-*/shards/*.json")]
+    assert kept, "files that were extracted before"
+    give_room()
+    assert (cli.succeed(*arguments) / "theorems.jsonl").is_file()
+    assert kept == [(path, path.stat().st_mtime_ns) for path, _ in kept]
 
 
 def test_ctrl_c(cli, small, tmp_path):

@@ -13,7 +13,9 @@ from ntp.data.repositories import read_repositories
 
 pytestmark = pytest.mark.slow
 
-NUM_REPOSITORIES, NUM_KILLS = 240, 4
+# More of both for a study: experiments/2026-11-28-data-formats.md.
+NUM_REPOSITORIES = int(os.environ.get("NTP_CRAWL_REPOSITORIES", "240"))
+NUM_KILLS = int(os.environ.get("NTP_CRAWL_KILLS", "4"))
 TOKEN = "ghp_not_a_real_token"
 
 
@@ -82,7 +84,7 @@ def test_a_crawl_that_is_killed_finds_the_same(crawl, github_server, warm):
     for kill in range(NUM_KILLS):
         before = sum(server.statuses.values())
         pid = warm.start("ntp.run", *own.arguments(*command, "resume=true"))
-        goal = before + rng.randrange(1, 80)
+        goal = before + rng.randrange(1, NUM_REPOSITORIES // 3)
         deadline = time.monotonic() + 120
         while sum(server.statuses.values()) < goal and time.monotonic() < deadline:
             time.sleep(0.002)

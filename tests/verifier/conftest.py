@@ -15,11 +15,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def base_directory(tmp_path_factory):
     """A pretrained model on disk: a small Llama with grouped-query attention and its tokenizer."""
