@@ -14,6 +14,7 @@ import torch
 from torch.distributed.tensor import DTensor
 
 from ntp.buffers.replay import ReplayBuffer
+from ntp.data.conversations import Completion
 from ntp.data.examples import LabelledState, TacticPair
 from ntp.experimental.sharded_strategy import ShardedStrategy
 from ntp.experimental.sharding import resident_numel
@@ -21,8 +22,16 @@ from ntp.losses.preference import DirectPreference
 from ntp.losses.trajectory_balance import TrajectoryBalance, VarGrad
 from ntp.models.heads import HeadSettings
 from ntp.models.lora import LoraSettings, add_lora
-from ntp.modules.datamodules import LabelledStateDataModule, TacticDataModule, TheoremDataModule
+from ntp.modules.chat import encode
+from ntp.modules.completions import CompletionModule
+from ntp.modules.datamodules import (
+    LabelledStateDataModule,
+    PackedDataModule,
+    TacticDataModule,
+    TheoremDataModule,
+)
 from ntp.modules.gfn_policy import GFNPolicyModule
+from ntp.modules.packing import pack
 from ntp.modules.rollout import RolloutConfig
 from ntp.modules.sft import SFTModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
@@ -85,6 +94,15 @@ def make_sft(adapt=False):
     return module, TacticDataModule(PAIRS, PAIRS, batch_size=5, seed=0)
 
 
+def make_sft_chat(adapt=False):
+    policy = adapted(make_policy()) if adapt else make_policy()
+    examples = [encode(Completion(pair.state, pair.tactic), policy.tokenizer) for pair in PAIRS]
+    packed = pack(examples, max_tokens=40)
+    assert 1 < len(packed) < len(PAIRS)
+    module = CompletionModule(policy, ADAM, warmup_steps=0, decay_steps=0, keep_best=True)
+    return module, PackedDataModule(packed, packed, batch_size=len(packed), seed=0)
+
+
 def make_verifier():
     verifier = VerifierModel(make_policy(), HeadSettings(3, r=4, alpha=8, seed=0))
     reference = reference_log_probs(verifier, STATES)
@@ -137,10 +155,12 @@ def _oracle():
 
 KINDS = {
     "sft": make_sft,
+    "sft_chat": make_sft_chat,
     "verifier": make_verifier,
     "gfn": partial(make_gfn, VarGrad()),
     "gfn_tb": partial(make_gfn, TrajectoryBalance()),
     "sft_lora": partial(make_sft, adapt=True),
+    "sft_chat_lora": partial(make_sft_chat, adapt=True),
     "gfn_lora": partial(make_gfn, VarGrad(), adapt=True),
     "gfn_tb_lora": partial(make_gfn, TrajectoryBalance(), adapt=True, reward=VerifierReward(WorstCase())),
 }

@@ -49,13 +49,13 @@ def assert_trained_alike(kind, one, two):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "verifier", "gfn", "gfn_tb"])
+@pytest.mark.parametrize("kind", ["sft", "sft_chat", "verifier", "gfn", "gfn_tb"])
 def test_two_processes_train_as_one(run, kind, tmp_path):
     assert_trained_alike(kind, run(kind, 1, tmp_path / "one"), run(kind, 2, tmp_path / "two"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft_lora", "verifier", "gfn_lora", "gfn_tb_lora"])
+@pytest.mark.parametrize("kind", ["sft_lora", "sft_chat_lora", "verifier", "gfn_lora", "gfn_tb_lora"])
 def test_two_processes_that_share_out_the_backbone_train_as_one(run, kind, tmp_path):
     one, two = run(kind, 1, tmp_path / "one"), run(kind, 2, tmp_path / "two", "fsdp")
     assert_trained_alike(kind, one, two)
