@@ -25,10 +25,17 @@ from ntp.envs.coq.protocol import Failure
 from ntp.envs.coq.syntax import executable, read_prefixes, sentences
 from ntp.envs.coq.term import PRINT_WHOLE
 from ntp.envs.coq.tokens import tokens
+from ntp.errors import EnvError
 from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
 from ntp.types import Span
 
 _SHOW = "Show Proof."
+# The plugin alone: its library requires much of the standard library, which may be what is read here.
+_LOAD_HAMMER = [
+    f'Declare ML Module "{name}".'
+    for name in ("coq-hammer-tactics.lib", "coq-hammer-tactics.plugin", "coq-hammer.plugin")
+]
+_INSTALL_HAMMER = "apt-get install libcoq-hammer"
 _SCOPE = re.compile(r"(?:Section|Module|End)\b")
 _NAME = re.compile(r"(?<![\w.'?])[^\W\d][\w']*(?:\.[^\W\d][\w']*)*")
 _WORDS = {
@@ -45,10 +52,13 @@ class StepTerms:
         constants: Full names of the constants in the part of the term that the tactic made, in order of first
             occurrence.
         hypotheses: Hypotheses named in the tactic whose types are propositions.
+        predictions: Full names that CoqHammer's predictor gives in the state before the tactic, in the order
+            in which they were declared; None if it was not asked or does not answer.
     """
 
     constants: tuple[str, ...]
     hypotheses: tuple[str, ...]
+    predictions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,11 @@ class TheoremTerms:
 
 
 def read_step_terms(
-    project: CoqProject, library: Library, theorems: Sequence[TheoremRecord], timeout_s: float
+    project: CoqProject,
+    library: Library,
+    theorems: Sequence[TheoremRecord],
+    timeout_s: float,
+    num_predictions: int = 0,
 ) -> list[TheoremTerms]:
     """Execute one file again and read the terms of its theorems' tactics.
 
@@ -74,9 +88,14 @@ def read_step_terms(
         library: Every module that may be named.
         theorems: Theorems of one file, in order of position, not empty.
         timeout_s: Deadline for every stretch and for the terms of every theorem.
+        num_predictions: Constants that CoqHammer's predictor (naive Bayes) is asked for before each tactic; 0
+            for not asking.
 
     Returns:
         Those that could be read: not those with a term that is too long, or after a sentence that fails.
+
+    Raises:
+        EnvError: CoqHammer is asked and not installed.
     """
     file = theorems[0].theorem.file
     source = project.read(file)
@@ -84,7 +103,7 @@ def read_step_terms(
     remaining = list(theorems)
     while remaining:
         with CoqIdeTop(project, file) as coq:
-            reader = _Reader(coq, library, theorems[0].module, source, timeout_s)
+            reader = _Reader(coq, library, theorems[0].module, source, timeout_s, num_predictions)
             try:
                 while remaining:
                     found.append(reader.read(remaining.pop(0)))
@@ -100,13 +119,26 @@ class _DoesNotReplayError(Exception):
 
 
 class _Reader:
-    def __init__(self, coq: CoqIdeTop, library: Library, module: str, source: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        coq: CoqIdeTop,
+        library: Library,
+        module: str,
+        source: str,
+        timeout_s: float,
+        num_predictions: int,
+    ) -> None:
         self._coq, self._library, self._timeout_s = coq, library, timeout_s
+        self._num_predictions = num_predictions
         self._scopes = Scopes(module)
         self._sentences = list(sentences(source))
         self._next = 0
         for sentence in PRINT_WHOLE:
             coq.run(sentence, timeout_s)
+        if num_predictions:
+            _, failed = coq.load(_LOAD_HAMMER, timeout_s)
+            if failed:
+                raise EnvError(f"CoqHammer cannot be loaded ({failed.message}): `{_INSTALL_HAMMER}`")
 
     def read(self, record: TheoremRecord) -> TheoremTerms:
         self._load_to(record.theorem.declaration.begin)
@@ -134,13 +166,25 @@ class _Reader:
             for name in of_step
         ]
         answers = iter(self._coq.query_at(asked, self._timeout_s) if asked else ())
+        predictions = self._predictions([before[step.span] for step in steps])
         return tuple(
             StepTerms(
                 constants=tuple(dict.fromkeys(names[name].full_name for name in new if name in names)),
                 hypotheses=tuple(name for name in of_step if is_proof(next(answers))),
+                predictions=predicted,
             )
-            for new, of_step in zip(added, named, strict=True)
+            for new, of_step, predicted in zip(added, named, predictions, strict=True)
         )
+
+    def _predictions(self, places: Sequence[int]) -> list[tuple[str, ...] | None]:
+        if not self._num_predictions:
+            return [None] * len(places)
+        question = f'predict {self._num_predictions} "nbayes".'
+        answers = self._coq.query_at([(question, place) for place in places], self._timeout_s)
+        return [
+            None if isinstance(answer, Failure) else tuple(_NAME.findall("\n".join(answer)))
+            for answer in answers
+        ]
 
     def _closing(self, proof: Span) -> int:
         """Where the sentence that closes the proof begins."""

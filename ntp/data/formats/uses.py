@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ntp.data.coq.dependencies import DependencyRecord
@@ -36,7 +36,8 @@ class StepUses:
         constants: Constants named in its text.
         premises: Those of them that are proofs.
         hypotheses: Hypotheses named in its text that are proofs; None if unknown.
-        hammer: Constants named in its text that a hammer could be given.
+        hammer: What a hammer could be given in its place: what CoqHammer's predictor says, else the constants
+            named in its text.
     """
 
     term_premises: tuple[str, ...] | None
@@ -51,6 +52,10 @@ class StepUses:
         if self.term_premises is None:
             return None
         return tuple(dict.fromkeys((*self.term_premises, *self.premises)))
+
+
+def _hammer(named: Sequence[str], predictions: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(name for name in (named if predictions is None else predictions) if name not in _BUILT_IN)
 
 
 def union(parts: Iterable[StepUses]) -> StepUses:
@@ -114,7 +119,7 @@ class Uses:
                     constants=named,
                     premises=tuple(filter(self.is_proof, named)),
                     hypotheses=None if term is None else term.hypotheses,
-                    hammer=tuple(name for name in named if name not in _BUILT_IN),
+                    hammer=_hammer(named, None if term is None else term.predictions),
                 )
             )
         return uses

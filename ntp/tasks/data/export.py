@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ntp.bounds import PositiveInt
+from ntp.bounds import NonNegativeInt, PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.data.formats.kinds import KINDS, Exporter
 from ntp.data.formats.source_file import SourceFile, source_files
@@ -46,6 +46,8 @@ class ExportOptions:
         terms: Whether proof terms are read for the fields that come from them, which are null without.
         max_term_steps: Longest proof, in tactics, whose term is looked at after each of them; what tactics of
             longer ones add to it is null. Showing a term takes as long as it is, so this costs the square.
+        num_predictions: Constants that CoqHammer's predictor recommends in each state, for the fields of
+            hammer recommendations; 0 for the constants named in tactics. It takes half a second a tactic.
         num_workers: Processes that write.
     """
 
@@ -57,6 +59,7 @@ class ExportOptions:
     history: bool = True
     terms: bool = True
     max_term_steps: PositiveInt = 20
+    num_predictions: NonNegativeInt = 0
     num_workers: PositiveInt = 2
 
 

@@ -37,7 +37,7 @@ from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.errors import ConfigError, NtpError
 from ntp.jsonl import atomic_write, dump_record, load_record, read_jsonl, write_jsonl
-from ntp.tasks.data.proof_terms import write_terms
+from ntp.tasks.data.proof_terms import STEP_TERM_OPTIONS, write_terms
 from ntp.tasks.needs import prover_reads
 from ntp.tracking.progress import ProgressReporter
 from ntp.workflow.context import Context
@@ -258,7 +258,7 @@ def _reads(cfg: DictConfig) -> dict[str, Any]:
         values["data"].pop(name, None)
     values.update(prover_reads(cfg))
     if cfg.data.terms:
-        values.update(read(cfg, "export.max_term_steps"))
+        values.update(read(cfg, *STEP_TERM_OPTIONS))
     values["repos"] = path_digest(Path(cfg.data.repos))
     return values
 

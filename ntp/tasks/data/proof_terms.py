@@ -27,6 +27,8 @@ from ntp.workflow.task import Task
 
 DEPENDENCIES = "dependencies.jsonl"
 STEP_TERMS = "step_terms.jsonl"
+# What the terms of tactics depend on.
+STEP_TERM_OPTIONS = ("export.max_term_steps", "export.num_predictions")
 _NO_CONSTANT = {DERIVED, EXTERNAL, "Notation", "Field"}
 _TIMEOUT_S = 120.0
 
@@ -44,11 +46,11 @@ def write_terms(project: CoqProject, data: Path, directory: Path, cfg: DictConfi
         project: The project that was extracted.
         data: Directory of the data set.
         directory: Where the terms go.
-        cfg: Number of provers, and the longest proof whose tactics are looked at.
+        cfg: Number of provers, the longest proof whose tactics are looked at, and the number of predictions.
 
     Raises:
         ConfigError: The data is not of Coq.
-        EnvError: Coq is missing, or a worker died.
+        EnvError: Coq is missing, CoqHammer is asked and missing, or a worker died.
     """
     dataset = Dataset.load(data)
     if dataset.metadata.prover != "coq":
@@ -57,7 +59,7 @@ def write_terms(project: CoqProject, data: Path, directory: Path, cfg: DictConfi
     num_workers = cfg.data.num_extract_workers
     dependencies = find_dependencies(project, library, _constants(dataset), num_workers)
     write_jsonl(directory / DEPENDENCIES, dependencies)
-    terms = _step_terms(project, library, dataset, num_workers, cfg.export.max_term_steps)
+    terms = _step_terms(project, library, dataset, num_workers, cfg.export)
     write_jsonl(directory / STEP_TERMS, terms)
     return {
         "num_constants": sum(record.term is not None for record in dependencies),
@@ -89,11 +91,11 @@ def _constants(dataset: Dataset) -> dict[str, tuple[str, list[str]]]:
 
 
 def _step_terms(
-    project: CoqProject, library: Library, dataset: Dataset, num_workers: int, max_steps: int
+    project: CoqProject, library: Library, dataset: Dataset, num_workers: int, options: DictConfig
 ) -> list[TheoremTerms]:
     by_file: dict[str, list[TheoremRecord]] = defaultdict(list)
     for record in dataset.iter_theorems():
-        if len(record.steps) <= max_steps:
+        if len(record.steps) <= options.max_term_steps:
             by_file[record.theorem.file].append(record)
     sizes = {file: sum(len(record.steps) for record in records) for file, records in by_file.items()}
     found: dict[str, list[TheoremTerms]] = {}
@@ -102,7 +104,9 @@ def _step_terms(
         worker_pool(num_workers) as pool,
     ):
         futures = {
-            pool.submit(read_step_terms, project, library, by_file[file], _TIMEOUT_S): file
+            pool.submit(
+                read_step_terms, project, library, by_file[file], _TIMEOUT_S, options.num_predictions
+            ): file
             for file in sorted(by_file, key=lambda file: (-sizes[file], file))
         }
         for future in as_completed(futures):
@@ -113,7 +117,7 @@ def _step_terms(
 
 
 def _reads(cfg: DictConfig) -> dict[str, Any]:
-    return prover_reads(cfg) | read(cfg, "export.max_term_steps")
+    return prover_reads(cfg) | read(cfg, *STEP_TERM_OPTIONS)
 
 
 TASK = Task(name="proof_terms", run=run, reads=_reads, needs=add_dataset)
