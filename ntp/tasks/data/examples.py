@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ntp.data.coq.dependencies import DependencyRecord
 from ntp.data.dataset import Dataset
 from ntp.data.formats.chat import chat_example
 from ntp.data.formats.prompts import (
@@ -29,10 +28,10 @@ from ntp.data.formats.prompts import (
 )
 from ntp.data.formats.source_file import Proof, SourceFile, source_files
 from ntp.data.formats.state_comments import comment_states
+from ntp.data.terms import DependencyRecord, load_terms
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.lexical import BM25Retriever
 from ntp.retrieval.options import RetrievalOptions
-from ntp.tasks.data.proof_terms import load_terms
 
 CHAT = ("chat", "chat_premises")
 _MAX_DEFINITIONS = 8

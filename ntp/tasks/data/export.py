@@ -18,10 +18,10 @@ from ntp.data.formats.source_file import SourceFile, source_files
 from ntp.data.formats.uses import Uses
 from ntp.data.history import Creations, find_creations, load_creations, save_creations
 from ntp.data.repositories import Collection
+from ntp.data.terms import TERMS, load_terms
 from ntp.data.workers import worker_pool
 from ntp.errors import ConfigError, DataError
-from ntp.tasks.data.extract_repos import TERMS, project_of
-from ntp.tasks.data.proof_terms import load_terms
+from ntp.tasks.data.extract_repos import project_of
 from ntp.tasks.needs import add_dataset
 from ntp.tracking.progress import ProgressReporter
 from ntp.workflow.context import Context

@@ -31,6 +31,7 @@ from ntp.data.repositories import (
 )
 from ntp.data.sources import ORIGIN
 from ntp.data.splits import SplitOptions
+from ntp.data.terms import TERMS
 from ntp.envs.coq.build_files import LoadPath, find_build_file, read_options
 from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.installation import CoqInstallation
@@ -47,7 +48,6 @@ from ntp.workflow.stage import read
 from ntp.workflow.task import Sharding, Task
 
 RESULT = "result.json"
-TERMS = "terms"
 CHECKOUTS = "checkouts"
 _NO_PART_OF_THE_RESULT = ("repos", "split", "num_extract_workers", "build_minutes", "file_minutes", "source")
 
