@@ -41,7 +41,7 @@ class StepTerms:
 
     Attributes:
         constants: Full names of the constants in the part of the term that the tactic made: for Coq in order
-            of first occurrence, for Lean sorted and with the parts that the tactics after it made.
+            of first occurrence, for Lean sorted.
         hypotheses: Hypotheses named in the tactic whose types are propositions; None if unknown (Lean).
     """
 

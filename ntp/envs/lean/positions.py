@@ -37,19 +37,26 @@ class Lines:
             self._begins.append(found)
         self._length = len(text)
 
+    def find(self, line: int, column: int) -> int | None:
+        """The offset of a line and a column, both counted from 1; None if the text has no such place."""
+        if 1 <= line <= len(self._begins):
+            end = self._begins[line] if line < len(self._begins) else self._length + 1
+            found = self._begins[line - 1] + column - 1
+            if column >= 1 and found < end:
+                return found
+        return None
+
     def offset(self, packed: int) -> int:
         """The offset of a packed position.
 
         Raises:
-            ValueError: The text has no such line, or the line no such column.
+            ValueError: The text has no such place.
         """
         line, column = unpack_position(packed)
-        if line <= len(self._begins):
-            end = self._begins[line] if line < len(self._begins) else self._length + 1
-            found = self._begins[line - 1] + column - 1
-            if found < end:
-                return found
-        raise ValueError(f"no line {line}, column {column}")
+        found = self.find(line, column)
+        if found is None:
+            raise ValueError(f"no line {line}, column {column}")
+        return found
 
     def pack(self, offset: int) -> int:
         """The packed position of an offset; columns beyond `MAX_COLUMN` count as that."""

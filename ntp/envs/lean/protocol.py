@@ -67,7 +67,7 @@ class ElaboratedTactic(Struct, frozen=True, rename="camel"):
         pos: Where it begins; line 0 if the REPL does not say.
         end_pos: Where it ends.
         proof_state: Id of the state before it; None if it was not kept.
-        used_constants: Constants in the terms that it and what it leaves are given, in no order.
+        used_constants: Constants in the terms that it gives to its goals, in no order.
     """
 
     tactic: str
