@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ntp.data.dataset import FILES, METADATA, PREMISES, THEOREMS, content_hash
@@ -12,6 +12,7 @@ from ntp.data.lean.constants import Constant
 from ntp.data.lean.declarations import THEOREMS as THEOREM_KINDS
 from ntp.data.lean.declarations import find_declarations, find_imports
 from ntp.data.lean.lake import LakeProject
+from ntp.data.lean.left_out import LeftOut
 from ntp.data.lean.recorder import FileExtract
 from ntp.data.records import (
     DERIVED,
@@ -33,29 +34,6 @@ from ntp.types import Span
 
 
 @dataclass(slots=True)
-class AssembledCounts:
-    """What was left out of a data set, or is not as one may expect; see `FileExtract` for the first five.
-
-    Attributes:
-        num_tactics_repeated: As in `FileExtract`.
-        num_tactics_refused: As in `FileExtract`.
-        num_tactics_failed: As in `FileExtract`.
-        num_tactics_elsewhere: As in `FileExtract`.
-        num_theorems_with_sorry: As in `FileExtract`.
-        num_theorems_without_tactics: Theorems whose proof is a term, or of whose tactics none was kept.
-        num_proofs_not_closed: Theorems whose last step leaves goals, as it was run again.
-    """
-
-    num_tactics_repeated: int = 0
-    num_tactics_refused: int = 0
-    num_tactics_failed: int = 0
-    num_tactics_elsewhere: int = 0
-    num_theorems_with_sorry: int = 0
-    num_theorems_without_tactics: int = 0
-    num_proofs_not_closed: int = 0
-
-
-@dataclass(slots=True)
 class _Merged:
     """What is kept in memory while the shards stream by."""
 
@@ -70,7 +48,7 @@ class _Merged:
     dependencies: dict[str, DependencyRecord] = field(default_factory=dict)
     num_named: Counter[str] = field(default_factory=Counter)
     num_steps: int = 0
-    counts: AssembledCounts = field(default_factory=AssembledCounts)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def place(self, name: str, file: str) -> tuple[str, bool]:
         """The file that declares a name or its namespace, and whether it declares the name itself.
@@ -86,9 +64,7 @@ class _Merged:
         return "", False
 
 
-def assemble(
-    sources: LakeProject, shards: Sequence[Path], output_dir: Path
-) -> tuple[Metadata, AssembledCounts]:
+def assemble(sources: LakeProject, shards: Sequence[Path], output_dir: Path) -> tuple[Metadata, LeftOut]:
     """Write a data set, its sources and what its terms use from the shards of its files.
 
     Args:
@@ -129,7 +105,7 @@ def assemble(
     # Last: a directory without metadata is not a data set yet.
     with atomic_write(output_dir / METADATA) as stream:
         stream.write(dump_record(metadata) + "\n")
-    return metadata, merged.counts
+    return metadata, merged.left_out
 
 
 def _add(merged: _Merged, extract: FileExtract) -> None:
@@ -143,9 +119,7 @@ def _add(merged: _Merged, extract: FileExtract) -> None:
     for theorem in extract.theorems:
         for step in theorem.record.steps:
             merged.named.update((use.full_name, None) for use in step.premises)
-    for name in (count.name for count in fields(AssembledCounts)):
-        if hasattr(extract, name):
-            setattr(merged.counts, name, getattr(merged.counts, name) + getattr(extract, name))
+    merged.left_out.add(extract.left_out)
 
 
 def _add_elsewhere(merged: _Merged, sources: LakeProject) -> None:
@@ -199,8 +173,6 @@ def _theorems(shards: Sequence[Path], merged: _Merged) -> Iterator[TheoremRecord
             merged.terms.append(replace(theorem.terms, theorem_id=unique))
             merged.dependencies[unique] = replace(theorem.dependency, full_name=unique)
             record = replace(record, theorem=replace(record.theorem, id=unique), steps=steps)
-            merged.counts.num_theorems_without_tactics += not steps
-            merged.counts.num_proofs_not_closed += bool(steps) and not record.closes
             yield record
 
 

@@ -19,8 +19,9 @@ from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from ntp.data.lean.assemble import AssembledCounts, assemble
+from ntp.data.lean.assemble import assemble
 from ntp.data.lean.lake import LakeProject
+from ntp.data.lean.left_out import LeftOut
 from ntp.data.lean.recorder import FileExtract, Repl, extract_file
 from ntp.data.records import FileRecord, Metadata
 from ntp.data.workers import worker_pool
@@ -40,14 +41,14 @@ class LeanExtraction:
 
     Attributes:
         metadata: The data set's.
-        counts: What was left out.
+        left_out: What is not in it.
         num_resumed_files: Files whose extract was stored by an earlier run.
         seconds: Wall time.
         failures: `file:line:column: message` of each failed file.
     """
 
     metadata: Metadata
-    counts: AssembledCounts
+    left_out: LeftOut
     num_resumed_files: int
     seconds: float
     failures: tuple[str, ...]
@@ -88,8 +89,8 @@ def extract(
     if len(failures) == len(files):
         hint = "" if sources.is_built else f" ({sources.root} is not built: run `lake build` there)"
         raise DataError(f"none of {len(files)} files elaborates; {failures[0]}{hint}")
-    metadata, counts = assemble(sources, list(shards.values()), output_dir)
-    return LeanExtraction(metadata, counts, len(files) - len(missing), time.monotonic() - begin, failures)
+    metadata, left_out = assemble(sources, list(shards.values()), output_dir)
+    return LeanExtraction(metadata, left_out, len(files) - len(missing), time.monotonic() - begin, failures)
 
 
 def project_of(repl: Repl) -> LakeProject:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import bisect
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ntp.data.lean.constants import Constant, ask_lean
 from ntp.data.lean.declarations import THEOREMS, Declaration, find_declarations, find_imports
 from ntp.data.lean.lake import LakeProject
 from ntp.data.lean.leandojo import module_name
+from ntp.data.lean.left_out import LeftOut
 from ntp.data.lean.steps import Place, StepRecorder
 from ntp.data.records import FileRecord, PremiseRecord, TheoremRecord
 from ntp.data.terms import DependencyRecord, StepTerms, TheoremTerms
@@ -71,22 +71,14 @@ class FileExtract:
         theorems: Its theorems, in order.
         premises: What it declares, in order.
         constants: What its tactics use, but for its own theorems, sorted by name.
-        num_tactics_repeated: Tactics elaborated more than once at a place, beyond the first time.
-        num_tactics_refused: Tactics that the guard of the environment refuses.
-        num_tactics_failed: What does not run again on its own.
-        num_tactics_elsewhere: Tactics outside the proofs of theorems.
-        num_theorems_with_sorry: Theorems left out because something in them is assumed.
+        left_out: What is not recorded.
     """
 
     file: FileRecord
     theorems: tuple[TheoremExtract, ...] = ()
     premises: tuple[PremiseRecord, ...] = ()
     constants: tuple[Constant, ...] = ()
-    num_tactics_repeated: int = 0
-    num_tactics_refused: int = 0
-    num_tactics_failed: int = 0
-    num_tactics_elsewhere: int = 0
-    num_theorems_with_sorry: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 class _FileError(Exception):
@@ -141,12 +133,14 @@ class _Recorder:
         timeout_s: float,
     ) -> None:
         self._server, self._file, self._text = server, file, text
-        # A name that a file has twice (behind notation that is not understood, say) is its first.
-        self._declared = list({d.full_name: d for d in reversed(declared)}.values())[::-1]
-        self._declared.sort(key=lambda d: d.span.begin)
+        # Of a name that a file has twice (in notation that is not understood, say) the first counts.
+        first: dict[str, Declaration] = {}
+        for one in declared:
+            first.setdefault(one.full_name, one)
+        self._declared = list(first.values())
         self._lines = Lines(text)
         self._timeout_s, self._deadline = timeout_s, time.monotonic() + timeout_s
-        self._counts: Counter[str] = Counter()
+        self._left_out = LeftOut()
 
     def extract(self) -> FileExtract:
         """Elaborate and record the file."""
@@ -154,8 +148,8 @@ class _Recorder:
         self._require_accepted(reply)
         places = self._places(reply)
         with_sorry = self._with_sorry(reply)
-        self._counts["num_theorems_with_sorry"] = len(with_sorry)
-        steps = StepRecorder(self._server, self._text, self._lines, self._remaining_s, self._counts)
+        self._left_out.num_theorems_with_sorry = len(with_sorry)
+        steps = StepRecorder(self._server, self._text, self._lines, self._remaining_s, self._left_out)
         theorems = tuple(
             self._theorem(theorem, places.get(number, ()), steps)
             for number, theorem in enumerate(self._declared)
@@ -163,7 +157,7 @@ class _Recorder:
         )
         file = replace(self._file, num_sentences=len(reply.tactics), num_theorems=len(theorems))
         premises = tuple(map(self._premise, self._declared))
-        return FileExtract(file, theorems, premises, self._constants(theorems, reply.env), **self._counts)
+        return FileExtract(file, theorems, premises, self._constants(theorems, reply.env), self._left_out)
 
     def _remaining_s(self) -> float:
         """Seconds left for the file.
@@ -191,19 +185,21 @@ class _Recorder:
             begin, end = self._offset(tactic.pos), self._offset(tactic.end_pos)
             if begin is None or end is None or begin >= end:
                 continue
-            self._counts["num_tactics_repeated"] += (begin, end) in found
+            self._left_out.num_tactics_repeated += (begin, end) in found
             found.setdefault((begin, end), Place(Span(begin, end), tactic))
         by_theorem: dict[int, list[Place]] = {}
         for place in sorted(found.values(), key=lambda place: (place.span.begin, -place.span.end)):
             number = self._around(place.span.begin)
-            theorem = None if number is None else self._declared[number]
-            if number is None or theorem is None or theorem.kind not in THEOREMS:
-                self._counts["num_tactics_elsewhere"] += 1
-            elif theorem.proof.begin <= place.span.begin and place.span.end <= theorem.proof.end:
+            if number is not None and self._is_in_proof(place.span, self._declared[number]):
                 by_theorem.setdefault(number, []).append(place)
             else:
-                self._counts["num_tactics_elsewhere"] += 1
+                self._left_out.num_tactics_elsewhere += 1
         return by_theorem
+
+    @staticmethod
+    def _is_in_proof(span: Span, declared: Declaration) -> bool:
+        proof = declared.proof
+        return declared.kind in THEOREMS and proof.begin <= span.begin and span.end <= proof.end
 
     def _with_sorry(self, reply: Reply) -> set[int]:
         """Numbers of the theorems in which something is assumed."""
@@ -229,6 +225,8 @@ class _Recorder:
         record = TheoremRecord(
             theorem, "lean", self._file.module, declared.kind, "", tuple(step for step, _ in recorded)
         )
+        self._left_out.num_theorems_without_tactics += not recorded
+        self._left_out.num_proofs_not_closed += bool(recorded) and not record.closes
         terms = TheoremTerms(name, tuple(StepTerms(constants, None) for _, constants in recorded))
         used = sorted({c for place in places for c in place.constants} - {name})
         dependency = DependencyRecord(name, True, tuple(used) if places else None)

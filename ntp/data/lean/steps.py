@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from ntp.data.lean.constants import declared_name, named_constants
+from ntp.data.lean.left_out import LeftOut
 from ntp.data.records import PremiseUse, StepRecord
 from ntp.envs.lean.client import LeanServer
 from ntp.envs.lean.goals import parse_goals, split_goals
@@ -45,7 +45,7 @@ class StepRecorder:
         text: The file.
         lines: Its lines.
         remaining_s: Says how many seconds are left for the file.
-        counts: Counts what is dropped.
+        left_out: Counts what is dropped.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class StepRecorder:
         text: str,
         lines: Lines,
         remaining_s: Callable[[], float],
-        counts: Counter[str],
+        left_out: LeftOut,
     ) -> None:
         self._server, self._text, self._lines = server, text, lines
-        self._remaining_s, self._counts = remaining_s, counts
+        self._remaining_s, self._left_out = remaining_s, left_out
 
     def record(self, place: Place) -> tuple[StepRecord, tuple[str, ...]] | None:
         """A tactic with the constants that it uses; None if it is dropped.
@@ -69,15 +69,15 @@ class StepRecorder:
         before = [goal for printed in split_goals(place.tactic.goals) for goal in parse_goals(printed)]
         # Parts of `rw`, `calc` and `conv` are reported like tactics, but are none.
         if not before or place.tactic.proof_state is None or before[0].conclusion.startswith(_CONV):
-            self._counts["num_tactics_failed"] += 1
+            self._left_out.num_tactics_failed += 1
             return None
         text = guard(dedented(self._text, place.span))
         if isinstance(text, Rejected):
-            self._counts["num_tactics_refused"] += 1
+            self._left_out.num_tactics_refused += 1
             return None
         after = self._run(text, place.tactic.proof_state)
         if after is None:
-            self._counts["num_tactics_failed"] += 1
+            self._left_out.num_tactics_failed += 1
             return None
         uses = tuple(PremiseUse(name, "") for name in named_constants(text, place.constants, before))
         step = StepRecord(

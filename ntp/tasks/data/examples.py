@@ -109,6 +109,8 @@ class _Maker:
         dependencies: Sequence[DependencyRecord] = load_terms(job.terms)[0] if job.terms else ()
         self._types = {record.full_name: record.type or () for record in dependencies}
         self._retriever = _retriever(job, dataset) if shows_premises(job.kinds) else None
+        # A retriever reads places as the data set has them; those of the files are offsets.
+        self._records = dataset.records if self._retriever is not None else {}
         # Similar proofs are shown from the training split only, whatever they are shown for.
         self._proofs = {
             proof.id: proof
@@ -146,7 +148,7 @@ class _Maker:
         if self._retriever is None:
             return [Background(definitions=definitions)] * max(1, len(steps))
         states = [step.state for step in steps] or [proof.decl]
-        theorem = proof.record.theorem
+        theorem = self._records[proof.id].theorem
         num = max(self._job.num_premises, 8 * self._job.num_proofs)
         found = self._retriever.retrieve(states, [theorem] * len(states), num)
         shown = []
