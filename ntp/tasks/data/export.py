@@ -119,7 +119,8 @@ def _require_kept_sources(dataset: Dataset) -> None:
 
 def _checkout(cfg: DictConfig, name: str, dataset: Dataset) -> Path | None:
     """Where a repository's sources were extracted from, if it is a git repository."""
-    root = project_of(cfg, name, dataset).root if name else Path(cfg.env.get("root") or "/")
+    own = cfg.env.get("project" if cfg.data.source == "lean_project" else "root")
+    root = project_of(cfg, name, dataset).root if name else Path(own or "/")
     above = (root.resolve(), *root.resolve().parents)
     return root if any((directory / ".git").exists() for directory in above) else None
 

@@ -29,7 +29,7 @@ from ntp.data.repositories import (
     read_repositories,
     require_extracted,
 )
-from ntp.data.sources import ORIGIN
+from ntp.data.sources import write_origin
 from ntp.data.splits import SplitOptions
 from ntp.data.terms import TERMS
 from ntp.envs.coq.build_files import LoadPath, find_build_file, read_options
@@ -169,8 +169,7 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
         )
     except NtpError as error:
         raise ConfigError(f"{error}{f'; {reason}' if reason else ''}") from None
-    with atomic_write(output / ORIGIN) as stream:
-        stream.write(dump_record(origin) + "\n")
+    write_origin(output, origin)
     if cfg.data.terms:
         write_terms(project, output, output / TERMS, cfg)
     return RepositoryResult(
