@@ -177,7 +177,8 @@ class _Maker:
         self, kind: str, file: SourceFile, proof: Proof, shown: Sequence[Background], split: str
     ) -> Iterator[dict[str, Any]]:
         needs = KINDS[kind][1]
-        for index, (step, background) in enumerate(zip(proof.record.steps, shown, strict=True)):
+        # A theorem without tactics has something shown too, for its statement.
+        for index, (step, background) in enumerate(zip(proof.record.steps, shown, strict=False)):
             before = file.up_to(step)
             if (needs == "context" and before is None) or not is_honest(step.tactic):
                 continue

@@ -40,7 +40,8 @@ class ExportOptions:
     Attributes:
         kinds: Outputs, as they are called in docs/formats.md; empty for all.
         name: Folder of the outputs; null for the repository's name.
-        import_lines: Lines that `with_imports` puts before sources.
+        import_lines: Lines that `with_imports` puts before sources: before those of Lean the ones that begin
+            with `import`, before those of Coq the others.
         history: Whether miniCTX has the dates at which files and theorems were created, from the history of
             the repository, if there is one.
         terms: Whether proof terms are read for the fields that come from them, which are null without.
@@ -98,7 +99,8 @@ def _write_all(
     """Write the outputs of one data set; returns the number of rows of each kind."""
     counts: Counter[str] = Counter()
     files = [file.path for file in dataset.files if not file.error]
-    lines = tuple(options.import_lines)
+    is_coq = dataset.metadata.prover == "coq"
+    lines = tuple(line for line in options.import_lines if line.startswith("import ") != is_coq)
     inputs = (dataset.directory, terms, created, lines)
     write = functools.partial(_write, inputs, tuple(kinds), directory)
     with (
