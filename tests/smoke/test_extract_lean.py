@@ -6,6 +6,7 @@ import pytest
 
 from ntp.data.dataset import Dataset
 from ntp.data.formats.kinds import KINDS
+from ntp.data.repositories import Collection
 from ntp.envs.lean.client import LeanServer
 from tests.fixtures.lake import BASIC, SMALL, STANDIN, USER, make_repl, write_lake
 
@@ -119,7 +120,6 @@ def test_instructions_show_premises_before_the_theorem_only(own_cli, options, ex
 def test_an_edit_is_extracted_again(own_cli, options, exported, project, tmp_path):
     (first,) = own_cli.outputs.glob("extract_lean-*")
     kept = (project / "Small/Broken.lean").read_text()
-    (project / "Small/Broken.lean").write_text(kept.replace("p := by\n  intro h", "p → p := by\n  exact id"))
     (project / "Small/Broken.lean").write_text("theorem whole (p : Prop) (h : p) : p := by\n  exact h\n")
     try:
         second = own_cli.succeed("+experiment=extract_lean", *options)
@@ -136,3 +136,23 @@ def test_what_is_missing_is_one_line(own_cli, options):
     assert "env.project=/nowhere is no directory" in gone
     none = own_cli.fail("+experiment=extract_lean", *options, "data.include=[X.lean]")
     assert "no file of" in none and "matches ['X.lean']" in none
+
+
+def test_repositories_of_a_list_are_extracted_the_same_way(own_cli, options, exported, project, tmp_path):
+    made = (Dataset.load(path).records for path in own_cli.outputs.glob("extract_lean-*"))
+    (records,) = (found for found in made if "user" in found and "whole" not in found)
+    write_lake(tmp_path / "bad", {"A.lean": "import Nowhere\n"})
+    (tmp_path / "list.yaml").write_text(
+        f"- {{name: small, path: {project}, prover: lean, licence: MIT}}\n"
+        "- {name: bad, path: bad, prover: lean}\n- {name: old, path: bad}\n"
+    )
+    env = [option for option in options if not option.startswith(("data", "env.project"))]
+    made = own_cli.succeed("+experiment=extract_repos", *env, f"data.repos={tmp_path}/list.yaml")
+    results = {result.name: result for result in Collection.load(made).results}
+    assert "is not built: run `lake build` there" in results["bad"].reason
+    assert "env=coq" in results["old"].reason
+    dataset = Dataset.load(made / "small")
+    assert dataset.origin.licence == "MIT"
+    assert dataset.records == records
+    exported = own_cli.succeed("+experiment=export", *env, "data=repos", f"data.repos={tmp_path}/list.yaml")
+    assert (exported / "small/minictx.jsonl").stat().st_size > 0

@@ -21,7 +21,7 @@ from ntp.data.repositories import Collection
 from ntp.data.terms import TERMS, load_terms
 from ntp.data.workers import worker_pool
 from ntp.errors import ConfigError, DataError
-from ntp.tasks.data.extract_repos import project_of
+from ntp.tasks.data.extract_repos import root_of
 from ntp.tasks.needs import add_dataset
 from ntp.tracking.progress import ProgressReporter
 from ntp.workflow.context import Context
@@ -122,7 +122,7 @@ def _require_kept_sources(dataset: Dataset) -> None:
 def _checkout(cfg: DictConfig, name: str, dataset: Dataset) -> Path | None:
     """Where a repository's sources were extracted from, if it is a git repository."""
     own = cfg.env.get("project" if cfg.data.source == "lean_project" else "root")
-    root = project_of(cfg, name, dataset).root if name else Path(own or "/")
+    root = root_of(cfg, name, dataset) if name else Path(own or "/")
     above = (root.resolve(), *root.resolve().parents)
     return root if any((directory / ".git").exists() for directory in above) else None
 
