@@ -27,16 +27,14 @@ _MODIFIERS = frozenset(
 )  # fmt: skip
 _WITH_IN = frozenset({"open", "set_option", "omit", "include", "variable", "attribute"})
 # Words that begin a command if they begin a line: some of them are words of terms or tactics too.
-_OTHERS = _MODIFIERS | _WITH_IN | {
-    "universe", "notation", "notation3", "infix", "infixl", "infixr", "prefix", "postfix", "macro",
-    "macro_rules", "syntax", "declare_syntax_cat", "elab", "elab_rules", "initialize", "builtin_initialize",
-    "export", "import", "deriving", "alias", "run_cmd", "run_meta", "run_elab", "add_decl_doc",
-    "library_note", "assert_not_exists", "assert_exists", "assert_not_imported", "compile_inductive",
-    "suppress_compilation", "unsuppress_compilation", "register_simp_attr", "register_option", "simproc",
-    "dsimproc", "simproc_decl", "seal", "unseal", "irreducible_def", "proof_wanted", "recall", "unif_hint",
-    "binder_predicate", "initialize_simps_projections", "tactic_extension", "register_label_attr",
-    "restate_axiom", "extend_docs", "mk_iff_of_inductive_prop",
-}  # fmt: skip
+_COMMANDS = """universe notation notation3 infix infixl infixr prefix postfix macro macro_rules syntax
+    declare_syntax_cat elab elab_rules initialize builtin_initialize export import deriving alias run_cmd
+    run_meta run_elab add_decl_doc library_note assert_not_exists assert_exists assert_not_imported
+    compile_inductive suppress_compilation unsuppress_compilation register_simp_attr register_option simproc
+    dsimproc simproc_decl seal unseal irreducible_def proof_wanted recall unif_hint binder_predicate
+    initialize_simps_projections tactic_extension register_label_attr restate_axiom extend_docs
+    mk_iff_of_inductive_prop"""
+_OTHERS = _MODIFIERS | _WITH_IN | frozenset(_COMMANDS.split())
 _HEADER = frozenset({"module", "prelude", "public", "meta", "private"})
 _IMPORT_MODIFIERS = frozenset({"all", "runtime"})
 _ROOT = "_root_."
