@@ -9,15 +9,22 @@ A data set is a directory (`ntp.data.dataset`) of
     origin.json      Origin (`ntp.data.sources`): the repository; absent if unknown
     metadata.json    Metadata
 
+    terms/           what terms use (`ntp.data.terms`); absent if it was not read with the rest
+
 Spans count characters (code points) of the source, so the source up to a place is a slice of its text. Files
-are paths relative to the project's root, with `/`. LeanDojo's data comes without sources: its spans hold
-packed lines and columns (`ntp.envs.lean.positions`), and there is no `sources.jsonl`.
+are paths relative to the project's root, with `/`. Spans of Lean's data hold packed lines and columns instead
+(`ntp.envs.lean.positions`), because LeanDojo gives those without the sources; `ntp.data.formats.source_file`
+makes offsets of them where the text is known. A LeanDojo Benchmark that was read without a checkout of its
+repository has no `sources.jsonl`, and its steps have no place (an empty span at the beginning of the file).
 
 Only tactics are recorded as steps. Structure (bullets, braces, `Proof`, `Proof using`, `Proof with`) and
 commands inside a proof (`Show`, `Set`, `Opaque`, ...) are replayed but not recorded, and goals are recorded
 without the focus that structure imposes: `before` is the first goal that the tactic acts on, `after` is the
 first goal of the whole proof after the tactic. A theorem is not recorded if its proof is a term, or if it was
 admitted or aborted.
+
+For Lean, tactics inside other tactics are steps too, after those that they are in, and each has the goals
+that it sees where it stands: inside `·` or `case` that is one. `after` is the first goal it leaves there.
 """
 
 from __future__ import annotations
@@ -48,7 +55,8 @@ class StepRecord:
     """One tactic of a recorded proof.
 
     Attributes:
-        tactic: Its text without comments, with blanks collapsed and with its terminator.
+        tactic: Its text without comments; for Coq with blanks collapsed and with its terminator, for Lean
+            without the indentation of its place.
         span: Its place in the source.
         before: The first goal before it.
         num_other_goals: Number of goals in addition to `before`, with unfocused but without shelved ones.
@@ -108,7 +116,8 @@ class PremiseRecord:
         kind: The declaring keyword, `Constructor` or `Field`; `derived` for what a declaration generates
             (induction principles, the contents of an applied functor or an `Include`); `external` for
             premises outside the project.
-        statement: Source text in `span`; the printed type if no source declares it.
+        statement: Source text in `span`, for Lean without a proof or value; the printed type if no source
+            declares it.
         file: As in `PremiseUse`.
         span: Place of the declaration; None if no source declares it.
     """
@@ -129,7 +138,7 @@ class FileRecord:
         module: Logical name.
         imports: What it imports directly, in order: files of this project, logical names of other libraries.
         sha256: SHA-256 of its content.
-        num_sentences: Number of sentences replayed.
+        num_sentences: Number of sentences replayed; for Lean of tactics elaborated.
         num_theorems: Number of theorems recorded.
         error: Why it did not replay, as `line:column: message`; empty if it did. Nothing else of a file with
             an error is recorded.

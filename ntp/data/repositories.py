@@ -39,7 +39,7 @@ class RepositoryEntry:
         load_paths: Mappings with `flag`, `directory` and `name`; empty for those of its build files.
         options: Options of coqc; empty for those of its build files.
         build: Command that builds it, as words; empty to find out.
-        include: Globs of the files to extract.
+        include: Globs of the files to extract; every source by default.
         exclude: Globs of files to leave out of those.
         imports: Modules that stand for the whole repository (Lean).
         licence: SPDX identifier.
@@ -150,7 +150,6 @@ def _entry(path: Path, number: int, value: Any) -> RepositoryEntry:
     given: dict[str, Any] = {_OTHER_NAMES.get(str(key), str(key)): item for key, item in value.items()}
     if "lean" in value:
         given.setdefault("prover", "lean")
-        given.setdefault("include", ["**/*.lean"])
     for key in given:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key}; known are {', '.join(sorted(known))}")
@@ -164,6 +163,8 @@ def _entry(path: Path, number: int, value: Any) -> RepositoryEntry:
         raise ConfigError(
             f"{where} ({given['name']}): prover={given['prover']}: choose {' or '.join(PROVERS)}"
         )
+    if given.get("prover") == "lean":
+        given.setdefault("include", ("**/*.lean",))
     return RepositoryEntry(**given)
 
 

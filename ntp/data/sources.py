@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ntp.data.records import FileRecord
 from ntp.errors import DataError
-from ntp.jsonl import write_jsonl
+from ntp.jsonl import atomic_write, dump_record, write_jsonl
 
 SOURCES = "sources.jsonl"
 ORIGIN = "origin.json"
@@ -62,6 +62,16 @@ def write_sources(directory: Path, files: Iterable[FileRecord], read: Callable[[
         DataError: A file is not the one that was extracted, or the directory cannot be written.
     """
     return write_jsonl(directory / SOURCES, _texts(files, read))
+
+
+def write_origin(directory: Path, origin: Origin) -> None:
+    """Write where the sources of a data set come from.
+
+    Raises:
+        DataError: The directory cannot be written.
+    """
+    with atomic_write(directory / ORIGIN) as stream:
+        stream.write(dump_record(origin) + "\n")
 
 
 def _texts(files: Iterable[FileRecord], read: Callable[[str], str]) -> Iterator[SourceRecord]:

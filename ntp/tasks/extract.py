@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from ntp.bounds import PositiveInt
+from ntp.bounds import PositiveFloat, PositiveInt
+from ntp.data.checkout import origin_of
 from ntp.data.coq.extract import extract
 from ntp.data.dataset import METADATA, Dataset
+from ntp.data.lean.benchmark_texts import head_of
+from ntp.data.lean.extract import extract as extract_lean_project
+from ntp.data.lean.extract import project_of
 from ntp.data.lean.import_benchmark import import_leandojo, import_statements
+from ntp.data.lean.recorder import Repl
+from ntp.data.sources import write_origin
 from ntp.data.splits import SplitOptions
+from ntp.envs.lean.factory import LeanReplFactory
 from ntp.errors import ConfigError
 from ntp.workflow.context import Context
 from ntp.workflow.digest import path_digest
@@ -49,13 +56,37 @@ class LeanDojoDataOptions:
 
     Attributes:
         path: Its folder.
+        repository: A checkout of the commit that it was traced from, for the texts of its files; null for
+            none.
         split: How theorems are split: `kind` is `random` or `novel_premises`.
         source: Where data comes from.
     """
 
     path: str = MISSING
+    repository: str | None = None
     split: SplitOptions = field(default_factory=SplitOptions)
     source: str = "leandojo"
+
+
+@dataclass(frozen=True)
+class LeanProjectDataOptions:
+    """The sources of a Lake project: those of `env.project`.
+
+    Attributes:
+        include: Globs of the files to extract, relative to the project.
+        exclude: Globs of files to leave out of those.
+        split: How theorems are split.
+        num_extract_workers: Provers that extract at the same time.
+        file_minutes: Longest that one file may take.
+        source: Where data comes from.
+    """
+
+    include: list[str] = field(default_factory=lambda: ["**/*.lean"])
+    exclude: list[str] = field(default_factory=list)
+    split: SplitOptions = field(default_factory=SplitOptions)
+    num_extract_workers: PositiveInt = 2
+    file_minutes: PositiveFloat = 30.0
+    source: str = "lean_project"
 
 
 @dataclass(frozen=True)
@@ -79,6 +110,7 @@ class StatementsDataOptions:
 _READS = {
     "coq": ("data.include", "data.exclude", "env.root", "env.load_paths", "env.options"),
     "leandojo": ("data.source",),
+    "lean_project": ("data.source", "data.include", "data.exclude", "env.project", "env.command"),
     "statements": ("data.source", "data.header"),
 }
 
@@ -100,8 +132,39 @@ def _extract_coq(cfg: DictConfig, directory: Path) -> dict[str, float]:
     return {name: value for name, value in asdict(summary).items() if isinstance(value, int | float)}
 
 
+def _extract_lean(cfg: DictConfig, directory: Path) -> dict[str, float]:
+    """Elaborate every selected file of a Lake project and record its theorems, steps and premises."""
+    repl = lean_repl(instantiate(cfg.env), cfg.data.file_minutes)
+    done = extract_lean_project(
+        repl, directory, cfg.data.include, cfg.data.exclude, cfg.data.num_extract_workers
+    )
+    root = project_of(repl).root
+    write_origin(directory, origin_of(root, root.resolve().name))
+    values = {**asdict(done.metadata), **asdict(done.left_out)}
+    values |= {"num_resumed_files": done.num_resumed_files, "seconds": done.seconds}
+    return {name: value for name, value in values.items() if isinstance(value, int | float)}
+
+
+def lean_repl(factory: Any, file_minutes: float) -> Repl:
+    """How REPLs are started for extraction.
+
+    Args:
+        factory: The environment of a config.
+        file_minutes: Longest that one file may take.
+
+    Raises:
+        ConfigError: It is not the REPL's, or has no project.
+    """
+    if not isinstance(factory, LeanReplFactory) or factory.project is None:
+        raise ConfigError("a Lake project is extracted by its REPL: env=lean_repl env.project=DIRECTORY")
+    # Every file has a header of its own, so nothing is gained by a cache of headers.
+    project = replace(factory.lean_project, pickle_directory=None)
+    return Repl(project, factory.limits, factory.header_timeout_s, 60 * file_minutes)
+
+
 def _import_leandojo(cfg: DictConfig, directory: Path) -> dict[str, float]:
-    return import_leandojo(Path(cfg.data.path), directory)
+    repository = cfg.data.repository
+    return import_leandojo(Path(cfg.data.path), directory, None if repository is None else Path(repository))
 
 
 def _import_statements(cfg: DictConfig, directory: Path) -> dict[str, float]:
@@ -112,6 +175,7 @@ def _import_statements(cfg: DictConfig, directory: Path) -> dict[str, float]:
 SOURCES: dict[str, Callable[[DictConfig, Path], dict[str, float]]] = {
     "coq": _extract_coq,
     "leandojo": _import_leandojo,
+    "lean_project": _extract_lean,
     "statements": _import_statements,
 }
 
@@ -120,14 +184,18 @@ def source_key(cfg: DictConfig) -> dict[str, Any]:
     """Everything that the data set of a config depends on, as plain values.
 
     Raises:
-        ConfigError: `data.source` is unknown, or `data.path` is not given or does not exist.
+        ConfigError: `data.source` is unknown, or `data.path` or the environment that it needs is not given or
+            does not exist.
         EnvError: The data comes from Coq, which is not installed.
     """
     source = cfg.data.source
     if source not in _READS:
         raise ConfigError(f"data.source={source} is unknown: choose data=coq_core, leandojo, minif2f, ...")
     key = read(cfg, *_READS[source])
-    content = _coq_digest(cfg) if source == "coq" else path_digest(_existing(cfg))
+    digests = {"coq": _coq_digest, "lean_project": _lean_digest}
+    content = digests[source](cfg) if source in digests else path_digest(_existing(cfg))
+    if source == "leandojo" and cfg.data.repository is not None:
+        key["data.repository"] = [cfg.data.repository, head_of(Path(cfg.data.repository))]
     return {**key, "content": content}
 
 
@@ -140,6 +208,16 @@ def _coq_digest(cfg: DictConfig) -> str:
         # An editor's lock is a link to nothing.
         with contextlib.suppress(OSError):
             digest.update(path_digest(project.path(file)).encode())
+    return digest.hexdigest()
+
+
+def _lean_digest(cfg: DictConfig) -> str:
+    """SHA-256 of all sources of the Lake project, its toolchain, and the versions of its packages."""
+    project = project_of(lean_repl(instantiate(cfg.env), cfg.data.file_minutes))
+    digest = hashlib.sha256(project.dependencies.encode())
+    for file in project.sources:
+        digest.update(file.encode())
+        digest.update(path_digest(project.root / file).encode())
     return digest.hexdigest()
 
 

@@ -43,10 +43,10 @@ class Repl:
         if "unpickleEnvFrom" in request:
             return {"env": self.keep(self.envs, commands.load(Path(request["unpickleEnvFrom"]).read_text()))}
         if "cmd" in request:
-            return self.command(request["cmd"], request.get("env"))
+            return self.command(request["cmd"], request.get("env"), request.get("allTactics", False))
         return {"message": "Could not parse as a valid JSON command:\nproperty not found: path"}
 
-    def command(self, text, number):
+    def command(self, text, number, all_tactics):
         if number is not None and number >= len(self.envs):
             return {"message": "Unknown environment."}
         before = commands.Env() if number is None else self.envs[number]
@@ -57,10 +57,23 @@ class Repl:
             end = {"line": tok.line, "column": tok.column + 5}
             place = {"pos": {"line": tok.line, "column": tok.column}, "endPos": end}
             sorries.append({"proofState": left, "goal": str(state.goals[0]), **place})
-        said = {"sorries": sorries, "messages": result.messages}
+        tactics = [self.elaborated(entry) for entry in result.tactics] if all_tactics else []
+        said = {"sorries": sorries, "tactics": tactics, "messages": result.messages}
         return {
             **{key: value for key, value in said.items() if value},
             "env": self.keep(self.envs, result.env),
+        }
+
+    def elaborated(self, entry):
+        """A tactic as `allTactics` reports it: printed anew, all goals in one text."""
+        first, last = entry.toks[0], entry.toks[-1]
+        return {
+            "usedConstants": list(entry.used),
+            "tactic": " ".join(tok.text for tok in entry.toks),
+            "proofState": self.keep(self.states, (entry.env, entry.root, entry.state)),
+            "pos": {"line": first.line, "column": first.column},
+            "goals": "\n".join(map(str, entry.state.goals)) or "no goals",
+            "endPos": {"line": last.line, "column": last.column + len(last.text)},
         }
 
     def tactic(self, text, number):

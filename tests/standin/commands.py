@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from kernel import KernelError, check
 from syntax import COMMANDS, ParseError, Reader, closure, show, signature, tokenize
@@ -44,6 +45,7 @@ class Result:
     env: Env
     messages: list = field(default_factory=list)
     sorries: list = field(default_factory=list)  # (state, position)
+    tactics: list = field(default_factory=list)  # what was run, as tactics.Elaborated
 
     def say(self, severity, data, tok):
         position = {"line": tok.line, "column": tok.column}
@@ -117,8 +119,13 @@ def split_commands(toks):
 
 
 def cmd_import(piece, result):
+    """A module of the project is elaborated instead of loaded."""
     module = piece[1].text
-    if module not in MODULES:
+    path = Path(module.replace(".", "/") + ".lean")
+    if path.is_file():
+        found = run(path.read_text(encoding="utf-8"), Env(), True).env.constants
+        result.env = replace(result.env, constants={**result.env.constants, **found})
+    elif module not in MODULES:
         result.say(
             "error",
             f"unknown module prefix '{module}'\n\nNo directory '{module}' in the search path",
@@ -164,7 +171,7 @@ def cmd_theorem(piece, result):
     context, formula = signature(reader)
     reader.expect(":=")
     state = State((Goal(0, context, formula),))
-    tactics = Tactics(result.env)
+    tactics = Tactics(result.env, result.tactics, state.goals[0])
     if reader.take("by"):
         state = run_by(tactics, state, reader, result, toks)
     else:
@@ -205,13 +212,35 @@ def declare(result, name, formula, axioms):
     result.env = replace(result.env, constants={**result.env.constants, name: (formula, frozenset(axioms))})
 
 
+# What the kernel has built in: type, and whether that is a proposition.
+BUILT_IN = {
+    "And.intro": ("∀ {a b : Prop}, a → b → a ∧ b", True),
+    "Or.inl": ("∀ {a b : Prop}, a → a ∨ b", True),
+    "Or.inr": ("∀ {a b : Prop}, b → a ∨ b", True),
+    "And.left": ("∀ {a b : Prop}, a ∧ b → a", True),
+    "And.right": ("∀ {a b : Prop}, a ∧ b → b", True),
+    "True.intro": ("True", True),
+    "rfl": ("∀ {α : Sort u_1} {a : α}, a = a", True),
+    "False.elim": ("{C : Sort u_1} → False → C", False),
+}
+
+
 def cmd_check(piece, result):
-    name = piece[-1].text
-    full = next((f for f in result.env.resolve(name) if f in result.env), None)
+    """`#check @name`, or `#check And.intro @name trivial`, which is an error unless the name is a proof's."""
+    names = [tok.text for tok in piece[1:] if tok.text != "@"]
+    is_asked = len(names) == 3 and names[0] == "And.intro" and names[2] == "trivial"
+    name = names[1 if is_asked else -1]
+    full = next((f for f in result.env.resolve(name) if f in result.env or f in BUILT_IN), None)
     if full is None:
         result.say("error", f"Unknown identifier `{name}`", piece[0])
         return
-    result.say("info", f"{full} : {show(result.env[full][0])}", piece[0])
+    in_env = full in result.env
+    said, is_proof = (show(result.env[full][0]), True) if in_env else BUILT_IN[full]
+    if is_asked and not is_proof:
+        result.say("error", f"type mismatch: {full} has type {said} : Type", piece[0])
+        return
+    shown = f"And.intro {full} trivial : ({said}) ∧ True" if is_asked else f"{full} : {said}"
+    result.say("info", shown, piece[0])
 
 
 def cmd_print(piece, result):

@@ -75,11 +75,42 @@ TERMS = """hole lam pair inl inr case exfalso let triv refl dec native sorry unc
     fst snd symm trans"""
 
 
-class Tactics:
-    """Tactics over the constants of an environment."""
+@dataclass
+class Elaborated:
+    """A tactic with its tokens, the state before it, and the constants in what it has filled."""
 
-    def __init__(self, env):
-        self.env = env
+    toks: list
+    state: State
+    env: object
+    root: Goal
+    used: tuple = ()
+
+
+# Combinators, which `allTactics` leaves out.
+STRUCTURE = ("(", "·", ".")
+# What terms of the kernel are called in Lean.
+MADE_OF = {
+    "pair": "And.intro", "fst": "And.left", "snd": "And.right", "inl": "Or.inl", "inr": "Or.inr",
+    "case": "Or.casesOn", "exfalso": "False.elim", "triv": "True.intro", "refl": "rfl", "em": "Classical.em",
+    "symm": "Eq.symm", "trans": "Eq.trans", "dec": "of_decide_eq_true", "sorry": "sorryAx",
+}  # fmt: skip
+
+
+def constants_in(term):
+    """Names of the constants in a term."""
+    if not isinstance(term, tuple) or not term:
+        return set()
+    if term[0] == "const":
+        return {term[1]}
+    found = {MADE_OF[term[0]]} if term[0] in MADE_OF else set()
+    return found.union(*(constants_in(part) for part in term[1:]))
+
+
+class Tactics:
+    """Tactics over the constants of an environment; `trace` gathers what is run, for the goal `root`."""
+
+    def __init__(self, env, trace=None, root=None):
+        self.env, self.trace, self.root = env, trace, root
 
     def run_text(self, toks, state):
         """Run exactly one tactic, as the category `tactic` is parsed."""
@@ -111,8 +142,15 @@ class Tactics:
             raise ParseError(f"<input>:1:1: unknown tactic '{head}'")
         if not state.goals and head not in ("skip", "all_goals", "(", "try", "repeat"):
             raise TacticFailedError("No goals to be solved")
+        entry = None
+        if self.trace is not None and head not in STRUCTURE:
+            entry = Elaborated(toks, state, self.env, self.root)
+            self.trace.append(entry)
         result = handler(reader, state)
         reader.done()
+        if entry is not None:
+            filled = [term for hole, term in result.filled.items() if hole not in state.filled]
+            entry.used = tuple(sorted(set().union(*map(constants_in, filled))))
         return result
 
     def on_each(self, goals, state, run):
@@ -481,7 +519,10 @@ class Tactics:
         return ("pair", one, two)
 
     def nested(self, context, reader, target):
-        state = self.run_block(rest_until_closed(reader, None), State((Goal(0, context, target),)))
+        begin, outer = State((Goal(0, context, target),)), self.root
+        self.root = begin.goals[0]
+        state = self.run_block(rest_until_closed(reader, None), begin)
+        self.root = outer
         if state.goals:
             raise TacticFailedError("unsolved goals\n" + "\n\n".join(map(str, state.goals)))
         return proof_term(state)

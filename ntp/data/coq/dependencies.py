@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass
 
 from ntp.data.coq.modules import Library
 from ntp.data.coq.premises import PremiseResolver, is_proof, proof_question
 from ntp.data.coq.scopes import Scopes
+from ntp.data.terms import DependencyRecord
 from ntp.data.workers import worker_pool
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.project import CoqProject
@@ -24,24 +24,6 @@ from ntp.tracking.progress import ProgressReporter
 _TOP = "ntp_dependencies"
 _BATCH = 50
 _TYPE = "\n     : "
-
-
-@dataclass(frozen=True, slots=True)
-class DependencyRecord:
-    """A constant and the constants that the kernel has in its term and type.
-
-    Attributes:
-        full_name: Fully qualified name.
-        is_prop: Whether it is a proof: whether its type is a proposition.
-        term: Names in its term, in order, each once; None for one that was only looked up because another
-            uses it.
-        type: Names in its type, in the same way.
-    """
-
-    full_name: str
-    is_prop: bool
-    term: tuple[str, ...] | None = None
-    type: tuple[str, ...] | None = None
 
 
 def _names_of_type(printed: str) -> list[str]:

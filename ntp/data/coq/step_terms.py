@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from ntp.data.coq.declarations import read_command
@@ -19,6 +18,7 @@ from ntp.data.coq.names import hypothesis_names
 from ntp.data.coq.premises import PremiseResolver, is_proof, proof_question
 from ntp.data.coq.scopes import Scopes
 from ntp.data.records import StepRecord, TheoremRecord
+from ntp.data.terms import StepTerms, TheoremTerms
 from ntp.envs.coq.client import CoqIdeTop
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure
@@ -42,36 +42,6 @@ _WORDS = {
     "fun", "forall", "fix", "cofix", "let", "in", "match", "with", "end", "as", "return", "if", "then",
     "else", "struct", "for", "Type", "Prop", "Set", "SProp",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class StepTerms:
-    """What one tactic uses.
-
-    Attributes:
-        constants: Full names of the constants in the part of the term that the tactic made, in order of first
-            occurrence.
-        hypotheses: Hypotheses named in the tactic whose types are propositions.
-        predictions: Full names that CoqHammer's predictor gives in the state before the tactic, in the order
-            in which they were declared; None if it was not asked or does not answer.
-    """
-
-    constants: tuple[str, ...]
-    hypotheses: tuple[str, ...]
-    predictions: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TheoremTerms:
-    """What the tactics of a theorem use.
-
-    Attributes:
-        theorem_id: Id of the theorem.
-        steps: One for each recorded tactic.
-    """
-
-    theorem_id: str
-    steps: tuple[StepTerms, ...]
 
 
 def read_step_terms(

@@ -5,20 +5,19 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ntp.data.coq.declarations import read_command
 from ntp.data.coq.scopes import Scopes
+from ntp.data.formats.signatures import read_signature
 from ntp.data.formats.source_file import SourceFile, position_of
 from ntp.data.formats.uses import Uses
 from ntp.data.records import PremiseRecord, TheoremRecord
 from ntp.envs.coq.syntax import CoqSyntaxError, sentences
-from ntp.envs.coq.tokens import Token, flatten, tokens
+from ntp.envs.coq.tokens import flatten
 
 _DOC = re.compile(r"\(\*\*(?!\*)((?:(?!\(\*|\*\)).)*)\*\)\s*\Z", re.S)
 _LEAN_DOC = re.compile(r"/--((?:(?!-/).)*)-/\s*\Z", re.S)
-_OPENING = {"(": 1, "[": 1, "{": 1, "{|": 1, ")": -1, "]": -1, "}": -1, "|}": -1}
 # Commands whose effect lasts to the end of the section, module or file in which they stand.
 _IN_SCOPE = frozenset(
     {
@@ -36,7 +35,7 @@ def declarations(file: SourceFile, premises: Sequence[PremiseRecord], uses: Uses
 
     Args:
         file: The file, with its text.
-        premises: What it declares.
+        premises: What it declares, with offsets as spans.
         uses: Tells proofs from other constants.
     """
     text = file.text
@@ -49,7 +48,7 @@ def declarations(file: SourceFile, premises: Sequence[PremiseRecord], uses: Uses
             continue
         begin = premise.span.begin
         line, column = position_of(text, begin)
-        signature = _signature(premise.statement)
+        signature = read_signature(premise.statement, file.prover)
         is_prop = uses.is_proof(premise.full_name)
         doc = (_DOC if file.prover == "coq" else _LEAN_DOC).search(text, max(0, begin - 4000), begin)
         yield {
@@ -103,56 +102,6 @@ def premises_used(
 
 def _named(record: TheoremRecord) -> dict[str, None]:
     return dict.fromkeys(use.full_name for step in record.steps for use in step.premises)
-
-
-@dataclass(frozen=True)
-class _Signature:
-    """The parts of a declaration's first sentence before its body."""
-
-    text: str
-    arguments: tuple[str, ...]
-    body: str | None
-
-    @property
-    def type(self) -> str | None:
-        if self.body is None:
-            return None
-        return f"forall {' '.join(self.arguments)}, {self.body}" if self.arguments else self.body
-
-
-def _signature(statement: str) -> _Signature:
-    """Read `Lemma name (x : A) {B} : T := ...` up to `:=` or the full stop."""
-    found = [token for token in tokens(statement) if token.kind != "comment"]
-    if found and found[-1].text == ".":
-        found.pop()
-    assign = _outside(found, ":=")
-    head = found if assign is None else found[:assign]
-    text = flatten(statement[: head[-1].span.end]) if head else ""
-    colon = _outside(head, ":")
-    name = next((i for i, token in enumerate(head) if token.kind == "name" and i > 0), None)
-    body = None if colon is None else flatten(statement[head[colon].span.end : head[-1].span.end])
-    binders = head[(name or 0) + 1 : colon] if name is not None else []
-    return _Signature(text, tuple(_groups(statement, binders)), body)
-
-
-def _groups(statement: str, binders: Sequence[Token]) -> Iterator[str]:
-    depth, begin = 0, 0
-    for index, token in enumerate(binders):
-        change = _OPENING.get(token.text, 0)
-        if depth == 0:
-            begin = index
-        depth += change
-        if depth == 0:
-            yield flatten(statement[binders[begin].span.begin : token.span.end])
-
-
-def _outside(found: Sequence[Token], text: str) -> int | None:
-    depth = 0
-    for index, token in enumerate(found):
-        depth += _OPENING.get(token.text, 0)
-        if depth == 0 and token.text == text:
-            return index
-    return None
 
 
 def _scopes(text: str, module: str) -> list[tuple[int, tuple[str, ...]]]:

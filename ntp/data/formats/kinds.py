@@ -60,6 +60,10 @@ class Exporter:
         """Everything that the data set's files declare."""
         return frozenset(p.full_name for file in self.files for p in self.premises.get(file, ()))
 
+    def of_file(self, file: SourceFile) -> Sequence[PremiseRecord]:
+        """What a file declares."""
+        return self.premises.get(file.record.path, ())
+
     def write(self, file: SourceFile, kinds: Iterable[str], directory: Path) -> dict[str, int]:
         """Write a file's outputs.
 
@@ -103,7 +107,7 @@ class Kind:
 
 
 def _minictx(exporter: Exporter, file: SourceFile) -> Iterable[Mapping[str, Any]]:
-    own = {premise.full_name for premise in exporter.premises.get(file.record.path, ())}
+    own = {premise.full_name for premise in exporter.of_file(file)}
     return minictx(file, own, exporter.names, exporter.uses, exporter.created)
 
 
@@ -114,7 +118,7 @@ KINDS: Mapping[str, Kind] = {
     "state_comments": Kind("StateComments", lambda _, file: comment_states(file).text),
     "premises": Kind(
         "Premises",
-        lambda e, file: premises_used(file, e.premises.get(file.record.path, ()), e.uses),
+        lambda e, file: premises_used(file, e.of_file(file), e.uses),
         needs_terms=True,
     ),
     "training_data_with_premises": Kind(
@@ -122,7 +126,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "declarations": Kind(
         "Declarations",
-        lambda e, file: declarations(file, e.premises.get(file.record.path, ()), e.uses),
+        lambda e, file: declarations(file, file.placed(e.of_file(file)), e.uses),
         needs_terms=True,
     ),
     "imports": Kind("Imports", lambda e, file: imports(file.record, e.files)),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ntp.data.coq.dependencies import DependencyRecord
-from ntp.data.coq.step_terms import TheoremTerms
 from ntp.data.records import PremiseRecord, TheoremRecord
+from ntp.data.terms import DependencyRecord, TheoremTerms
 
 # What a hammer gains nothing from: the logic that it has built in.
 _BUILT_IN = frozenset(

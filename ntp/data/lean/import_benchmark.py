@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ntp.data.dataset import FILES, METADATA, PREMISES, THEOREMS, content_hash
+from ntp.data.lean.benchmark_texts import BenchmarkTexts
 from ntp.data.lean.leandojo import LeanDojoBenchmark
 from ntp.data.lean.statements import read_statements
 from ntp.data.recorded_splits import GIVEN, save_recorded_split
@@ -18,25 +19,34 @@ from ntp.data.records import FileRecord, Metadata, PremiseRecord, PremiseUse, Th
 from ntp.jsonl import atomic_write, dump_record, write_jsonl
 
 
-def import_leandojo(directory: Path, output_dir: Path) -> dict[str, float]:
+def import_leandojo(directory: Path, output_dir: Path, repository: Path | None = None) -> dict[str, float]:
     """Write the data set of a LeanDojo Benchmark, with its splits.
 
     Args:
         directory: The benchmark's folder.
         output_dir: Directory of the new data set.
+        repository: A checkout of the benchmark's commit, from which the texts of its files are read.
 
     Returns:
         Numbers of the records written and of irregularities of the benchmark: theorems without tactics,
-        proofs that leave goals, premises that the corpus does not have, tactics without a goal.
+        proofs that leave goals, premises that the corpus does not have, tactics without a goal, and with a
+        repository the files whose text it does not have.
 
     Raises:
         DataError: The benchmark is damaged, or the directory cannot be written.
     """
     started = time.monotonic()
     benchmark = LeanDojoBenchmark.read(directory)
-    counts = _Counts()
-    theorems = counts.counted(_with_progress(benchmark.theorems(), len(benchmark)))
-    metadata = _write(output_dir, theorems, benchmark.premises(), benchmark.files(), benchmark.prover, counts)
+    counts, files = _Counts(), list(benchmark.files())
+    texts = None if repository is None else BenchmarkTexts(repository, benchmark.premises())
+    theorems = _with_progress(benchmark.theorems(), len(benchmark))
+    if texts is not None:
+        texts.warn_of_other_commit(benchmark.repositories)
+        theorems = texts.placed(theorems)
+    metadata = _write(
+        output_dir, counts.counted(theorems), benchmark.premises(), files, benchmark.prover, counts
+    )
+    without_text = {} if texts is None else {"num_files_without_source": texts.write(output_dir, files)}
     for kind, parts in benchmark.parts.items():
         save_recorded_split(output_dir, kind, parts, metadata.content_hash)
     _finish(output_dir, metadata)
@@ -45,6 +55,7 @@ def import_leandojo(directory: Path, output_dir: Path) -> dict[str, float]:
         "num_premises_unlocated": len(counts.used) - metadata.num_premises_declared,
         "num_steps_without_goal": benchmark.num_steps_without_goal,
         "num_repeated_theorems": benchmark.num_repeated_theorems,
+        **without_text,
         "seconds": time.monotonic() - started,
     }
 

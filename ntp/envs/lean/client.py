@@ -98,9 +98,14 @@ class LeanServer:
         """Resident memory of the process in MiB; 0 if none runs."""
         return self._child.memory_mb if self._child else 0.0
 
-    def command(self, text: str, env: int | None, timeout_s: float) -> Reply:
-        """Elaborate commands in an environment; None is the empty one, the only one that allows imports."""
-        request = {"cmd": text} if env is None else {"cmd": text, "env": env}
+    def command(self, text: str, env: int | None, timeout_s: float, *, all_tactics: bool = False) -> Reply:
+        """Elaborate commands in an environment; None is the empty one, the only one that allows imports.
+
+        With `all_tactics`, the answer has every tactic and keeps the state before each.
+        """
+        request: dict[str, Any] = {"cmd": text} if env is None else {"cmd": text, "env": env}
+        if all_tactics:
+            request["allTactics"] = True
         return self._request(request, timeout_s)
 
     def tactic(self, text: str, state: int, timeout_s: float) -> Reply:

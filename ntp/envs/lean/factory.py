@@ -78,10 +78,11 @@ class LeanReplFactory:
             isolation=self.isolation,
         )
 
-    def __call__(self) -> LeanEnv:
-        """Return a new environment; its process starts when first needed."""
+    @property
+    def lean_project(self) -> LeanProject:
+        """The project, and how a REPL is started in it."""
         header = "\n".join([*(f"import {name}" for name in self.imports), self.header]).strip()
-        project = LeanProject(
+        return LeanProject(
             command=tuple(self.command),
             directory=None if self.project is None else Path(self.project).absolute(),
             header=header,
@@ -89,9 +90,12 @@ class LeanReplFactory:
             if self.pickle_directory is None
             else Path(self.pickle_directory).absolute(),
         )
+
+    def __call__(self) -> LeanEnv:
+        """Return a new environment; its process starts when first needed."""
         return LeanEnv(
             ReplBackend(
-                project,
+                self.lean_project,
                 self.tactic_timeout_s,
                 self.header_timeout_s,
                 self.limits,

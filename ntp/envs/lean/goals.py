@@ -40,6 +40,24 @@ def parse_goals(state: str) -> tuple[Goal, ...]:
     return tuple(goals)
 
 
+def split_goals(printed: str) -> tuple[str, ...]:
+    """The goals of a state that Lean prints without blank lines between them; none for `no goals`.
+
+    A conclusion continues over indented or blank lines, and the next goal begins with the first other line.
+    """
+    if printed.strip() in (NO_GOALS, ""):
+        return ()
+    goals: list[list[str]] = [[]]
+    is_concluded = False
+    for line in printed.split("\n"):
+        if is_concluded and line and not line[0].isspace():
+            goals.append([])
+            is_concluded = False
+        goals[-1].append(line)
+        is_concluded = is_concluded or line.startswith((_TURNSTILE, _CONV))
+    return tuple("\n".join(lines).rstrip() for lines in goals)
+
+
 def _find(text: str, mark: str) -> int | None:
     """Offset of the first line that begins with the mark."""
     if text.startswith(mark):

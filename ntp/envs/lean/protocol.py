@@ -30,11 +30,19 @@ class UnreadableReplyError(ValueError):
     """The bytes are not an answer of the REPL."""
 
 
+class Position(Struct, frozen=True):
+    """A place in a command: its line, from 1, and its column, from 0, in code points."""
+
+    line: int = 0
+    column: int = 0
+
+
 class Message(Struct, frozen=True):
     """A message of Lean about a command or tactic; `severity` is trace, info, warning or error."""
 
     severity: str
     data: str
+    pos: Position | None = None
 
     @property
     def uses_sorry(self) -> bool:
@@ -43,10 +51,31 @@ class Message(Struct, frozen=True):
 
 
 class Sorry(Struct, frozen=True, rename="camel"):
-    """A `sorry`: its goal, and the state in which tactics can be run on it."""
+    """A `sorry`: its goal, the state in which tactics can be run on it, and its place in a command."""
 
     goal: str
     proof_state: int | None = None
+    pos: Position | None = None
+
+
+class ElaboratedTactic(Struct, frozen=True, rename="camel"):
+    """A tactic of a command that was elaborated with `allTactics`.
+
+    Attributes:
+        tactic: The tactic, printed by Lean.
+        goals: The goals before it as Lean prints them, each on lines of its own; `no goals` for none.
+        pos: Where it begins; line 0 if the REPL does not say.
+        end_pos: Where it ends.
+        proof_state: Id of the state before it; None if it was not kept.
+        used_constants: Constants in the terms that it gives to its goals, in no order.
+    """
+
+    tactic: str
+    goals: str
+    pos: Position = Position()
+    end_pos: Position = Position()
+    proof_state: int | None = None
+    used_constants: tuple[str, ...] = ()
 
 
 class Reply(Struct, frozen=True, rename="camel"):
@@ -59,6 +88,8 @@ class Reply(Struct, frozen=True, rename="camel"):
         goals: All goals of that state, as Lean prints them.
         messages: Lean's messages.
         sorries: Every `sorry` in the command.
+        tactics: Every tactic in a command that was elaborated with `allTactics`, outer ones first; none of
+            those that only combine others (`;`, `<;>`, `·`, parentheses).
         proof_status: `Completed`, or why the proof is incomplete; empty in answers of older REPLs.
     """
 
@@ -68,6 +99,7 @@ class Reply(Struct, frozen=True, rename="camel"):
     goals: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
     sorries: tuple[Sorry, ...] = ()
+    tactics: tuple[ElaboratedTactic, ...] = ()
     proof_status: str = ""
 
     @property

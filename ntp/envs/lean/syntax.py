@@ -7,7 +7,7 @@ comments and brackets begin and end, and this module relies on nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "⟨": "⟩"}
@@ -127,7 +127,7 @@ def parse_statement(text: str) -> Statement:
     if index is None or index + 1 == len(found):
         raise LeanSyntaxError("no theorem, lemma or example is declared")
     keyword, following = found[index : index + 2]
-    end = _statement_end(text, found[index + 1 :])
+    end = statement_end(text, found[index + 1 :])
     under = [token.end for token in found[:index] if token.depth == 0 and token.text == "in"]
     prefix = f"{text[: under[-1]].strip()}\n" if under else ""
     if keyword.text == "example":
@@ -169,6 +169,32 @@ def split_prefix(header: str) -> tuple[str, str]:
     return (header[: match.start()], match[0].strip()) if match else (header, "")
 
 
+def statement_end(text: str, found: Sequence[Token]) -> int:
+    """Where the proof or value of a declaration begins.
+
+    At a `:=` of no `let`, at `where`, or at a line that begins with `|`; without any, the end of the text.
+
+    Args:
+        text: The text that the tokens are of.
+        found: The tokens from the declaration's name on.
+    """
+    num_lets, in_type = 0, False
+    for token in found:
+        if token.depth:
+            continue
+        if token.text == ":":
+            in_type = True
+        elif token.text in ("let", "have"):
+            num_lets += 1
+        elif token.text == ":=":
+            if num_lets == 0:
+                return token.begin
+            num_lets -= 1
+        elif in_type and (token.text == "where" or (token.text == "|" and _begins_line(text, token.begin))):
+            return token.begin
+    return len(text)
+
+
 def _skip_blanks(text: str, position: int) -> int:
     while True:
         match = re.compile(r"\s*(?:--[^\n]*\n?)*").match(text, position)
@@ -189,25 +215,6 @@ def _comment_end(text: str, begin: int) -> int:
         if depth == 0:
             return edge.end()
     raise LeanSyntaxError("a comment is not closed")
-
-
-def _statement_end(text: str, found: list[Token]) -> int:
-    """Where the proof begins: at a `:=` of no `let`, at `where`, or at a line that begins with `|`."""
-    num_lets, in_type = 0, False
-    for token in found:
-        if token.depth:
-            continue
-        if token.text == ":":
-            in_type = True
-        elif token.text in ("let", "have"):
-            num_lets += 1
-        elif token.text == ":=":
-            if num_lets == 0:
-                return token.begin
-            num_lets -= 1
-        elif in_type and (token.text == "where" or (token.text == "|" and _begins_line(text, token.begin))):
-            return token.begin
-    return len(text)
 
 
 def _begins_line(text: str, offset: int) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ntp.data.coq.dependencies import DependencyRecord
 from ntp.data.dataset import Dataset
 from ntp.data.formats.chat import chat_example
 from ntp.data.formats.prompts import (
@@ -29,10 +28,10 @@ from ntp.data.formats.prompts import (
 )
 from ntp.data.formats.source_file import Proof, SourceFile, source_files
 from ntp.data.formats.state_comments import comment_states
+from ntp.data.terms import DependencyRecord, load_terms
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.lexical import BM25Retriever
 from ntp.retrieval.options import RetrievalOptions
-from ntp.tasks.data.proof_terms import load_terms
 
 CHAT = ("chat", "chat_premises")
 _MAX_DEFINITIONS = 8
@@ -110,6 +109,8 @@ class _Maker:
         dependencies: Sequence[DependencyRecord] = load_terms(job.terms)[0] if job.terms else ()
         self._types = {record.full_name: record.type or () for record in dependencies}
         self._retriever = _retriever(job, dataset) if shows_premises(job.kinds) else None
+        # A retriever reads places as the data set has them; those of the files are offsets.
+        self._records = dataset.records if self._retriever is not None else {}
         # Similar proofs are shown from the training split only, whatever they are shown for.
         self._proofs = {
             proof.id: proof
@@ -147,7 +148,7 @@ class _Maker:
         if self._retriever is None:
             return [Background(definitions=definitions)] * max(1, len(steps))
         states = [step.state for step in steps] or [proof.decl]
-        theorem = proof.record.theorem
+        theorem = self._records[proof.id].theorem
         num = max(self._job.num_premises, 8 * self._job.num_proofs)
         found = self._retriever.retrieve(states, [theorem] * len(states), num)
         shown = []
@@ -176,7 +177,8 @@ class _Maker:
         self, kind: str, file: SourceFile, proof: Proof, shown: Sequence[Background], split: str
     ) -> Iterator[dict[str, Any]]:
         needs = KINDS[kind][1]
-        for index, (step, background) in enumerate(zip(proof.record.steps, shown, strict=True)):
+        # A theorem without tactics has something shown too, for its statement.
+        for index, (step, background) in enumerate(zip(proof.record.steps, shown, strict=False)):
             before = file.up_to(step)
             if (needs == "context" and before is None) or not is_honest(step.tactic):
                 continue

@@ -18,10 +18,10 @@ from ntp.data.formats.source_file import SourceFile, source_files
 from ntp.data.formats.uses import Uses
 from ntp.data.history import Creations, find_creations, load_creations, save_creations
 from ntp.data.repositories import Collection
+from ntp.data.terms import TERMS, load_terms
 from ntp.data.workers import worker_pool
 from ntp.errors import ConfigError, DataError
-from ntp.tasks.data.extract_repos import TERMS, project_of
-from ntp.tasks.data.proof_terms import load_terms
+from ntp.tasks.data.extract_repos import root_of
 from ntp.tasks.needs import add_dataset
 from ntp.tracking.progress import ProgressReporter
 from ntp.workflow.context import Context
@@ -40,7 +40,8 @@ class ExportOptions:
     Attributes:
         kinds: Outputs, as they are called in docs/formats.md; empty for all.
         name: Folder of the outputs; null for the repository's name.
-        import_lines: Lines that `with_imports` puts before sources.
+        import_lines: Lines that `with_imports` puts before sources: before those of Lean the ones that begin
+            with `import`, before those of Coq the others.
         history: Whether miniCTX has the dates at which files and theorems were created, from the history of
             the repository, if there is one.
         terms: Whether proof terms are read for the fields that come from them, which are null without.
@@ -101,7 +102,8 @@ def _write_all(
     """Write the outputs of one data set; returns the number of rows of each kind."""
     counts: Counter[str] = Counter()
     files = [file.path for file in dataset.files if not file.error]
-    lines = tuple(options.import_lines)
+    is_coq = dataset.metadata.prover == "coq"
+    lines = tuple(line for line in options.import_lines if line.startswith("import ") != is_coq)
     inputs = (dataset.directory, terms, created, lines)
     write = functools.partial(_write, inputs, tuple(kinds), directory)
     with (
@@ -122,7 +124,8 @@ def _require_kept_sources(dataset: Dataset) -> None:
 
 def _checkout(cfg: DictConfig, name: str, dataset: Dataset) -> Path | None:
     """Where a repository's sources were extracted from, if it is a git repository."""
-    root = project_of(cfg, name, dataset).root if name else Path(cfg.env.get("root") or "/")
+    own = cfg.env.get("project" if cfg.data.source == "lean_project" else "root")
+    root = root_of(cfg, name, dataset) if name else Path(own or "/")
     above = (root.resolve(), *root.resolve().parents)
     return root if any((directory / ".git").exists() for directory in above) else None
 

@@ -29,14 +29,16 @@ from ntp.data.repositories import (
     read_repositories,
     require_extracted,
 )
-from ntp.data.sources import ORIGIN
+from ntp.data.sources import write_origin
 from ntp.data.splits import SplitOptions
+from ntp.data.terms import TERMS
 from ntp.envs.coq.build_files import LoadPath, find_build_file, read_options
 from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.errors import ConfigError, NtpError
 from ntp.jsonl import atomic_write, dump_record, load_record, read_jsonl, write_jsonl
+from ntp.tasks.data.lean_repository import extract_lean_repository
 from ntp.tasks.data.proof_terms import STEP_TERM_OPTIONS, write_terms
 from ntp.tasks.needs import prover_reads
 from ntp.tracking.progress import ProgressReporter
@@ -47,7 +49,6 @@ from ntp.workflow.stage import read
 from ntp.workflow.task import Sharding, Task
 
 RESULT = "result.json"
-TERMS = "terms"
 CHECKOUTS = "checkouts"
 _NO_PART_OF_THE_RESULT = ("repos", "split", "num_extract_workers", "build_minutes", "file_minutes", "source")
 
@@ -155,10 +156,15 @@ def _extract_one(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Re
 
 
 def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> RepositoryResult:
-    if entry.prover != "coq":
-        raise ConfigError("Lean repositories are extracted by +experiment=extract_lean")
     output, timeout_s = directory / entry.name, 60 * cfg.data.file_minutes
-    factory: CoqEnvFactory = instantiate(cfg.env)
+    factory = instantiate(cfg.env)
+    if entry.prover == "lean":
+        root = _root(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
+        return extract_lean_repository(
+            factory, entry, root, output, cfg.data.num_extract_workers, cfg.data.file_minutes
+        )
+    if not isinstance(factory, CoqEnvFactory):
+        raise ConfigError("a Coq repository is extracted with env=coq: give it a list of its own")
     root = _root(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
     project = _project(entry, root, factory)
     origin = origin_of(root, entry.name, entry.licence)  # before a build can say anything else
@@ -169,8 +175,7 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
         )
     except NtpError as error:
         raise ConfigError(f"{error}{f'; {reason}' if reason else ''}") from None
-    with atomic_write(output / ORIGIN) as stream:
-        stream.write(dump_record(origin) + "\n")
+    write_origin(output, origin)
     if cfg.data.terms:
         write_terms(project, output, output / TERMS, cfg)
     return RepositoryResult(
@@ -185,19 +190,27 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
     )
 
 
+def root_of(cfg: DictConfig, name: str, dataset: Dataset) -> Path:
+    """Where the sources of a named data set of a collection are."""
+    path = Path(cfg.data.repos)
+    (entry,) = [entry for entry in read_repositories(path) if entry.name == name]
+    return _root(entry, path.parent, dataset.directory.parent / CHECKOUTS, instantiate(cfg.env))
+
+
 def project_of(cfg: DictConfig, name: str, dataset: Dataset) -> CoqProject:
     """The project that a data set of a collection was extracted from; without a name, that of the config."""
     factory: CoqEnvFactory = instantiate(cfg.env)
     if not name:
         return factory.project
-    path = Path(cfg.data.repos)
-    (entry,) = [entry for entry in read_repositories(path) if entry.name == name]
-    return _project(entry, _root(entry, path.parent, dataset.directory.parent / CHECKOUTS, factory), factory)
+    (entry,) = [entry for entry in read_repositories(Path(cfg.data.repos)) if entry.name == name]
+    return _project(entry, root_of(cfg, name, dataset), factory)
 
 
-def _root(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: CoqEnvFactory) -> Path:
-    """Where a repository's files are."""
+def _root(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: Any) -> Path:
+    """Where a repository's files are; `factory` is the config's environment."""
     if entry.library:
+        if not isinstance(factory, CoqEnvFactory):
+            raise ConfigError(f"the library {entry.library} is one of Coq: give env=coq")
         root = _library_directory(entry, factory.installation)
         if not any(root.glob("**/*.vo")):
             hint = f": apt-get install {entry.package}" if entry.package else ""

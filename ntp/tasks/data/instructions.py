@@ -21,12 +21,12 @@ from ntp.data.formats.prompts import KINDS, TEMPLATES, read_templates
 from ntp.data.leak_free import PARTS, parts_by_date, parts_by_drawing, parts_of_split, without_leaks
 from ntp.data.repositories import Collection
 from ntp.data.splits import SplitOptions
+from ntp.data.terms import TERMS
 from ntp.data.workers import worker_pool
 from ntp.errors import ConfigError
 from ntp.jsonl import atomic_write
 from ntp.tasks.data.examples import CHAT, Job, make_examples, prepare
 from ntp.tasks.data.export import creations
-from ntp.tasks.data.extract_repos import TERMS
 from ntp.tasks.needs import add_dataset
 from ntp.tasks.selection import load_split
 from ntp.tracking.progress import ProgressReporter

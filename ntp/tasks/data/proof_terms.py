@@ -10,23 +10,22 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from ntp.data.coq.dependencies import DependencyRecord, find_dependencies
+from ntp.data.coq.dependencies import find_dependencies
 from ntp.data.coq.modules import Library, find_library
-from ntp.data.coq.step_terms import TheoremTerms, read_step_terms
+from ntp.data.coq.step_terms import read_step_terms
 from ntp.data.dataset import Dataset
 from ntp.data.records import DERIVED, EXTERNAL, TheoremRecord
+from ntp.data.terms import DEPENDENCIES, STEP_TERMS, TheoremTerms
 from ntp.data.workers import worker_pool
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import ConfigError
-from ntp.jsonl import read_jsonl, write_jsonl
+from ntp.jsonl import write_jsonl
 from ntp.tasks.needs import add_dataset, prover_reads
 from ntp.tracking.progress import ProgressReporter
 from ntp.workflow.context import Context
 from ntp.workflow.stage import read
 from ntp.workflow.task import Task
 
-DEPENDENCIES = "dependencies.jsonl"
-STEP_TERMS = "step_terms.jsonl"
 # What the terms of tactics depend on.
 STEP_TERM_OPTIONS = ("export.max_term_steps", "export.num_predictions")
 _NO_CONSTANT = {DERIVED, EXTERNAL, "Notation", "Field"}
@@ -67,16 +66,6 @@ def write_terms(project: CoqProject, data: Path, directory: Path, cfg: DictConfi
         "num_theorems_unread": dataset.metadata.num_theorems - len(terms),
         "num_steps": sum(len(record.steps) for record in terms),
     }
-
-
-def load_terms(directory: Path) -> tuple[list[DependencyRecord], list[TheoremTerms]]:
-    """What `run` wrote.
-
-    Raises:
-        DataError: A file is missing or corrupt.
-    """
-    dependencies = list(read_jsonl(directory / DEPENDENCIES, DependencyRecord))
-    return dependencies, list(read_jsonl(directory / STEP_TERMS, TheoremTerms))
 
 
 def _constants(dataset: Dataset) -> dict[str, tuple[str, list[str]]]:

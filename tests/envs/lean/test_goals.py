@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntp.envs.lean.goals import parse_goals
+from ntp.envs.lean.goals import parse_goals, split_goals
 from ntp.types import Goal
 
 
@@ -64,3 +64,19 @@ def test_printing_reproduces_every_state_of_the_benchmark(shared_data, side):
         # A blank line behind `case x` belongs to the goal.
         assert len(goals) == sum(line.startswith("⊢ ") for line in state.splitlines())
         assert all(line.strip() for goal in goals for line in goal.hypotheses)
+
+
+@pytest.mark.parametrize(
+    ("printed", "goals"),
+    [
+        ("no goals", ()),
+        ("⊢ Nat", ("⊢ Nat",)),
+        ("t : Nat\n⊢ Nat", ("t : Nat\n⊢ Nat",)),
+        ("case left\np : Prop\n⊢ p\ncase right\n⊢ q", ("case left\np : Prop\n⊢ p", "case right\n⊢ q")),
+        ("⊢ p\n⊢ q", ("⊢ p", "⊢ q")),
+        ("h : a\n  b\n⊢ c ∧\n    d\nx : e\n⊢ f", ("h : a\n  b\n⊢ c ∧\n    d", "x : e\n⊢ f")),
+        ("n : ℕ\n| n + 0", ("n : ℕ\n| n + 0",)),
+    ],
+)
+def test_goals_that_are_printed_one_after_the_other(printed, goals):
+    assert split_goals(printed) == goals

@@ -3,6 +3,8 @@
 import pytest
 
 from ntp.envs.lean.protocol import (
+    ElaboratedTactic,
+    Position,
     Reply,
     UnreadableReplyError,
     is_out_of_time,
@@ -56,6 +58,7 @@ def test_an_error_among_the_messages_of_a_command():
         '   "data": "type mismatch\\n  rfl"}],\n "env": 6}\n\n'
     )
     assert reply.env == 6 and reply.error == "type mismatch\n  rfl" and not reply.uses_sorry
+    assert [message.pos for message in reply.messages] == [Position(1, 0), Position(1, 23)]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +129,33 @@ def test_traces_tactics_and_trees_are_read_over():
         reply_to(f'{{"tactics": {tactics}, "infotree": [{{"node": {{}}, "children": []}}], "env": 5}}').env
         == 5
     )
+
+
+def test_tactics_of_a_definition():
+    """Each with its place, all goals in one text, the state before it and the constants that it uses."""
+    reply = reply_to(
+        '{"tactics":\n [{"usedConstants": ["instOfNatNat", "Nat"],\n   "tactic": "have t := 37",\n'
+        '   "proofState": 0,\n   "pos": {"line": 1, "column": 18},\n   "goals": "⊢ Nat",\n'
+        '   "endPos": {"line": 1, "column": 30}},\n  {"usedConstants": [],\n   "tactic": "exact t",\n'
+        '   "proofState": 1,\n   "pos": {"line": 2, "column": 2},\n   "goals": "t : Nat\\n⊢ Nat",\n'
+        '   "endPos": {"line": 2, "column": 9}}],\n "env": 0}\n\n'
+    )
+    assert reply.tactics == (
+        ElaboratedTactic(
+            "have t := 37", "⊢ Nat", Position(1, 18), Position(1, 30), 0, ("instOfNatNat", "Nat")
+        ),
+        ElaboratedTactic("exact t", "t : Nat\n⊢ Nat", Position(2, 2), Position(2, 9), 1),
+    )
+
+
+def test_a_part_of_calc_has_no_goals():
+    reply = reply_to(
+        '{"tactics": [{"usedConstants": [], "tactic": "\\n  3 = 4 := by sorry", "proofState": 3,'
+        ' "pos": {"line": 2, "column": 2}, "goals": "no goals", "endPos": {"line": 3, "column": 19}}],'
+        ' "sorries": [{"proofState": 0, "pos": {"line": 2, "column": 14}, "goal": "⊢ 3 = 4",'
+        ' "endPos": {"line": 2, "column": 19}}], "env": 0}'
+    )
+    assert reply.tactics[0].goals == "no goals" and reply.sorries[0].pos == Position(2, 14)
 
 
 @pytest.mark.parametrize(
