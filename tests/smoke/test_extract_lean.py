@@ -139,7 +139,7 @@ def test_what_is_missing_is_one_line(own_cli, options):
 
 
 def test_repositories_of_a_list_are_extracted_the_same_way(own_cli, options, exported, project, tmp_path):
-    made = (Dataset.load(path).records for path in own_cli.outputs.glob("extract_lean-*"))
+    made = (Dataset.load(path.parent).records for path in own_cli.outputs.glob("extract_lean-*/COMPLETE"))
     (records,) = (found for found in made if "user" in found and "whole" not in found)
     write_lake(tmp_path / "bad", {"A.lean": "import Nowhere\n"})
     (tmp_path / "list.yaml").write_text(
