@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ntp.data.sources import Origin
@@ -20,6 +20,8 @@ SAFE = [
     "-c", "log.showSignature=false",
 ]  # fmt: skip
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "GIT_LFS_SKIP_SMUDGE": "1"}
+# No protocol at all: a repository that lacks objects may name a program that fetches them.
+READING = {**_ENVIRONMENT, "GIT_ALLOW_PROTOCOL": ""}
 
 
 def check_out(url: str, commit: str, directory: Path) -> None:
@@ -40,7 +42,7 @@ def check_out(url: str, commit: str, directory: Path) -> None:
         return
     shutil.rmtree(directory, ignore_errors=True)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    git(["clone", "--quiet", "--no-checkout", "--", url, str(directory)], url)
+    git(["clone", "--quiet", "--no-checkout", "--", url, str(directory)], url, _ENVIRONMENT)
     git(
         ["-C", str(directory), "checkout", "--quiet", "--detach", commit or "HEAD", "--"],
         f"{url} {commit}".strip(),
@@ -62,12 +64,13 @@ def origin_of(directory: Path, name: str, licence: str = "") -> Origin:
     return Origin(name, _without_secrets(url), commit, licence, date)
 
 
-def git(arguments: Sequence[str], what: str) -> str:
+def git(arguments: Sequence[str], what: str, variables: Mapping[str, str] = READING) -> str:
     """What a git command prints.
 
     Args:
         arguments: Without `git`.
         what: What is worked on, for the message.
+        variables: Environment variables; by default nothing can be fetched.
 
     Raises:
         DataError: It fails.
@@ -76,7 +79,7 @@ def git(arguments: Sequence[str], what: str) -> str:
     try:
         done = subprocess.run(
             command,
-            env={**os.environ, **_ENVIRONMENT},
+            env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,

@@ -7,13 +7,14 @@ file that was renamed keeps the creation of its former name.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ntp.data.checkout import SAFE
+from ntp.data.checkout import READING, SAFE
 from ntp.errors import DataError
 from ntp.jsonl import read_jsonl, write_jsonl
 
@@ -171,10 +172,13 @@ def _texts(repository: Path, blobs: Sequence[str]) -> Iterator[str]:
 
 
 def _git(repository: Path, arguments: Sequence[str], given: bytes = b"") -> bytes:
-    # What a repository configures (hooks, filters, pagers) is not to run.
-    command = ["git", *SAFE, "-c", "core.sshCommand=false", "-C", str(repository), *arguments]
+    # What a repository configures (hooks, filters, pagers, remotes) is not to run.
+    command = ["git", *SAFE, "-C", str(repository), *arguments]
+    environment = {**os.environ, **READING}
     try:
-        done = subprocess.run(command, input=given, capture_output=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, input=given, env=environment, capture_output=True, timeout=_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DataError(f"{repository}: git {arguments[0]}: {error}") from None
     if done.returncode:

@@ -20,7 +20,15 @@ EXTRACTED, FAILED = "extracted", "failed"
 PROVERS = ("coq", "lean")
 # ntp-toolkit calls it so in its configs, all of which are of Lean.
 _OTHER_NAMES = {"repo": "url", "lean": "prover_version"}
+# Of its configs: the file of all imports, which matters to a program that starts from it.
+_IGNORED = {"import_file"}
 _NAME = re.compile(r"[\w.+-]+")
+# Folders and files of a collection beside its data sets.
+_RESERVED = {
+    REPOSITORIES, "checkouts", "shards", "COMPLETE", "config.yaml", "summary.json", "provenance.json"
+}  # fmt: skip
+_LIBRARY = re.compile(r"[^\W\d][\w']*(?:\.[^\W\d][\w']*)*")
+_LOAD_PATH = {"flag", "directory", "name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,9 @@ def _entry(path: Path, number: int, value: Any) -> RepositoryEntry:
     if not isinstance(value, dict):
         raise ConfigError(f"{where}: give name and path, url or library")
     known = {field.name for field in fields(RepositoryEntry)}
-    given: dict[str, Any] = {_OTHER_NAMES.get(str(key), str(key)): item for key, item in value.items()}
+    given: dict[str, Any] = {
+        _OTHER_NAMES.get(str(key), str(key)): item for key, item in value.items() if key not in _IGNORED
+    }
     if "lean" in value:
         given.setdefault("prover", "lean")
     for key in given:
@@ -157,6 +167,10 @@ def _entry(path: Path, number: int, value: Any) -> RepositoryEntry:
         given[key] = _value(f"{where}: {key}", key, item)
     if not _NAME.fullmatch(given.get("name", "")) or given["name"].startswith("."):
         raise ConfigError(f"{where}: give it a name of letters, digits and -_.+")
+    if given["name"] in _RESERVED:
+        raise ConfigError(f"{where}: {given['name']} is the name of something else here: give it another one")
+    if given.get("library") and not _LIBRARY.fullmatch(given["library"]):
+        raise ConfigError(f"{where} ({given['name']}): library={given['library']} is no logical name, as A.B")
     if sum(bool(given.get(key)) for key in ("path", "url", "library")) != 1:
         raise ConfigError(f"{where} ({given['name']}): give one of path, url and library")
     if given.get("prover", "coq") not in PROVERS:
@@ -175,12 +189,17 @@ def _value(where: str, key: str, value: Any) -> Any:
             raise ConfigError(f"{where}: give a list of words")
         return tuple(items)
     if key == "load_paths":
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        items = value if isinstance(value, list) else [None]
+        if not all(isinstance(item, dict) and _is_load_path(item) for item in items):
             raise ConfigError(f"{where}: give a list of {{flag, directory, name}}")
         return tuple(value)
     if not isinstance(value, str):
         raise ConfigError(f"{where}: give a text")
     return value
+
+
+def _is_load_path(item: dict[str, Any]) -> bool:
+    return item.keys() == _LOAD_PATH and all(isinstance(text, str) for text in item.values())
 
 
 def require_extracted(collection: Collection) -> None:

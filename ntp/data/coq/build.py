@@ -47,6 +47,8 @@ def build_commands(root: Path) -> list[list[str]]:
 def build(project: CoqProject, command: Sequence[str], limits: Limits, timeout_s: float) -> str:
     """Run a build command in the project's directory, which alone it may write to, without network.
 
+    A git repository that it makes there is removed.
+
     Args:
         project: The project.
         command: The command, as words.
@@ -57,15 +59,28 @@ def build(project: CoqProject, command: Sequence[str], limits: Limits, timeout_s
         Why it failed, in one line; empty if it did not.
     """
     argv = ["sh", "-c", _SCRIPT, "build", *command]
+    repository = project.root / ".git"
+    had_one = repository.exists()
     try:
         with ChildProcess(argv, limits, directory=project.root, writable=[project.root]) as child:
             answer = child.exchange(b"", b"\n", 1, timeout_s)
             said = child.stderr.splitlines() or [""]
     except (DeadlineExceededError, ProcessDiedError, EnvError, OSError) as error:
         return f"{' '.join(command)}: {error}"
+    finally:
+        if not had_one:
+            _remove(repository)
     status = answer.removeprefix(_DONE).strip().decode()
     errors = [line for line in said if "rror" in line] or said
     return "" if status == "0" else f"{' '.join(command)}: {errors[-1].strip()} (exit status {status})"
+
+
+def _remove(path: Path) -> None:
+    """Remove a repository that a build has made: its configuration names programs that git would run."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _names_sources(path: Path) -> bool:

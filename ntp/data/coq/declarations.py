@@ -9,7 +9,7 @@ from ntp.envs.coq.syntax import read_prefixes
 from ntp.envs.coq.tokens import Token, tokens
 from ntp.types import Span
 
-_PREFIXES = {
+PREFIXES = {
     "Local",
     "Global",
     "Polymorphic",
@@ -72,7 +72,7 @@ def read_command(text: str) -> Command:
     if found and found[-1].text in {".", "..."}:
         found.pop()
     begin = 0
-    while begin < len(found) and found[begin].text in _PREFIXES:
+    while begin < len(found) and found[begin].text in PREFIXES:
         begin += 1
     rest = tuple(found[begin:])
     return Command(rest[0].text if rest and rest[0].kind == "name" else "", rest)

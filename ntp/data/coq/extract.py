@@ -30,7 +30,7 @@ from ntp.errors import DataError
 from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
 from ntp.tracking.progress import ProgressReporter
 
-EXTRACTOR_VERSION = 3
+EXTRACTOR_VERSION = 4
 SHARDS = "shards"
 
 _log = logging.getLogger(__name__)

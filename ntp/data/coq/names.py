@@ -17,6 +17,7 @@ _COMBINATORS = {
     "try", "repeat", "progress", "once", "exactly_once", "abstract", "now", "solve", "first", "time", "do",
     "timeout", "tryif", "assert_fails", "assert_succeeds", "info", "intuition", "gfail", "then", "else", "by",
 }  # fmt: skip
+_BEFORE_A_TERM = {"exact", "eexact", "apply", "eapply", "refine", "rewrite", "erewrite", "->", "<-", "proof"}
 _NUMBERED = {"do", "timeout"}
 _INTRODUCING = {"intro", "intros", "eintros"}
 _WITH_DATABASES = {
@@ -142,11 +143,12 @@ class _Reader:
         )
 
     def _binder_group(self, index: int) -> None:
-        # `(x y : T)`: a group of names up to a colon binds them.
+        # `(x y : T)`: a group of names up to a colon binds them; `exact (x : T)` does not.
         end = index + 1
         while self._text(end) and self._tokens[end].kind == "name":
             end += 1
-        if end > index + 1 and self._text(end) == ":":
+        is_cast = end == index + 2 and self._text(index - 1) in _BEFORE_A_TERM
+        if end > index + 1 and self._text(end) == ":" and not is_cast:
             self._bound.update(token.text for token in self._tokens[index + 1 : end])
 
     @property

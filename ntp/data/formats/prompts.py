@@ -98,6 +98,8 @@ def _template(path: Path, kind: str, value: Any) -> Template:
         if fields - known:
             names = ", ".join(sorted(known))
             raise ConfigError(f"{path}: {kind}.{part}: no field {min(fields - known)}; there are {names}")
+        if part == "completion" and "target" not in fields:
+            raise ConfigError(f"{path}: {kind}.completion: {{target}} is missing: all answers would be equal")
     return Template(value["prompt"], value["completion"])
 
 

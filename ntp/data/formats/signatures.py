@@ -6,10 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ntp.data.coq.declarations import PREFIXES
 from ntp.envs.coq import tokens as coq
+from ntp.envs.coq.syntax import read_prefixes
 from ntp.envs.lean import syntax as lean
 
 _OPENING = {"(": 1, "[": 1, "{": 1, "{|": 1, ")": -1, "]": -1, "}": -1, "|}": -1}
+# Implicit generalization, and universes.
+_BEFORE_A_GROUP = ("`", "@")
+# Universes, and what a recursion decreases in.
+_NO_ARGUMENT = ("@{", "@ {", "{struct ", "{measure ", "{wf ", "{ struct ", "{ measure ", "{ wf ")
 # Words of Lean before the keyword of a declaration, which is the first other word outside brackets.
 _LEAN_MODIFIERS = frozenset(
     {
@@ -65,22 +71,28 @@ def _coq_signature(statement: str) -> Signature:
     assign = _outside(found, ":=")
     head = found if assign is None else found[:assign]
     text = coq.flatten(statement[: head[-1].span.end]) if head else ""
-    colon = _outside(head, ":")
-    name = next((i for i, token in enumerate(head) if token.kind == "name" and i > 0), None)
-    body = None if colon is None else coq.flatten(statement[head[colon].span.end : head[-1].span.end])
-    binders = head[(name or 0) + 1 : colon] if name is not None else []
-    return Signature(text, tuple(_groups(statement, binders)), body)
+    begin = read_prefixes(statement).end
+    words = [token for token in head if token.span.begin >= begin]
+    while words and words[0].text in PREFIXES:
+        words.pop(0)
+    colon = _outside(words, ":")
+    body = None if colon is None else coq.flatten(statement[words[colon].span.end : head[-1].span.end])
+    is_named = len(words) > 1 and words[1].kind == "name"
+    binders = words[2 if is_named else 1 : colon]
+    groups = _groups(statement, binders)
+    return Signature(text, tuple(group for group in groups if not group.startswith(_NO_ARGUMENT)), body)
 
 
 def _groups(statement: str, binders: Sequence[coq.Token]) -> Iterator[str]:
-    depth, begin = 0, 0
-    for index, token in enumerate(binders):
-        change = _OPENING.get(token.text, 0)
-        if depth == 0:
-            begin = index
-        depth += change
-        if depth == 0:
-            yield coq.flatten(statement[binders[begin].span.begin : token.span.end])
+    """What stands outside brackets, and what is in brackets with a sign right before them."""
+    depth, begin = 0, None
+    for token in binders:
+        if begin is None:
+            begin = token.span.begin
+        depth += _OPENING.get(token.text, 0)
+        if depth == 0 and token.text not in _BEFORE_A_GROUP:
+            yield coq.flatten(statement[begin : token.span.end])
+            begin = None
 
 
 def _outside(found: Sequence[coq.Token], text: str) -> int | None:

@@ -28,7 +28,9 @@ from ntp.data.formats.prompts import (
 )
 from ntp.data.formats.source_file import Proof, SourceFile, source_files
 from ntp.data.formats.state_comments import comment_states
+from ntp.data.records import EXTERNAL, PremiseRecord, PremiseUse
 from ntp.data.terms import DependencyRecord, load_terms
+from ntp.errors import ConfigError
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.lexical import BM25Retriever
 from ntp.retrieval.options import RetrievalOptions
@@ -92,7 +94,25 @@ def _maker(job: Job) -> _Maker:
 
 
 def _retriever(job: Job, dataset: Dataset) -> BM25Retriever:
-    return BM25Retriever(PremiseCorpus.of(dataset), job.cache, RetrievalOptions.k1, RetrievalOptions.b)
+    corpus = PremiseCorpus(_pool(job, dataset), dataset.files, dataset.iter_theorems())
+    return BM25Retriever(corpus, job.cache, RetrievalOptions.k1, RetrievalOptions.b)
+
+
+def _pool(job: Job, dataset: Dataset) -> list[PremiseRecord]:
+    """The premises that may be shown.
+
+    Of what stands outside the project a data set has only what its proofs name. What nothing but proofs of
+    the evaluation side name would tell their answers.
+    """
+    splits = json.loads(job.splits.read_text(encoding="utf-8"))
+    named = {
+        use
+        for record in dataset.iter_theorems()
+        if splits.get(record.theorem.id) == "train"
+        for step in record.steps
+        for use in step.premises
+    }
+    return [p for p in dataset.premises if p.kind != EXTERNAL or PremiseUse(p.full_name, p.file) in named]
 
 
 class _Maker:
@@ -104,7 +124,7 @@ class _Maker:
         self.files = {file.record.path: file for file in source_files(dataset)}
         self._splits: Mapping[str, str] = json.loads(job.splits.read_text(encoding="utf-8"))
         self._templates: Mapping[str, Template] = read_templates(job.templates)
-        self._tokens = _tokens(job.tokenizer)
+        self._tokens = load_tokens(job.tokenizer)
         self._premises = {premise.full_name: premise for premise in dataset.premises}
         dependencies: Sequence[DependencyRecord] = load_terms(job.terms)[0] if job.terms else ()
         self._types = {record.full_name: record.type or () for record in dependencies}
@@ -227,12 +247,24 @@ def shows_premises(kinds: Sequence[str]) -> bool:
     )
 
 
-def _tokens(name: str | None) -> Tokens:
+def load_tokens(name: str | None) -> Tokens:
+    """What cuts texts into tokens, and puts them together.
+
+    Args:
+        name: As `InstructionOptions.tokenizer`.
+
+    Raises:
+        ConfigError: The tokenizer cannot be loaded.
+    """
     if name is None:
         return _WORDS
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"instructions.tokenizer={name}: cannot be loaded: {reason}") from None
     return (
         lambda text: tokenizer.encode(text, add_special_tokens=False),
         lambda ids: tokenizer.decode(ids, clean_up_tokenization_spaces=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections import Counter
 from concurrent.futures import as_completed
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from ntp.workflow.context import Context
 from ntp.workflow.plan import Needs
 from ntp.workflow.stage import read
 from ntp.workflow.task import Task
+
+_log = logging.getLogger(__name__)
 
 # Directories of the data set and of proof terms, the file of creation dates, and lines for WithImports.
 _Inputs = tuple[Path, Path | None, Path | None, tuple[str, ...]]
@@ -139,7 +142,11 @@ def creations(cfg: DictConfig, name: str, dataset: Dataset) -> Creations:
     for record in dataset.iter_theorems():
         name = record.theorem.id.partition("#")[0].rpartition(".")[2]
         names.setdefault(record.theorem.file, []).append((record.theorem.id, name))
-    return find_creations(root, names)
+    try:
+        return find_creations(root, names)
+    except DataError as error:
+        _log.warning("no dates: %s", error)
+        return Creations()
 
 
 def _write(inputs: _Inputs, kinds: tuple[str, ...], directory: Path, path: str) -> dict[str, int]:

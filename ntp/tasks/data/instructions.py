@@ -23,9 +23,9 @@ from ntp.data.repositories import Collection
 from ntp.data.splits import SplitOptions
 from ntp.data.terms import TERMS
 from ntp.data.workers import worker_pool
-from ntp.errors import ConfigError
+from ntp.errors import ConfigError, DataError
 from ntp.jsonl import atomic_write
-from ntp.tasks.data.examples import CHAT, Job, make_examples, prepare
+from ntp.tasks.data.examples import CHAT, Job, load_tokens, make_examples, prepare
 from ntp.tasks.data.export import creations
 from ntp.tasks.needs import add_dataset
 from ntp.tasks.selection import load_split
@@ -105,6 +105,11 @@ def _parts(cfg: DictConfig, datasets: Sequence[tuple[str, Dataset]]) -> tuple[di
             for name, dataset in datasets
             for theorem_id, created in creations(cfg, name, dataset).theorems.items()
         }
+        if not any(dates.values()):
+            raise DataError(
+                f"instructions.train_before={options.train_before}: no theorem has a date: the sources are "
+                "in no git repository, or in one whose history cannot be read"
+            )
         parts = parts_by_date(dates, options.train_before, options.test_from or options.train_before)
     elif len(datasets) == 1 and not datasets[0][0]:
         by_id = parts_of_split(load_split(cfg, datasets[0][1]))
@@ -209,6 +214,8 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError("instructions.dev_fraction and test_fraction leave nothing to train on")
     if options.templates is not None:
         read_templates(Path(options.templates))
+    if options.tokenizer is not None:
+        load_tokens(options.tokenizer)
 
 
 def _require_day(text: str) -> None:

@@ -28,6 +28,8 @@ from ntp.types import Goal
         ("assert (H : forall x, P x) by apply foo.", "P foo"),
         ("change (x + y)%Z with z.", "x y z"),
         ("exact (h1 x).", "x"),
+        ("exact (foo : T).", "foo T"),
+        ("assert (foo : T); apply foo.", "T"),
         ("pose (x := foo).", "foo"),
         ("intuition reflexivity.", ""),
         ('idtac "foo bar".', ""),

@@ -27,7 +27,22 @@ def test_the_parts_of_a_declaration_of_lean(statement, text, arguments, of_type)
     assert (signature.text, signature.arguments, signature.type) == (text, arguments, of_type)
 
 
-def test_the_parts_of_a_declaration_of_coq():
-    signature = read_signature("Lemma a (* c *) (n : nat) {m} : n = m.", "coq")
-    assert signature.text == "Lemma a (n : nat) {m} : n = m"
-    assert signature.type == "forall (n : nat) {m}, n = m"
+@pytest.mark.parametrize(
+    ("statement", "arguments", "of_type"),
+    [
+        ("Lemma a (* c *) (n : nat) {m} : n = m.", ("(n : nat)", "{m}"), "forall (n : nat) {m}, n = m"),
+        ("Local Lemma a (n : nat) : n = n.", ("(n : nat)",), "forall (n : nat), n = n"),
+        ("#[global, local] Lemma a (n : nat) : n = n.", ("(n : nat)",), "forall (n : nat), n = n"),
+        ("#[local] Program Definition a n : nat := n.", ("n",), "forall n, nat"),
+        ("Polymorphic Definition a@{u} (A : Type@{u}) : Type@{u} := A.", ("(A : Type@{u})",), None),
+        ("Fixpoint add (n m : nat) {struct n} : nat := m.", ("(n m : nat)",), "forall (n m : nat), nat"),
+        ("Lemma a `{x : A} `(y : B) : C.", ("`{x : A}", "`(y : B)"), "forall `{x : A} `(y : B), C"),
+        ("Instance : Foo.", (), "Foo"),
+        ("Goal True.", (), None),
+    ],
+)
+def test_the_arguments_and_type_of_a_declaration_of_coq(statement, arguments, of_type):
+    signature = read_signature(statement, "coq")
+    assert signature.arguments == arguments
+    assert of_type is None or signature.type == of_type
+    assert signature.text == statement.replace("(* c *) ", "").partition(" :=")[0].removesuffix(".")
