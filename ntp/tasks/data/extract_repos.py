@@ -240,7 +240,8 @@ def _project(entry: RepositoryEntry, root: Path, factory: CoqEnvFactory) -> CoqP
     if entry.library and _is_standard(entry, factory.installation):
         return standard_library(factory.installation)
     if entry.library:
-        path = LoadPath("-Q", ".", entry.library)
+        # Many libraries name their own modules without the library's name, which only this flag allows.
+        path = LoadPath("-R", ".", entry.library)
         return CoqProject(root, (path,), factory.installation, tuple(read_options(entry.options, entry.name)))
     declared = find_build_file(root)
     given = tuple(LoadPath(p["flag"], p["directory"], p["name"]) for p in map(dict, entry.load_paths))
