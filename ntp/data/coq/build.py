@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def build(project: CoqProject, command: Sequence[str], limits: Limits, timeout_s
     """
     argv = ["sh", "-c", _SCRIPT, "build", *command]
     repository = project.root / ".git"
-    had_one = repository.exists()
+    had_one = os.path.lexists(repository)
     try:
         with ChildProcess(argv, limits, directory=project.root, writable=[project.root]) as child:
             answer = child.exchange(b"", b"\n", 1, timeout_s)

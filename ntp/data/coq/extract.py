@@ -9,29 +9,24 @@ other dependencies, choose another directory.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from ntp.data.coq.assemble import assemble
-from ntp.data.coq.modules import Library, find_library, module_name
+from ntp.data.coq.modules import find_library, module_name
 from ntp.data.coq.recorder import FileExtract, extract_file
-from ntp.data.records import FileRecord
-from ntp.data.workers import worker_pool
+from ntp.data.file_shards import SHARDS, is_complete, make_shards, prepare
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import DataError
-from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
-from ntp.tracking.progress import ProgressReporter
+from ntp.jsonl import SCHEMA_VERSION
 
 EXTRACTOR_VERSION = 4
-SHARDS = "shards"
 
 _log = logging.getLogger(__name__)
 
@@ -97,11 +92,18 @@ def extract(
     if not files:
         raise DataError(f"no file of {project.root} matches {list(include)} (without {list(exclude)})")
     _check_modules(project, files)
-    _prepare(output_dir / SHARDS)
+    prepare(output_dir / SHARDS)
     shards = {file: output_dir / SHARDS / f"{_key(project, file, version)}.json" for file in files}
-    missing = [file for file in files if not _is_complete(shards[file])]
+    missing = [file for file in files if not is_complete(shards[file], FileExtract)]
     library = find_library(project, [*project.files(), *files])
-    replayed = _replay_all(project, library, {file: shards[file] for file in missing}, num_workers, timeout_s)
+    replayed = make_shards(
+        "replay",
+        project.path,
+        {file: shards[file] for file in missing},
+        functools.partial(extract_file, project, library, timeout_s=timeout_s),
+        num_workers,
+        "sentences",
+    )
     failures = tuple(sorted(f"{record.path}:{record.error}" for record in replayed if record.error))
     for failure in failures:
         _log.warning("does not replay: %s", failure)
@@ -132,13 +134,6 @@ def _check_modules(project: CoqProject, files: Sequence[str]) -> None:
             raise DataError(f"{other} and {file} are both called {module}: give the project's load paths")
 
 
-def _prepare(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
-    if not (directory.is_dir() and os.access(directory, os.W_OK)):
-        raise DataError(f"{directory}: cannot be written; choose another output directory")
-
-
 def _key(project: CoqProject, file: str, version: str) -> str:
     try:
         source = hashlib.sha256(project.path(file).read_bytes()).hexdigest()
@@ -147,56 +142,3 @@ def _key(project: CoqProject, file: str, version: str) -> str:
     paths = [[path.flag, path.directory, path.name] for path in project.load_paths]
     content = json.dumps([SCHEMA_VERSION, EXTRACTOR_VERSION, version, paths, project.options, file, source])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-
-def _is_complete(shard: Path) -> bool:
-    if not shard.is_file():
-        return False
-    try:
-        return not load_record(shard, FileExtract).file.error
-    except DataError:
-        return False
-
-
-def _replay_all(
-    project: CoqProject, library: Library, shards: dict[str, Path], num_workers: int, timeout_s: float
-) -> list[FileRecord]:
-    """Replay files, the largest first so that no worker is left alone with one at the end."""
-    records: list[FileRecord] = []
-    sizes = {file: _size(project.path(file)) for file in shards}
-    order = sorted(shards, key=lambda file: (-sizes[file], file))
-    with (
-        ProgressReporter("replay", sum(sizes.values()), "bytes") as progress,
-        worker_pool(num_workers) as pool,
-    ):
-        futures = {
-            pool.submit(_replay_one, project, library, file, timeout_s, shards[file]): file for file in order
-        }
-        num_sentences = 0
-        for future in as_completed(futures):
-            records.append(future.result())
-            num_sentences += records[-1].num_sentences
-            note = f"{len(records)} files, {num_sentences} sentences"
-            progress.advance(sizes[futures[future]], note)
-    return records
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0  # the replay says what is wrong with it
-
-
-def _replay_one(
-    project: CoqProject, library: Library, file: str, timeout_s: float, shard: Path
-) -> FileRecord:
-    """Runs in a worker: replay a file and store its shard."""
-    try:
-        result = extract_file(project, library, file, timeout_s)
-        with atomic_write(shard) as stream:
-            stream.write(dump_record(result))
-    except SystemExit:
-        # The pool would take it for the task's result and go on to the next file.
-        os._exit(1)
-    return result.file

@@ -8,29 +8,25 @@ built it and is not in the key: after an edit, build the project and choose anot
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from ntp.data.file_shards import SHARDS, is_complete, make_shards, prepare
 from ntp.data.lean.assemble import assemble
 from ntp.data.lean.lake import LakeProject
 from ntp.data.lean.left_out import LeftOut
 from ntp.data.lean.recorder import FileExtract, Repl, extract_file
-from ntp.data.records import FileRecord, Metadata
-from ntp.data.workers import worker_pool
+from ntp.data.records import Metadata
 from ntp.errors import DataError
-from ntp.jsonl import SCHEMA_VERSION, atomic_write, dump_record, load_record
-from ntp.tracking.progress import ProgressReporter
+from ntp.jsonl import SCHEMA_VERSION
 
 EXTRACTOR_VERSION = 1
-SHARDS = "shards"
 
 _log = logging.getLogger(__name__)
 
@@ -79,10 +75,17 @@ def extract(
     files = sources.files(include, exclude)
     if not files:
         raise DataError(f"no file of {sources.root} matches {list(include)} (without {list(exclude)})")
-    _prepare(output_dir / SHARDS)
+    prepare(output_dir / SHARDS)
     shards = {file: output_dir / SHARDS / f"{_key(sources, repl, file)}.json" for file in files}
-    missing = [file for file in files if not _is_complete(shards[file])]
-    records = _elaborate_all(sources, repl, {file: shards[file] for file in missing}, num_workers)
+    missing = [file for file in files if not is_complete(shards[file], FileExtract)]
+    records = make_shards(
+        "elaborate",
+        lambda file: sources.root / file,
+        {file: shards[file] for file in missing},
+        functools.partial(extract_file, sources, repl=repl),
+        num_workers,
+        "theorems",
+    )
     failures = tuple(sorted(f"{record.path}:{record.error}" for record in records if record.error))
     for failure in failures:
         _log.warning("does not elaborate: %s", failure)
@@ -105,13 +108,6 @@ def project_of(repl: Repl) -> LakeProject:
     return LakeProject(directory)
 
 
-def _prepare(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
-    if not (directory.is_dir() and os.access(directory, os.W_OK)):
-        raise DataError(f"{directory}: cannot be written; choose another output directory")
-
-
 def _key(sources: LakeProject, repl: Repl, file: str) -> str:
     try:
         source = hashlib.sha256(sources.read_bytes(file)).hexdigest()
@@ -119,51 +115,3 @@ def _key(sources: LakeProject, repl: Repl, file: str) -> str:
         source = ""  # the worker says what is wrong with it
     content = [SCHEMA_VERSION, EXTRACTOR_VERSION, sources.dependencies, repl.project.command, file, source]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-
-
-def _is_complete(shard: Path) -> bool:
-    if not shard.is_file():
-        return False
-    try:
-        return not load_record(shard, FileExtract).file.error
-    except DataError:
-        return False
-
-
-def _elaborate_all(
-    sources: LakeProject, repl: Repl, shards: dict[str, Path], num_workers: int
-) -> list[FileRecord]:
-    """Elaborate files, the largest first so that no worker is left alone with one at the end."""
-    records: list[FileRecord] = []
-    sizes = {file: _size(sources.root / file) for file in shards}
-    order = sorted(shards, key=lambda file: (-sizes[file], file))
-    with (
-        ProgressReporter("elaborate", sum(sizes.values()), "bytes") as progress,
-        worker_pool(num_workers) as pool,
-    ):
-        futures = {pool.submit(_elaborate_one, sources, repl, file, shards[file]): file for file in order}
-        num_theorems = 0
-        for future in as_completed(futures):
-            records.append(future.result())
-            num_theorems += records[-1].num_theorems
-            progress.advance(sizes[futures[future]], f"{len(records)} files, {num_theorems} theorems")
-    return records
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0  # the worker says what is wrong with it
-
-
-def _elaborate_one(sources: LakeProject, repl: Repl, file: str, shard: Path) -> FileRecord:
-    """Runs in a worker: record a file and store its shard."""
-    try:
-        result = extract_file(sources, file, repl)
-        with atomic_write(shard) as stream:
-            stream.write(dump_record(result))
-    except SystemExit:
-        # The pool would take it for the task's result and go on to the next file.
-        os._exit(1)
-    return result.file

@@ -17,8 +17,9 @@ from rich.table import Table
 from ntp.bounds import PositiveFloat, PositiveInt
 from ntp.data.checkout import check_out, origin_of
 from ntp.data.coq.build import build, build_commands, missing
-from ntp.data.coq.extract import SHARDS, extract
+from ntp.data.coq.extract import extract
 from ntp.data.dataset import METADATA, Dataset
+from ntp.data.file_shards import SHARDS
 from ntp.data.repositories import (
     EXTRACTED,
     FAILED,

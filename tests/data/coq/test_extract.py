@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from ntp.data.coq.extract import SHARDS, extract
+from ntp.data.coq.extract import extract
 from ntp.data.dataset import Dataset
+from ntp.data.file_shards import SHARDS
 from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.errors import DataError, EnvError
