@@ -14,9 +14,11 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ntp.bounds import PositiveFloat, PositiveInt
 from ntp.data.checkout import origin_of
+from ntp.data.coq.extract import EXTRACTOR_VERSION as COQ_EXTRACTOR
 from ntp.data.coq.extract import extract
 from ntp.data.dataset import METADATA, Dataset
 from ntp.data.lean.benchmark_texts import head_of
+from ntp.data.lean.extract import EXTRACTOR_VERSION as LEAN_EXTRACTOR
 from ntp.data.lean.extract import extract as extract_lean_project
 from ntp.data.lean.extract import project_of
 from ntp.data.lean.import_benchmark import import_leandojo, import_statements
@@ -180,6 +182,10 @@ SOURCES: dict[str, Callable[[DictConfig, Path], dict[str, float]]] = {
 }
 
 
+# By where the data comes from: the version of what extracts it.
+_EXTRACTORS = {"coq": COQ_EXTRACTOR, "lean_project": LEAN_EXTRACTOR}
+
+
 def source_key(cfg: DictConfig) -> dict[str, Any]:
     """Everything that the data set of a config depends on, as plain values.
 
@@ -196,7 +202,7 @@ def source_key(cfg: DictConfig) -> dict[str, Any]:
     content = digests[source](cfg) if source in digests else path_digest(_existing(cfg))
     if source == "leandojo" and cfg.data.repository is not None:
         key["data.repository"] = [cfg.data.repository, head_of(Path(cfg.data.repository))]
-    return {**key, "content": content}
+    return {**key, "content": content, "extractor": _EXTRACTORS.get(source, 0)}
 
 
 def _coq_digest(cfg: DictConfig) -> str:
