@@ -42,7 +42,7 @@ def repositories(tmp_path_factory):
 
     good = write("good", {"_CoqProject": "-R . G\nA.v\nB.v\n", "A.v": GOOD, "B.v": USER}, commit=True)
     write("hostile", {"Makefile": EVIL, "_CoqProject": "-R . E\n", "E.v": GOOD}, commit=True)
-    write("unbuilt", {"A.v": "Require Import Nowhere.\n" + GOOD})
+    write("unbuilt", {"_CoqProject": "-R . U\n", "A.v": "Require Import Nowhere.\n" + GOOD})
     write(
         "bytes",
         {"_CoqProject": "-R . Y\nL.v\n", "L.v": b"(* caf\xe9 *)\r\n" + GOOD.replace("\n", "\r\n").encode()},
@@ -105,11 +105,15 @@ def test_origins_and_texts_are_kept(extracted):
     assert datasets["bytes"].sources["L.v"].startswith("(* caf\ufffd *)\r\n"), "offsets count its characters"
 
 
-def test_what_is_extracted_is_kept_and_the_rest_is_tried_again(own_cli, options, extracted, repositories):
+def test_what_is_extracted_is_kept_and_the_rest_is_tried_again(
+    own_cli, options, extracted, repositories, tmp_path
+):
     kept = (extracted / "good/metadata.json").stat().st_mtime_ns
     (extracted / "COMPLETE").unlink()
-    (repositories / "unbuilt/A.v").write_text(GOOD)
-    subprocess.run(["coqc", "A.v"], cwd=repositories / "unbuilt", check=True)
+    (tmp_path / "Nowhere.v").write_text("Definition here := 0.\n")
+    subprocess.run(["coqc", "-R", ".", "U", "Nowhere.v"], cwd=tmp_path, check=True)
+    (tmp_path / "Nowhere.vo").rename(repositories / "unbuilt/Nowhere.vo")
+    subprocess.run(["coqc", "-R", ".", "U", "A.v"], cwd=repositories / "unbuilt", check=True)
     assert own_cli.succeed("+experiment=extract_repos", *options, "resume=true") == extracted
     assert (extracted / "good/metadata.json").stat().st_mtime_ns == kept
     results = {result.name: result for result in Collection.load(extracted).results}

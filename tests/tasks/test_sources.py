@@ -51,6 +51,19 @@ def test_a_statement_list_depends_on_its_header(tmp_path):
     assert stage(*overrides).cfg.data.split.kind == "given"
 
 
+def test_a_list_of_repositories_depends_on_the_sources_of_those_on_this_machine(tmp_path):
+    source = tmp_path / "mine" / "A.v"
+    source.parent.mkdir()
+    source.write_text("Lemma a : 1 = 1. Proof. reflexivity. Qed.\n")
+    (tmp_path / "list.yaml").write_text("- {name: mine, path: mine}\n- {name: gone, path: gone}\n")
+    overrides = ["data=repos", f"data.repos={tmp_path}/list.yaml"]
+    before = stage(*overrides, experiment="extract_repos").key
+    (tmp_path / "mine" / "A.vo").write_text("built")
+    assert stage(*overrides, experiment="extract_repos").key == before
+    source.write_text("Lemma a : 2 = 2. Proof. reflexivity. Qed.\n")
+    assert stage(*overrides, experiment="extract_repos").key != before
+
+
 def test_digests(tmp_path):
     (tmp_path / "a").write_bytes(b"1")
     before = path_digest(tmp_path), path_digest(tmp_path / "a")

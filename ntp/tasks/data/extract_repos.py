@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Sequence
@@ -17,9 +18,11 @@ from rich.table import Table
 from ntp.bounds import PositiveFloat, PositiveInt
 from ntp.data.checkout import check_out, origin_of
 from ntp.data.coq.build import build, build_commands, missing
+from ntp.data.coq.extract import EXTRACTOR_VERSION as COQ_EXTRACTOR
 from ntp.data.coq.extract import extract
 from ntp.data.dataset import METADATA, Dataset
 from ntp.data.file_shards import SHARDS
+from ntp.data.lean.extract import EXTRACTOR_VERSION as LEAN_EXTRACTOR
 from ntp.data.repositories import (
     EXTRACTED,
     FAILED,
@@ -33,7 +36,7 @@ from ntp.data.repositories import (
 from ntp.data.sources import write_origin
 from ntp.data.splits import SplitOptions
 from ntp.data.terms import TERMS
-from ntp.envs.coq.build_files import LoadPath, find_build_file, read_options
+from ntp.envs.coq.build_files import LoadPath, find_build_file, is_skipped, read_options
 from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
@@ -51,6 +54,7 @@ from ntp.workflow.task import Sharding, Task
 
 RESULT = "result.json"
 CHECKOUTS = "checkouts"
+_SOURCE_SUFFIXES = (".v", ".lean")
 _NO_PART_OF_THE_RESULT = ("repos", "split", "num_extract_workers", "build_minutes", "file_minutes", "source")
 
 
@@ -274,8 +278,26 @@ def _reads(cfg: DictConfig) -> dict[str, Any]:
     values.update(prover_reads(cfg))
     if cfg.data.terms:
         values.update(read(cfg, *STEP_TERM_OPTIONS))
-    values["repos"] = path_digest(Path(cfg.data.repos))
+    path = Path(cfg.data.repos)
+    values["repos"] = path_digest(path)
+    values["local"] = {
+        entry.name: _sources_digest(path.parent / entry.path)
+        for entry in read_repositories(path)
+        if entry.path
+    }
+    values["extractors"] = [COQ_EXTRACTOR, LEAN_EXTRACTOR]
     return values
+
+
+def _sources_digest(root: Path) -> str:
+    """SHA-256 of the sources below a directory. What a build writes beside them changes nothing."""
+    digest = hashlib.sha256()
+    for file in sorted(path for suffix in _SOURCE_SUFFIXES for path in root.rglob(f"*{suffix}")):
+        relative = file.relative_to(root)
+        if file.is_file() and not is_skipped(relative.parts):
+            digest.update(relative.as_posix().encode())
+            digest.update(path_digest(file).encode())
+    return digest.hexdigest()
 
 
 def _check(cfg: DictConfig) -> None:
