@@ -220,3 +220,30 @@ class Verdict:
     axioms: tuple[str, ...] = field(default=())
     unsettled: Status | None = None
     term: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """How far a whole proof script went.
+
+    Attributes:
+        transitions: The sentences that were run, bullets and braces included, each in the state before it.
+            All but the last were accepted. A state without goals has an empty conclusion.
+        verdict: Whether the script counts as a proof, and why not.
+    """
+
+    transitions: tuple[Transition, ...]
+    verdict: Verdict
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The sentences before the first that failed: all of them if none did."""
+        done = self.transitions if self.failed is None else self.transitions[:-1]
+        return tuple(t.tactic.text for t in done)
+
+    @property
+    def failed(self) -> Transition | None:
+        """The first sentence that failed, in the state before it; None if there is none."""
+        if self.transitions and not isinstance(self.transitions[-1].outcome, Reached | Proved):
+            return self.transitions[-1]
+        return None

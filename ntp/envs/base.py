@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ntp.types import Outcome, ProofState, Theorem, Verdict
+from ntp.types import Outcome, ProofState, ScriptResult, Theorem, Verdict
 
 
 class ProofSession(Protocol):
@@ -55,6 +55,20 @@ class ProofEnv(Protocol):
 
     def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
         """Replay a complete proof from the theorem's clean initial state and let the kernel check it.
+
+        Raises:
+            InitError: As for `open`.
+            EnvError: As for `open`.
+        """
+        ...
+
+    def check_script(self, theorem: Theorem, text: str) -> ScriptResult:
+        """Run a whole proof script, as people write them, and let the kernel check it if it is complete.
+
+        Args:
+            theorem: The theorem.
+            text: For Coq, sentences with bullets and braces, with or without `Proof.` and `Qed.`; for Lean,
+                what follows `:= by`. Hostile, as in `ProofSession.step`.
 
         Raises:
             InitError: As for `open`.

@@ -18,6 +18,7 @@ from ntp.types import (
     ProofState,
     Proved,
     Reached,
+    ScriptResult,
     Span,
     Status,
     Tactic,
@@ -99,6 +100,18 @@ class ToyEnv:
                 case outcome:
                     return Verdict(accepted=False, reason=f"tactic {i + 1}: {outcome}")
         return Verdict(accepted=False, reason="goals remain")
+
+    def check_script(self, theorem: Theorem, text: str) -> ScriptResult:
+        """Follow the words of a script; see `ProofEnv.check_script`."""
+        session = self.open(theorem)
+        state, transitions, words = session.root, [], text.split()
+        for word in words:
+            outcome = session.step(state, word)
+            transitions.append(Transition(state, Tactic(word), outcome))
+            if not isinstance(outcome, Reached):
+                break
+            state = outcome.state
+        return ScriptResult(tuple(transitions), self.check_proof(theorem, words))
 
     def close(self) -> None:
         """Nothing to release."""

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 from ntp.data.batches import BatchSchedule, Schedule
 from ntp.data.examples import LabelledState, TacticPair
 from ntp.envs.base import ProofEnv
-from ntp.envs.pool import EnvPool, plan_lanes
+from ntp.envs.pool import EnvPool
+from ntp.envs.schedule import plan_lanes
 from ntp.errors import DataError
 from ntp.modules.packing import Packed
 from ntp.retrieval.examples import RetrievalExample

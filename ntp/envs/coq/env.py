@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ntp.envs.coq.document import CoqDocument
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.proof import CoqProof, axiom_name
 from ntp.envs.coq.protocol import Goals
-from ntp.envs.coq.syntax import guard
+from ntp.envs.coq.syntax import guard, guard_sentence, read_script
 from ntp.envs.session import ROOT, SearchSession
 from ntp.errors import ConfigError
 from ntp.sandbox.deaths import ProcessDiedError, RetryBudget
 from ntp.sandbox.limits import Limits
 from ntp.types import (
     Exceeded,
+    Goal,
     Outcome,
     ProofState,
     Proved,
     Reached,
     Rejected,
+    ScriptResult,
     Status,
+    Tactic,
     TacticError,
     Theorem,
     Timeout,
+    Transition,
     Verdict,
 )
 
@@ -42,16 +48,23 @@ class CoqEnv:
         tactic_timeout_s: Whole seconds for one tactic (Coq's `Timeout` takes no fractions).
         limits: Resource limits of the process. A process that uses over half of its memory limit is replaced
             before the next theorem.
+        script_timeout_s: Seconds for all sentences of a whole script.
 
     Raises:
         ConfigError: The timeout is not a positive whole number.
     """
 
-    def __init__(self, project: CoqProject, tactic_timeout_s: int = 2, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        project: CoqProject,
+        tactic_timeout_s: int = 2,
+        limits: Limits | None = None,
+        script_timeout_s: float = 60.0,
+    ) -> None:
         if tactic_timeout_s != int(tactic_timeout_s) or tactic_timeout_s < 1:
             raise ConfigError(f"tactic_timeout_s={tactic_timeout_s}: must be a whole number, at least 1")
         self.project = project
-        self._timeout_s = int(tactic_timeout_s)
+        self._timeout_s, self._script_timeout_s = int(tactic_timeout_s), script_timeout_s
         self._limits = limits or Limits()
         self._document: CoqDocument | None = None
         self._session: CoqSession | None = None
@@ -73,25 +86,24 @@ class CoqEnv:
         return self._session
 
     def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
-        """See `ProofEnv.check_proof`. Closes the open session.
+        """See `ProofEnv.check_proof`. Closes the open session. Bullets and braces count as tactics.
 
         The process is kept for the next proof only if it accepted this one.
         """
         # A tactic that was fast in search may be slow on a busier machine, and is still part of a proof.
         proof = self._proof(theorem, self._timeout_s * _REPLAY_FACTOR)
-        budget, for_terms = RetryBudget(), RetryBudget(_KILLS_FOR_TERMS, died=0)
-        while True:
-            try:
-                verdict = self._check(proof, tactics, for_terms)
-            except ProcessDiedError as death:
-                proof.document.stop()
-                if not budget.allows(death):
-                    unsettled = Status.EXCEEDED if death.limit else Status.CRASHED
-                    return Verdict(False, f"the prover died: {death}", unsettled=unsettled)
-            else:
-                if not verdict.accepted:
-                    proof.document.stop()
-                return verdict
+        verdict = self._check_again(proof, tactics).verdict
+        if not verdict.accepted:
+            proof.document.stop()
+        return verdict
+
+    def check_script(self, theorem: Theorem, text: str) -> ScriptResult:
+        """See `ProofEnv.check_script`. Closes the open session."""
+        proof = self._proof(theorem, self._timeout_s)
+        found = read_script(text, proof.opening)
+        if isinstance(found, Rejected):
+            return ScriptResult((), Verdict(False, found.reason))
+        return self._check_again(proof, found, self._script_timeout_s)
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
@@ -126,17 +138,51 @@ class CoqEnv:
             document.stop()
         return CoqProof(document, theorem, timeout_s)
 
-    def _check(self, proof: CoqProof, tactics: Sequence[str], for_terms: RetryBudget) -> Verdict:
+    def _check_again(
+        self, proof: CoqProof, sentences: Sequence[str], limit_s: float = math.inf
+    ) -> ScriptResult:
+        """Check sentences, again with another process if one dies."""
+        budget, for_terms = RetryBudget(), RetryBudget(_KILLS_FOR_TERMS, died=0)
+        while True:
+            transitions: list[Transition] = []
+            try:
+                verdict = self._check(proof, sentences, transitions, limit_s, for_terms)
+            except ProcessDiedError as death:
+                proof.document.stop()
+                if budget.allows(death):
+                    continue
+                unsettled = Status.EXCEEDED if death.limit else Status.CRASHED
+                verdict = Verdict(False, f"the prover died: {death}", unsettled=unsettled)
+            return ScriptResult(tuple(transitions), verdict)
+
+    def _check(
+        self,
+        proof: CoqProof,
+        sentences: Sequence[str],
+        transitions: list[Transition],
+        limit_s: float,
+        for_terms: RetryBudget,
+    ) -> Verdict:
+        """Run sentences until one fails, appending what becomes of each, then let the kernel check."""
         goals = proof.begin()
-        for tactic in tactics:
-            command = guard(tactic)
+        deadline = time.monotonic() + limit_s
+        for text in sentences:
+            command = guard_sentence(text)
             result = command if isinstance(command, Rejected) else proof.execute(command)
+            if isinstance(result, Goals) and time.monotonic() > deadline:
+                result = Timeout(f"the script runs for over {limit_s:g} s")
+            state = _proof_state(len(transitions), goals)
             if not isinstance(result, Goals):
-                return Verdict(False, f"{tactic!r}: {_reason(result)}", unsettled=_unsettled(result))
+                transitions.append(Transition(state, Tactic(text), result))
+                return Verdict(False, f"{text!r}: {_reason(result)}", unsettled=_unsettled(result))
             goals = result
+            reached = Reached(_proof_state(len(transitions) + 1, goals))
+            transitions.append(Transition(state, Tactic(text), reached))
         if not goals.complete:
             return Verdict(False, "goals remain")
         assumptions = self.conclude(proof)
+        concluded = Proved() if isinstance(assumptions, frozenset) else assumptions
+        transitions[-1] = replace(transitions[-1], outcome=concluded)
         if not isinstance(assumptions, frozenset):
             return Verdict(False, _reason(assumptions), unsettled=_unsettled(assumptions))
         axioms = tuple(sorted(map(axiom_name, assumptions)))
@@ -245,7 +291,8 @@ class CoqSession(SearchSession):
 
 
 def _proof_state(handle: int, goals: Goals) -> ProofState:
-    visible = (*goals.focused, *goals.background)
+    # Braces may still have to be closed when no goal is left.
+    visible = (*goals.focused, *goals.background) or (Goal((), ""),)
     return ProofState(handle, visible[0], tuple(str(goal) for goal in visible[1:]))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ntp.envs.coq.document import CoqDocument
 from ntp.envs.coq.protocol import Failure, Goals
+from ntp.envs.coq.syntax import is_structure
 from ntp.envs.coq.term import PRINT_WHOLE, term_digest
 from ntp.errors import InitError
 from ntp.sandbox.deaths import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
@@ -114,7 +115,8 @@ class CoqProof:
         self.document.seek(self.theorem.declaration.begin)
         top = self.document.top
         with _deadline_is_death():
-            goals = top.run_all(self._opening(), _STRUCTURE_TIMEOUT_S)[-1]
+            opening = [self.theorem.statement, *filter(None, [self.opening])]
+            goals = top.run_all(opening, _STRUCTURE_TIMEOUT_S)[-1]
             path, name = top.status(_STRUCTURE_TIMEOUT_S)
         if isinstance(goals, Failure):
             raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {one_line(goals)}")
@@ -124,14 +126,16 @@ class CoqProof:
         return goals
 
     def execute(self, command: str) -> Goals | TacticError | Timeout | Exceeded | Rejected:
-        """Run one guarded tactic under the time limit.
+        """Run one guarded tactic under the time limit, or a guarded bullet or brace.
 
         Raises:
             ProcessDiedError: The process died, or ran out of memory and must not be used any more.
         """
         top = self.document.top
         try:
-            result = top.run(f"Timeout {self.timeout_s} {command}", self.timeout_s + _GRACE_S)
+            # A bullet takes no prefix, and no time.
+            timed = command if is_structure(command) else f"Timeout {self.timeout_s} {command}"
+            result = top.run(timed, self.timeout_s + _GRACE_S)
         except DeadlineExceededError:
             if not top.interrupt(_GRACE_S):
                 self.document.stop()
@@ -235,10 +239,11 @@ class CoqProof:
             raise UnreadableAssumptionsError(one_line(printed))
         return parse_assumptions(printed)
 
-    def _opening(self) -> list[str]:
+    @property
+    def opening(self) -> str:
+        """The sentence of the file that opens the proof, such as `Proof.`; empty without."""
         after = self.document.between(self.theorem.declaration.end, self.theorem.proof.end)
-        opened = [s.text for s in after[:1] if _OPENS_PROOF.match(s.text)]
-        return [self.theorem.statement, *opened]
+        return next((s.text for s in after[:1] if _OPENS_PROOF.match(s.text)), "")
 
 
 @contextlib.contextmanager

@@ -212,6 +212,8 @@ _SELECTOR = re.compile(r"(?:all|par|!|[0-9][0-9,\s-]*|\[\s*[^\W\d][\w']*\s*\])\s
 _QUERY = re.compile(
     r"(About|Check|Compute|Eval|Locate|Print|Search|SearchPattern|SearchRewrite|Show|Type)(?![\w'.])"
 )
+_PLAIN_OPENING = re.compile(r"Proof\s*\.")
+_CLOSING = re.compile(r"(?:Qed|Defined)\s*\.")
 _CHEATS = re.compile(r"(?<![\w'.])(admit|give_up|native_compute|native_cast_no_check)(?![\w'])")
 
 
@@ -232,6 +234,38 @@ def guard(text: str) -> str | Rejected:
     if reason:
         return Rejected(reason)
     return sentence if selector else f"1: {sentence}"
+
+
+def guard_sentence(text: str) -> str | Rejected:
+    """As `guard`, for a sentence of a whole script, which may be a bullet or a brace too."""
+    stripped = text.strip()
+    if is_structure(stripped) and not read_prefixes(stripped).end:
+        return stripped
+    return guard(text)
+
+
+def read_script(text: str, opening: str = "") -> list[str] | Rejected:
+    """The sentences of a whole proof script, without those that open and close the proof.
+
+    Args:
+        text: The script, hostile. It may begin with `Proof.` and end in `Qed.` or `Defined.`.
+        opening: The sentence that opens the proof in its file, which the script may repeat.
+
+    Returns:
+        Sentences that no guard has seen yet, or why the script is refused.
+    """
+    reason = _unreadable(text)
+    if reason:
+        return Rejected(reason)
+    try:
+        found = [sentence.text for sentence in sentences(text)]
+    except CoqSyntaxError as error:
+        return Rejected(f"not whole sentences: {error}")
+    if found and (_PLAIN_OPENING.fullmatch(found[0]) or found[0].split() == opening.split()):
+        found = found[1:]
+    if found and _CLOSING.fullmatch(found[-1]):
+        found = found[:-1]
+    return found if found else Rejected("holds no sentence")
 
 
 def _unreadable(text: str) -> str:

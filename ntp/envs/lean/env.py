@@ -8,14 +8,16 @@ theorem.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ntp.envs.lean.goals import parse_goals
 from ntp.envs.lean.guard import guard
+from ntp.envs.lean.script import read_script
 from ntp.envs.session import ROOT, SearchSession
 from ntp.sandbox.deaths import ProcessDiedError, RetryBudget
 from ntp.types import (
+    Crashed,
     Exceeded,
     Goal,
     LeanState,
@@ -23,12 +25,17 @@ from ntp.types import (
     Proved,
     Reached,
     Rejected,
+    ScriptResult,
     Status,
+    Tactic,
     TacticError,
     Theorem,
     Timeout,
+    Transition,
     Verdict,
 )
+
+_UNSETTLED = {Timeout: Status.TIMEOUT, Exceeded: Status.EXCEEDED, Crashed: Status.CRASHED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,43 @@ class LeanEnv:
                 return Verdict(False, f"timeout {message}".strip(), unsettled=Status.TIMEOUT)
             case axioms:
                 return Verdict(True, axioms=tuple(sorted(axioms)))
+
+    def check_script(self, theorem: Theorem, text: str) -> ScriptResult:
+        """See `ProofEnv.check_script`. Closes the open session."""
+        blocks = read_script(text)
+        session = self.open(theorem)
+        transitions: list[Transition] = []
+        state = session.root
+        for block in blocks:
+            outcome = session.step(state, block)
+            transitions.append(Transition(state, Tactic(block), outcome))
+            if not isinstance(outcome, Reached):
+                break
+            state = outcome.state
+        verdict = self._script_verdict(theorem, blocks, transitions)
+        if len(transitions) < len(blocks) and isinstance(transitions[-1].outcome, Proved):
+            transitions[-1] = replace(transitions[-1], outcome=Rejected(verdict.reason))
+        return ScriptResult(tuple(transitions), verdict)
+
+    def _script_verdict(
+        self, theorem: Theorem, blocks: Sequence[str], transitions: Sequence[Transition]
+    ) -> Verdict:
+        if not transitions:
+            return Verdict(False, "holds no tactic")
+        tactic, outcome = transitions[-1].tactic.text, transitions[-1].outcome
+        match outcome:
+            case Proved() if len(transitions) < len(blocks):
+                return Verdict(False, f"no goals are left for {blocks[len(transitions)]!r}")
+            case Proved():
+                return self.check_proof(theorem, blocks)
+            case Reached():
+                return Verdict(False, "goals remain")
+            case TacticError(message) | Timeout(message) | Exceeded(_, message) | Crashed(message):
+                return Verdict(
+                    False, f"{tactic!r}: {message}".strip(), unsettled=_UNSETTLED.get(type(outcome))
+                )
+            case Rejected(reason):
+                return Verdict(False, f"{tactic!r}: {reason}")
 
     def close(self) -> None:
         """End the process. Safe to call twice."""

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import dedent
 
 from ntp.envs.lean.syntax import LeanSyntaxError, Token, tokens
+
+_BY = re.compile(r"\s*(?::=\s*)?by\b(?!\s*:)")
+# Lines that go on with the tactic above although they are not indented.
+_CONTINUES = re.compile(r"<;>|[|)\]}⟩]|else\b|end\b")
+
+
+def read_script(text: str) -> list[str]:
+    """The tactics of a block, one text each: a line and those below it that are indented more or go on.
+
+    Args:
+        text: What follows `:= by`, or all of it.
+    """
+    begun = _BY.match(text)
+    first, _, rest = text[begun.end() if begun else 0 :].partition("\n")
+    # What stands behind `by` has no indentation to compare with.
+    lines = [first.strip(), *dedent(rest).split("\n")] if begun else dedent(text).split("\n")
+    blocks: list[list[str]] = []
+    for line in lines:
+        is_new = line[:1].strip() and not _CONTINUES.match(line)
+        if is_new or not blocks:
+            blocks.append([line])
+        else:
+            blocks[-1].append(line)
+    found = ["\n".join(block).strip() for block in blocks]
+    return [block for block in found if block]
 
 
 class LeanScriptSyntax:

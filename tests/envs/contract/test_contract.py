@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ntp.envs.pool import EnvPool, PooledSession
+from ntp.envs.pool import EnvPool
+from ntp.envs.worker import PooledSession
 from ntp.errors import InitError
 from ntp.policy.prompt import SamplingParams
 from ntp.search.driver import search_theorems
@@ -52,6 +53,7 @@ def test_a_hostile_text_has_no_effect(backend, env, hostile_text):
         assert isinstance(session.step(outcome.state, "exact cheat"), TacticError) or backend.name == "coq"
     assert not env.check_proof(theorem, [hostile_text]).accepted
     assert not env.check_proof(theorem, [backend.idle, hostile_text]).accepted
+    assert not env.check_script(theorem, hostile_text).verdict.accepted
     assert time.monotonic() - started < BOUND_S
     if env.pid:
         written = {path.name for path in Path(f"/proc/{env.pid}/cwd").glob("leak*")}
@@ -97,6 +99,37 @@ def test_an_error_moves_nothing(backend, env):
     session = env.open(backend.theorems["swap"])
     assert isinstance(session.step(session.root, backend.no_such_lemma), TacticError)
     assert walk(session, backend.proof)[-1] == Proved()
+
+
+def as_script(backend, tactics):
+    return (" " if backend.name == "coq" else "\n").join(tactics)
+
+
+def test_a_whole_script_is_checked(backend, env):
+    result = env.check_script(backend.theorems["swap"], as_script(backend, backend.proof))
+    assert result.verdict.accepted and result.failed is None
+    assert result.accepted == tuple(backend.proof)
+    assert result.transitions[-1].outcome == Proved()
+    assert env.check_proof(backend.theorems["swap"], result.accepted).accepted
+
+
+def test_a_script_that_fails_says_where(backend, env):
+    tactics = [*backend.proof[:2], backend.no_such_lemma, *backend.proof[2:]]
+    result = env.check_script(backend.theorems["swap"], as_script(backend, tactics))
+    assert result.accepted == tuple(backend.proof[:2])
+    assert result.failed.tactic.text == backend.no_such_lemma
+    assert isinstance(result.failed.outcome, TacticError) and "no_such_lemma" in result.verdict.reason
+    assert len(result.failed.state.other_goals) == 1
+
+
+def test_a_script_that_ends_too_early_or_too_late_is_no_proof(backend, env):
+    early = env.check_script(backend.theorems["swap"], as_script(backend, backend.proof[:2]))
+    assert early.failed is None and early.verdict.reason == "goals remain"
+    late = env.check_script(backend.theorems["swap"], as_script(backend, [*backend.proof, backend.idle]))
+    assert not late.verdict.accepted and late.failed is not None
+    for nothing in ("", "   ", "\n"):
+        empty = env.check_script(backend.theorems["swap"], nothing)
+        assert empty.transitions == () and empty.verdict.reason
 
 
 def test_any_earlier_state_can_be_stepped_again(backend, env):
@@ -390,7 +423,7 @@ def test_processes_killed_at_random_under_a_pool(backend):
         killer = threading.Thread(target=kill_now_and_then)
         killer.start()
         try:
-            for num_rounds in range(200):
+            for num_rounds in range(100_000):  # a round may take far less time than starting the provers did
                 assert prove() == [Proved()] * 2
                 if num_rounds >= 3 and num_killed > 5:
                     break
