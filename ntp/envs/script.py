@@ -17,6 +17,10 @@ class ScriptSyntax(Protocol):
         """
         ...
 
+    def is_structure(self, text: str) -> bool:
+        """Whether a sentence of a script only structures it, as a bullet does."""
+        ...
+
     def join(self, components: Sequence[str]) -> str:
         """The text that runs components one after the other, at least one."""
         ...
@@ -28,6 +32,10 @@ class PlainSyntax:
     def components(self, tactic: str) -> list[str]:
         """The text alone."""
         return [tactic.strip()]
+
+    def is_structure(self, text: str) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
 
     def join(self, components: Sequence[str]) -> str:
         """The only component."""

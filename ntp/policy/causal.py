@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -53,6 +54,13 @@ class CausalPolicy(TacticPolicy):
         prompts = PromptEncoder(tokenizer, prompt)
         super().__init__(model, tokenizer, prompts, decoder, max_tactic_tokens, top_p)
         _require_room(plain.config, prompts.max_tokens + max_tactic_tokens)
+
+    def with_plain_prompts(self) -> CausalPolicy:
+        """The same model, shown its states as they are: for prompts that others have laid out."""
+        plain = copy.copy(self)
+        plain.prompt = PromptFormat("{state}", None, self.prompt.max_state_tokens)
+        plain._prompts = PromptEncoder(self.tokenizer, plain.prompt)
+        return plain
 
     def score_texts(self, states: Sequence[str], tactics: Sequence[Sequence[int]]) -> TextScores:
         """Log-probabilities of states, as texts, and of one tactic in each, differentiable.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,43 +18,29 @@ from ntp.data.dataset import Dataset
 from ntp.data.splits import ALL, AUTO
 from ntp.envs.pool import EnvPool
 from ntp.envs.script import PlainSyntax
-from ntp.errors import ConfigError, EnvError, InitError
+from ntp.errors import ConfigError, EnvError
 from ntp.evaluation.arms import arm_name, require_arms
-from ntp.evaluation.assess import TheoremRun, assess
+from ntp.evaluation.assess import assess
 from ntp.evaluation.costs import ESTIMATE
 from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremOutcome, TheoremResult
 from ntp.jsonl import read_jsonl, write_jsonl
-from ntp.policy.prompt import SamplingParams
-from ntp.retrieval.augmentation import Augmentation
-from ntp.search.best_first import BestFirstSearch
-from ntp.search.driver import search_theorems
-from ntp.search.interface import Critic, Proposer
-from ntp.search.proposers import AugmentedProposer, FixedTactics
-from ntp.search.sampling import SamplingSearch
-from ntp.tasks.builders import (
-    best_first_search,
-    load_arm,
-    load_augmentation,
-    load_verifiers,
-    priority_weights,
-    sampling_search,
-)
+from ntp.tasks.builders import priority_weights
+from ntp.tasks.methods import Method, arms, is_guided, methods
 from ntp.tasks.needs import (
     add_dataset,
     add_retrieval,
     add_verifier,
-    policy_node,
     prover_reads,
     refuse_lent_premises,
     require_prover,
     retrieval_reads,
     run_config,
 )
+from ntp.tasks.prompts import needs_terms, require_kind
 from ntp.tasks.selection import Part, num_done, parts_of, sample_theorems, shard_of
 from ntp.tracking.progress import ProgressReporter
-from ntp.types import ProofState, Theorem
-from ntp.verifier.ensemble import EnsembleCritic
+from ntp.types import Theorem
 from ntp.workflow.context import Context
 from ntp.workflow.plan import Needs
 from ntp.workflow.shards import merge_shards
@@ -62,14 +48,6 @@ from ntp.workflow.stage import read
 from ntp.workflow.task import Sharding, Task
 
 _log = logging.getLogger(__name__)
-
-# By prover. Each is one attempt at the whole proof.
-ONE_SHOT_TACTICS = {
-    "coq": ("auto.", "easy.", "intuition.", "firstorder."),
-    "lean": ("rfl", "simp", "decide", "omega", "aesop"),
-}
-
-AnySearch = SamplingSearch | BestFirstSearch
 
 
 @dataclass(frozen=True)
@@ -102,58 +80,6 @@ class EvaluationOptions:
     bootstrap_samples: PositiveInt = 2000
 
 
-@dataclass(frozen=True)
-class Arm:
-    """A policy of an evaluation, trained with one seed.
-
-    Attributes:
-        name: Name of the policy, with the seed where it has several: `gfn@1`.
-        key: Where its node is in the config.
-        node: Its node, of `PolicyOptions`.
-        overrides: What the seed adds to the overrides of its experiment.
-    """
-
-    name: str
-    key: str
-    node: DictConfig
-    overrides: tuple[str, ...] = ()
-
-    @property
-    def role(self) -> str:
-        """The name under which its directory is found."""
-        return f"policy/{self.name}"
-
-
-def arms(cfg: DictConfig) -> Iterator[Arm]:
-    """The policies of an evaluation, one for each seed."""
-    for name in cfg.evaluation.policies:
-        key = f"evaluation.policies.{name}"
-        node = policy_node(cfg, key)
-        if not node.seeds:
-            yield Arm(str(name), key, node)
-        for seed in node.seeds:
-            yield Arm(f"{name}@{seed}", key, node, (f"{node.seed_key}={seed}",))
-
-
-@dataclass(frozen=True)
-class Method:
-    """A proposer with a search.
-
-    Attributes:
-        name: In tables and metrics.
-        make_proposer: Loads it.
-        make_search: Builds the search of a theorem.
-        make_critic: Loads what guides the search in addition to the proposer, if anything does.
-        independent: Whether attempts are independent samples, as pass@k asks.
-    """
-
-    name: str
-    make_proposer: Callable[[], Proposer]
-    make_search: Callable[[Theorem, ProofState], AnySearch]
-    independent: bool
-    make_critic: Callable[[], Critic | None] = lambda: None
-
-
 def run(context: Context) -> dict[str, float]:
     """Search with every method, check every proof again, write results and report.
 
@@ -165,8 +91,7 @@ def run(context: Context) -> dict[str, float]:
     theorems = [record.theorem for record in records[shard_of(options, cfg.search, records)]]
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
-    augmentation = load_augmentation(cfg, dataset, context.inputs)
-    for method in methods(cfg, context.inputs, augmentation):
+    for method in methods(cfg, context.inputs, dataset):
         results += evaluate(method, theorems, make_env, context.directory)
     return report_results(context, results)
 
@@ -212,65 +137,6 @@ def _described(cfg: DictConfig) -> str:
     return "held-out theorems" if split in ("val", "test") else f"theorems of the {split} split"
 
 
-def one_shot_tactics(cfg: DictConfig) -> list[str]:
-    """The floor of an evaluation: the tactics that the config names, or those that users try first."""
-    chosen = cfg.evaluation.one_shot_tactics
-    return list(ONE_SHOT_TACTICS[instantiate(cfg.env).prover] if chosen is None else chosen)
-
-
-def methods(
-    cfg: DictConfig, inputs: Mapping[str, Path], augmentation: Augmentation | None = None
-) -> list[Method]:
-    """One-shot tactics, then every policy with every search; plain sampling is named by its policy alone.
-
-    Policies read what `augmentation` retrieves, if there is one.
-    """
-    found: list[Method] = []
-    if tactics := one_shot_tactics(cfg):
-        found.append(_fixed("one_shot", tactics))
-    for arm in arms(cfg):
-        if arm.node.tactics is not None:
-            found.append(_fixed(arm.name, list(arm.node.tactics)))
-            continue
-
-        def load(arm: Arm = arm) -> Proposer:
-            policy = load_arm(cfg, arm.node, inputs.get(arm.role))
-            return AugmentedProposer(policy, augmentation) if augmentation else policy
-
-        if "sampling" in cfg.search:
-            search = sampling_search(cfg.search.sampling, cfg.seed)
-            found.append(Method(arm.name, load, search, independent=True))
-        if "best_first" in cfg.search:
-            policy, at, seed = arm.name.partition("@")
-            found.append(
-                Method(
-                    f"{policy}_best_first{at}{seed}",
-                    load,
-                    best_first_search(cfg.search.best_first, cfg.seed, priority_weights(cfg.search)),
-                    independent=False,
-                    make_critic=lambda: _load_critic(cfg, inputs),
-                )
-            )
-    return found
-
-
-def _fixed(name: str, tactics: Sequence[str]) -> Method:
-    """Every tactic alone, as a whole proof."""
-    params = [SamplingParams(0)] * len(tactics)
-    return Method(
-        name,
-        lambda: FixedTactics(tactics),
-        lambda theorem, root: SamplingSearch(theorem, root, params, max_depth=1),
-        independent=False,
-    )
-
-
-def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
-    if "verifier" not in inputs:
-        return None
-    return EnsembleCritic(load_verifiers(cfg, inputs), instantiate(cfg.aggregation))
-
-
 def evaluate(
     method: Method, theorems: Sequence[Theorem], make_env: Callable, directory: Path
 ) -> list[TheoremResult]:
@@ -303,39 +169,18 @@ def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> 
     missing = [part for part in parts if not part.path.exists()]
     if not missing:
         return
-    proposer, critic = method.make_proposer(), method.make_critic()
+    search = method.make_search()
     syntax = getattr(make_env, "syntax", PlainSyntax())
     num_theorems = sum(len(part.theorems) for part in parts)
     with ProgressReporter(method.name, num_theorems, "theorems", num_before=num_done(parts)) as progress:
         for part in missing:
             started = time.monotonic()
             with EnvPool(make_env, make_env.num_workers) as pool:
-                searches = search_theorems(
-                    part.theorems,
-                    method.make_search,
-                    proposer,
-                    pool,
-                    on_finished=lambda theorem, result: progress.advance(),  # noqa: ARG005
-                    critic=critic,
-                )
+                runs = search(part.theorems, pool, progress.advance)
             wall_s = time.monotonic() - started
-            runs = [_run_of(t, s) for t, s in zip(part.theorems, searches, strict=True)]
             with EnvPool(make_env, make_env.num_workers) as fresh:
                 results = assess(method.name, runs, fresh.check_proofs, wall_s, method.independent, syntax)
             write_jsonl(part.path, results)
-
-
-def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:
-    if isinstance(search, InitError):
-        return TheoremRun(theorem, error=search)
-    return TheoremRun(
-        theorem,
-        tuple(search.trajectories),
-        tuple(search.transitions),
-        search.usage.num_samples,
-        search.usage.num_env_steps,
-        search.usage.cost_s,
-    )
 
 
 def merge(context: Context) -> dict[str, float]:
@@ -360,8 +205,11 @@ def merge(context: Context) -> dict[str, float]:
 
 def _reads(cfg: DictConfig) -> dict:
     values = read(cfg, "data.split", "seed", "model", "search", "evaluation") | prover_reads(cfg)
-    if _is_guided(cfg):
+    if is_guided(cfg):
         values |= read(cfg, "aggregation")
+    if any(arm.node.kind is not None for arm in arms(cfg)):
+        values |= read(cfg, "instructions")
+        values["instructions"].pop("num_workers", None)
     return values | retrieval_reads(cfg)
 
 
@@ -374,7 +222,9 @@ def _needs(needs: Needs) -> None:
         if node.tactics is None and not as_it_is:
             sections = {} if node.model is None else {"model": node.model}
             needs.add_from(node, arm.role, arm.key, arm.overrides, **sections)
-    if _is_guided(needs.cfg):
+    if any(needs_terms(arm.node.kind) for arm in arms(needs.cfg)):
+        needs.add("terms", ["+experiment=proof_terms"], export=needs.cfg.export)
+    if is_guided(needs.cfg):
         add_verifier(needs)
 
 
@@ -382,15 +232,13 @@ def _check(cfg: DictConfig) -> None:
     require_prover(cfg)
     refuse_lent_premises(cfg)
     priority_weights(cfg.search)
+    for arm in arms(cfg):
+        require_kind(arm.node.kind, cfg.search)
     for pair in cfg.evaluation.comparisons:
         if len(pair) != 2:
             raise ConfigError(f"evaluation.comparisons: {list(pair)} is no pair of policies")
     names = dict.fromkeys(arm_name(method.name) for method in methods(cfg, {}))
     require_arms(names, cfg.evaluation.baseline, cfg.evaluation.comparisons)
-
-
-def _is_guided(cfg: DictConfig) -> bool:
-    return cfg.search.score != "policy"
 
 
 TASK = Task(

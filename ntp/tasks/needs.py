@@ -30,6 +30,8 @@ class PolicyOptions:
             checkpoint, that of the command. With neither experiment nor checkpoint a pretrained model is used
             as it is.
         tactics: A fixed list of tactics to propose in every state, in place of a model.
+        kind: The kind of instruction data that the model was trained on (docs/formats.md). It is shown the
+            same prompts; with a kind of whole proofs it samples whole proofs.
         seeds: Seeds to train the policy with; empty for the seed of the command.
         seed_key: The option that these seeds are given to: `seed` makes everything it needs again with that
             seed, `module.seed` only what the experiment itself trains.
@@ -40,6 +42,7 @@ class PolicyOptions:
     checkpoint: str | None = None
     model: Any = None
     tactics: list[str] | None = None
+    kind: str | None = None
     seeds: list[NonNegativeInt] = field(default_factory=list)
     seed_key: str = "seed"
 

@@ -5,7 +5,10 @@ import subprocess
 
 import pytest
 
+from ntp.config.register import compose_config
+from ntp.data.dataset import Dataset
 from ntp.data.formats.prompts import KINDS
+from ntp.tasks.prompts import instruction_prompts
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 
@@ -140,3 +143,63 @@ def test_a_template_that_does_not_fit_is_one_line(own_cli, options, tmp_path):
     assert "give a template for each of state_tactic, " in said
     said = own_cli.fail("+experiment=instructions", *options, "instructions.kinds=[tactics]")
     assert "choose some of state_tactic, " in said
+
+
+def test_models_are_shown_at_search_what_they_were_trained_on(own_cli, options, written):
+    shown = [kind for kind, (_, needs) in KINDS.items() if needs != "context"]
+    cfg = compose_config(["+experiment=search_eval", *options])
+    inputs = {"dataset": find_run("extract_coq", own_cli), "terms": find_run("proof_terms", own_cli)}
+    dataset = Dataset.load(inputs["dataset"])
+    prompts = instruction_prompts(cfg, dataset, inputs, shown)
+    states = {
+        (record.theorem.id, step.tactic): step.state
+        for record in dataset.iter_theorems()
+        for step in record.steps
+    }
+    num_compared = 0
+    for kind in shown:
+        for row in rows(written, kind, "train"):
+            theorem = dataset.records[row["metadata"]["declId"]]
+            state = states.get((theorem.theorem.id, row["metadata"]["target"]), theorem.steps[0].state)
+            assert prompts[kind].prompt(theorem.theorem, state) == row["prompt"]
+            assert prompts[kind].answer(row["completion"]) == row["metadata"]["target"].strip()
+            num_compared += 1
+    assert num_compared > 10
+
+
+def find_run(name, own_cli):
+    (directory,) = [path for path in own_cli.outputs.glob(f"{name}-*") if (path / "COMPLETE").exists()]
+    return directory
+
+
+def test_a_model_of_instruction_data_is_evaluated(own_cli, options, written):
+    kind = "premises_full_proof"
+    small = ["model=tiny", "model.hidden_size=32", "model.num_layers=1", "model.num_heads=2"]
+    small += ["model.intermediate_size=64", "model.vocab_size=400", "model.max_state_tokens=480"]
+    trained = own_cli.succeed(
+        "+experiment=sft_chat",
+        *small,
+        f"data.path={written}/{kind}_train.jsonl",
+        *("module.max_tokens=512", "module.batch_size=2", "module.warmup_steps=0"),
+        *("optimizer.lr=3e-3", "trainer.max_steps=250", "trainer.val_check_interval=null"),
+    )
+    evaluated = own_cli.succeed(
+        "+experiment=search_eval",
+        *options,
+        *small,
+        f"evaluation.policies={{policy: {{checkpoint: {trained}, kind: {kind}}}}}",
+        *("evaluation.split=train", "search.sampling.num_samples=8"),
+    )
+    results = {row["theorem"]: row for row in rows_of(evaluated / "results-policy.jsonl")}
+    assert set(results) == {"P.A.add_0", "P.A.double_0", "P.C.other"}
+    assert results["P.A.double_0"]["outcome"] == "proved", "its proof is the one that is learned first"
+
+
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_kinds_that_cannot_be_shown_in_a_search_are_refused(own_cli, options):
+    policies = "evaluation.policies={policy: {checkpoint: /nowhere, kind: context_full_proof}}"
+    said = own_cli.fail("+experiment=search_eval", *options, policies)
+    assert "kind=context_full_proof: choose one of state_tactic" in said

@@ -9,7 +9,8 @@ from ntp.policy.prompt import SamplingParams
 from ntp.search.proposers import FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks import selection
-from ntp.tasks.evaluate import Method, evaluate, results_file
+from ntp.tasks.evaluate import evaluate, results_file
+from ntp.tasks.methods import Method, step_by_step
 from ntp.types import Proved
 
 NAMES = [f"t{i}" for i in range(10)]
@@ -44,12 +45,11 @@ class Counting:
 
 
 def method(proposer):
-    return Method(
-        "policy",
+    search = step_by_step(
         lambda: proposer,
         lambda theorem, root: SamplingSearch(theorem, root, [SamplingParams(0)] * 2, max_depth=2),
-        independent=True,
     )
+    return Method("policy", search, independent=True)
 
 
 def run(proposer, directory):

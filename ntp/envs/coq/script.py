@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ntp.envs.coq.syntax import CoqSyntaxError
+from ntp.envs.coq.syntax import CoqSyntaxError, is_structure
 from ntp.envs.coq.tokens import Token, tokens
 
 _OPENING = {"(", "[", "{", "[|", "{|", "match", "lazymatch", "multimatch"}
@@ -20,6 +20,8 @@ class CoqScriptSyntax:
 
     def components(self, tactic: str) -> list[str]:
         """See `ScriptSyntax.components`. A dispatch (`; [ ... | ... ]`) belongs to the tactic before it."""
+        if self.is_structure(tactic):
+            return [tactic.strip()]
         try:
             found = tokens(tactic)
         except CoqSyntaxError:
@@ -31,8 +33,14 @@ class CoqScriptSyntax:
         parts = [_spelled(part, tactic) for part in _flattened(found)]
         return [part for part in parts if part] or [tactic.strip()]
 
+    def is_structure(self, text: str) -> bool:
+        """Bullets and braces."""
+        return is_structure(text.strip())
+
     def join(self, components: Sequence[str]) -> str:
         """See `ScriptSyntax.join`."""
+        if len(components) == 1 and self.is_structure(components[0]):
+            return components[0]
         text = "; ".join(components)
         # After a symbol such as `*`, a dot without a blank could be read as part of it.
         return f"{text}." if text[-1].isalnum() or text[-1] in "_')]\"" else f"{text} ."

@@ -48,6 +48,10 @@ class LeanScriptSyntax:
             return [tactic.strip()]
         return [_spelled(part) for part in _flattened(found) if part] or [tactic.strip()]
 
+    def is_structure(self, text: str) -> bool:  # noqa: ARG002
+        """Never: bullets and what is below them are one tactic."""
+        return False
+
     def join(self, components: Sequence[str]) -> str:
         """See `ScriptSyntax.join`."""
         return "; ".join(components)

@@ -28,15 +28,10 @@ from ntp.data.formats.prompts import (
 )
 from ntp.data.formats.source_file import Proof, SourceFile, source_files
 from ntp.data.formats.state_comments import comment_states
-from ntp.data.records import EXTERNAL, PremiseRecord, PremiseUse
-from ntp.data.terms import DependencyRecord, load_terms
 from ntp.errors import ConfigError
-from ntp.retrieval.corpus import PremiseCorpus
-from ntp.retrieval.lexical import BM25Retriever
-from ntp.retrieval.options import RetrievalOptions
+from ntp.retrieval.background import BackgroundFinder, retriever_of
 
 CHAT = ("chat", "chat_premises")
-_MAX_DEFINITIONS = 8
 _WORD = re.compile(r"\w+|[^\w\s]+|\s+")
 
 
@@ -82,37 +77,19 @@ def make_examples(job: Job, path: str) -> dict[tuple[str, str], list[str]]:
     return dict(found)
 
 
+def _parts(job: Job) -> dict[str, str]:
+    return json.loads(job.splits.read_text(encoding="utf-8"))
+
+
 def prepare(job: Job) -> None:
     """Make the index that workers read, once."""
     if shows_premises(job.kinds):
-        _retriever(job, Dataset.load(job.dataset))
+        retriever_of(Dataset.load(job.dataset), _parts(job), job.cache)
 
 
 @functools.lru_cache(maxsize=1)
 def _maker(job: Job) -> _Maker:
     return _Maker(job)
-
-
-def _retriever(job: Job, dataset: Dataset) -> BM25Retriever:
-    corpus = PremiseCorpus(_pool(job, dataset), dataset.files, dataset.iter_theorems())
-    return BM25Retriever(corpus, job.cache, RetrievalOptions.k1, RetrievalOptions.b)
-
-
-def _pool(job: Job, dataset: Dataset) -> list[PremiseRecord]:
-    """The premises that may be shown.
-
-    Of what stands outside the project a data set has only what its proofs name. What nothing but proofs of
-    the evaluation side name would tell their answers.
-    """
-    splits = json.loads(job.splits.read_text(encoding="utf-8"))
-    named = {
-        use
-        for record in dataset.iter_theorems()
-        if splits.get(record.theorem.id) == "train"
-        for step in record.steps
-        for use in step.premises
-    }
-    return [p for p in dataset.premises if p.kind != EXTERNAL or PremiseUse(p.full_name, p.file) in named]
 
 
 class _Maker:
@@ -122,22 +99,13 @@ class _Maker:
         self._job = job
         dataset = Dataset.load(job.dataset)
         self.files = {file.record.path: file for file in source_files(dataset)}
-        self._splits: Mapping[str, str] = json.loads(job.splits.read_text(encoding="utf-8"))
+        self._splits = _parts(job)
         self._templates: Mapping[str, Template] = read_templates(job.templates)
         self._tokens = load_tokens(job.tokenizer)
-        self._premises = {premise.full_name: premise for premise in dataset.premises}
-        dependencies: Sequence[DependencyRecord] = load_terms(job.terms)[0] if job.terms else ()
-        self._types = {record.full_name: record.type or () for record in dependencies}
-        self._retriever = _retriever(job, dataset) if shows_premises(job.kinds) else None
-        # A retriever reads places as the data set has them; those of the files are offsets.
-        self._records = dataset.records if self._retriever is not None else {}
-        # Similar proofs are shown from the training split only, whatever they are shown for.
-        self._proofs = {
-            proof.id: proof
-            for file in self.files.values()
-            for proof in file.proofs()
-            if self._splits.get(proof.id) == "train" and proof.proof is not None
-        }
+        cache = job.cache if shows_premises(job.kinds) else None
+        self._background = BackgroundFinder(
+            dataset, job.terms, self._splits, cache, job.num_premises, job.num_proofs
+        )
 
     def rows(self, file: SourceFile) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(kind, split, row) of every example of a file."""
@@ -146,7 +114,9 @@ class _Maker:
             split = self._splits.get(proof.id)
             if split is None or (proof.proof is not None and not is_honest(proof.proof)):
                 continue
-            shown = self._shown(proof)
+            # A theorem without tactics has something shown too, for its statement.
+            states = [step.state for step in proof.record.steps] or [proof.decl]
+            shown = self._background.find(proof.id, states)
             for kind in self._job.kinds:
                 if kind in CHAT:
                     premises = shown[0].premises if kind == "chat_premises" else None
@@ -161,43 +131,10 @@ class _Maker:
                     if (row := self._proof(kind, source, shown[0], split)) is not None:
                         yield kind, split, row
 
-    def _shown(self, proof: Proof) -> list[Background]:
-        """What is shown for each state of a theorem: at least for the first."""
-        definitions = self._definitions(proof)
-        steps = proof.record.steps
-        if self._retriever is None:
-            return [Background(definitions=definitions)] * max(1, len(steps))
-        states = [step.state for step in steps] or [proof.decl]
-        theorem = self._records[proof.id].theorem
-        num = max(self._job.num_premises, 8 * self._job.num_proofs)
-        found = self._retriever.retrieve(states, [theorem] * len(states), num)
-        shown = []
-        for retrieved in found:
-            names = [item.premise.full_name for item in retrieved]
-            proofs = [self._proofs[name] for name in names if name in self._proofs and name != proof.id]
-            shown.append(
-                Background(
-                    premises=[
-                        _named(item.premise.full_name, item.premise.statement)
-                        for item in retrieved[: self._job.num_premises]
-                    ],
-                    proofs=[f"{p.decl.rstrip()}\n{p.proof}" for p in proofs[: self._job.num_proofs]],
-                    definitions=definitions,
-                )
-            )
-        return shown
-
-    def _definitions(self, proof: Proof) -> list[str]:
-        """What the theorem's type names and a source of the project defines."""
-        found = (self._premises.get(name) for name in self._types.get(proof.id, ()))
-        texts = dict.fromkeys(p.statement for p in found if p is not None and p.span is not None)
-        return list(texts)[:_MAX_DEFINITIONS]
-
     def _tactics(
         self, kind: str, file: SourceFile, proof: Proof, shown: Sequence[Background], split: str
     ) -> Iterator[dict[str, Any]]:
         needs = KINDS[kind][1]
-        # A theorem without tactics has something shown too, for its statement.
         for index, (step, background) in enumerate(zip(proof.record.steps, shown, strict=False)):
             before = file.up_to(step)
             if (needs == "context" and before is None) or not is_honest(step.tactic):
@@ -232,12 +169,6 @@ class _Maker:
     def _cut(self, text: str, *seed: int | str) -> str:
         prover = next(iter(self.files.values())).prover
         return cut(text, self._job.max_context_tokens, self._tokens, prover, self._job.seed, *seed)
-
-
-def _named(full_name: str, statement: str) -> str:
-    """A premise on one line, with its full name where its statement does not tell it."""
-    text = " ".join(statement.split())
-    return text if full_name.rpartition(".")[2] in text else f"{full_name} : {text}"
 
 
 def shows_premises(kinds: Sequence[str]) -> bool:

@@ -77,7 +77,7 @@ def run(context: Context) -> dict[str, float]:
     """Write `KIND_SPLIT.jsonl`, `stats.json` and `SPLIT_files.json`."""
     collection = Collection.load(context.inputs["dataset"])
     datasets = list(collection.datasets())
-    parts, num_dropped = _parts(context.cfg, datasets)
+    parts, num_dropped = parts_of(context.cfg, datasets)
     jobs = list(_jobs(context, datasets, parts))
     counts = _write_all(jobs, context.directory, context.cfg.instructions.num_workers)
     context.write({"stats.json": json.dumps(counts, indent=2)})
@@ -91,8 +91,16 @@ def run(context: Context) -> dict[str, float]:
     }
 
 
-def _parts(cfg: DictConfig, datasets: Sequence[tuple[str, Dataset]]) -> tuple[dict[str, str], int]:
-    """The part of every theorem that is kept, by repository and id, and the number of dropped ones."""
+def parts_of(cfg: DictConfig, datasets: Sequence[tuple[str, Dataset]]) -> tuple[dict[str, str], int]:
+    """The part of every theorem that is kept, by `repository:id`, and the number of dropped ones.
+
+    Args:
+        cfg: The config.
+        datasets: Data sets by repository; a single one has an empty name.
+
+    Raises:
+        DataError: There is no such split.
+    """
     options = cfg.instructions
     members = [
         Member(_key(name, record.theorem.id), record)

@@ -1,0 +1,213 @@
+"""The methods of an evaluation: every policy with every search, and tactics that need no policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ntp.data.dataset import Dataset
+from ntp.envs.pool import EnvPool
+from ntp.errors import ConfigError, InitError
+from ntp.evaluation.assess import TheoremRun
+from ntp.policy.causal import CausalPolicy
+from ntp.policy.prompt import SamplingParams
+from ntp.search.best_first import BestFirstSearch
+from ntp.search.driver import search_theorems
+from ntp.search.instructions import InstructedProposer
+from ntp.search.interface import Critic, Proposer
+from ntp.search.proposers import AugmentedProposer, FixedTactics
+from ntp.search.sampling import SamplingSearch
+from ntp.tasks.builders import (
+    best_first_search,
+    load_arm,
+    load_augmentation,
+    load_verifiers,
+    priority_weights,
+    sampling_search,
+)
+from ntp.tasks.needs import policy_node
+from ntp.tasks.prompts import instruction_prompts, whole_proofs, writes_whole_proofs
+from ntp.types import ProofState, Theorem
+from ntp.verifier.ensemble import EnsembleCritic
+
+# By prover. Each is one attempt at the whole proof.
+ONE_SHOT_TACTICS = {
+    "coq": ("auto.", "easy.", "intuition.", "firstorder."),
+    "lean": ("rfl", "simp", "decide", "omega", "aesop"),
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A policy of an evaluation, trained with one seed.
+
+    Attributes:
+        name: Name of the policy, with the seed where it has several: `gfn@1`.
+        key: Where its node is in the config.
+        node: Its node, of `PolicyOptions`.
+        overrides: What the seed adds to the overrides of its experiment.
+    """
+
+    name: str
+    key: str
+    node: DictConfig
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def role(self) -> str:
+        """The name under which its directory is found."""
+        return f"policy/{self.name}"
+
+
+def arms(cfg: DictConfig) -> Iterator[Arm]:
+    """The policies of an evaluation, one for each seed."""
+    for name in cfg.evaluation.policies:
+        key = f"evaluation.policies.{name}"
+        node = policy_node(cfg, key)
+        if not node.seeds:
+            yield Arm(str(name), key, node)
+        for seed in node.seeds:
+            yield Arm(f"{name}@{seed}", key, node, (f"{node.seed_key}={seed}",))
+
+
+AnySearch = SamplingSearch | BestFirstSearch
+# Searches theorems with the provers of a pool, and calls back after each.
+RunSearch = Callable[[Sequence[Theorem], EnvPool, Callable[[], None]], list[TheoremRun]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A search, of a policy or of what needs none.
+
+    Attributes:
+        name: In tables and metrics.
+        make_search: Loads what it needs.
+        independent: Whether attempts are independent samples, as pass@k asks.
+    """
+
+    name: str
+    make_search: Callable[[], RunSearch]
+    independent: bool
+
+
+def step_by_step(
+    make_proposer: Callable[[], Proposer],
+    make_search: Callable[[Theorem, ProofState], AnySearch],
+    make_critic: Callable[[], Critic | None] = lambda: None,
+) -> Callable[[], RunSearch]:
+    """A search that runs one tactic after the other.
+
+    Args:
+        make_proposer: Loads what proposes tactics.
+        make_search: Builds the search of a theorem.
+        make_critic: Loads what guides the search in addition to the proposer, if anything does.
+    """
+
+    def load() -> RunSearch:
+        proposer, critic = make_proposer(), make_critic()
+
+        def run(
+            theorems: Sequence[Theorem], pool: EnvPool, on_finished: Callable[[], None]
+        ) -> list[TheoremRun]:
+            searches = search_theorems(
+                theorems,
+                make_search,
+                proposer,
+                pool,
+                on_finished=lambda theorem, result: on_finished(),  # noqa: ARG005
+                critic=critic,
+            )
+            return [_run_of(t, search) for t, search in zip(theorems, searches, strict=True)]
+
+        return run
+
+    return load
+
+
+def one_shot_tactics(cfg: DictConfig) -> list[str]:
+    """The floor of an evaluation: the tactics that the config names, or those that users try first."""
+    chosen = cfg.evaluation.one_shot_tactics
+    return list(ONE_SHOT_TACTICS[instantiate(cfg.env).prover] if chosen is None else chosen)
+
+
+def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None = None) -> list[Method]:
+    """One-shot tactics, then every policy with every search; plain sampling is named by its policy alone.
+
+    Args:
+        cfg: The config.
+        inputs: Directories of what the evaluation needs.
+        dataset: The data set; None if only the names are asked for.
+    """
+    augmentation = None if dataset is None else load_augmentation(cfg, dataset, inputs)
+    kinds = [arm.node.kind for arm in arms(cfg) if arm.node.kind is not None]
+    prompts = {} if dataset is None else instruction_prompts(cfg, dataset, inputs, kinds)
+    found: list[Method] = []
+    if tactics := one_shot_tactics(cfg):
+        found.append(_fixed("one_shot", tactics))
+    for arm in arms(cfg):
+        if arm.node.tactics is not None:
+            found.append(_fixed(arm.name, list(arm.node.tactics)))
+            continue
+
+        def load(arm: Arm = arm) -> Proposer:
+            policy = load_arm(cfg, arm.node, inputs.get(arm.role))
+            if arm.node.kind is not None:
+                if not isinstance(policy, CausalPolicy):
+                    raise ConfigError(f"{arm.key}.kind: only causal language models learn instruction data")
+                return InstructedProposer(policy, prompts[arm.node.kind])
+            return AugmentedProposer(policy, augmentation) if augmentation else policy
+
+        if writes_whole_proofs(arm.node.kind):
+            search = whole_proofs(load, cfg.search.sampling, cfg)
+            found.append(Method(arm.name, search, independent=True))
+            continue
+        if "sampling" in cfg.search:
+            search = step_by_step(load, sampling_search(cfg.search.sampling, cfg.seed))
+            found.append(Method(arm.name, search, independent=True))
+        if "best_first" in cfg.search:
+            policy, at, seed = arm.name.partition("@")
+            search = step_by_step(
+                load,
+                best_first_search(cfg.search.best_first, cfg.seed, priority_weights(cfg.search)),
+                lambda: _load_critic(cfg, inputs),
+            )
+            found.append(Method(f"{policy}_best_first{at}{seed}", search, independent=False))
+    return found
+
+
+def _fixed(name: str, tactics: Sequence[str]) -> Method:
+    """Every tactic alone, as a whole proof."""
+    params = [SamplingParams(0)] * len(tactics)
+    search = step_by_step(
+        lambda: FixedTactics(tactics),
+        lambda theorem, root: SamplingSearch(theorem, root, params, max_depth=1),
+    )
+    return Method(name, search, independent=False)
+
+
+def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
+    if "verifier" not in inputs:
+        return None
+    return EnsembleCritic(load_verifiers(cfg, inputs), instantiate(cfg.aggregation))
+
+
+def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:
+    if isinstance(search, InitError):
+        return TheoremRun(theorem, error=search)
+    return TheoremRun(
+        theorem,
+        tuple(search.trajectories),
+        tuple(search.transitions),
+        search.usage.num_samples,
+        search.usage.num_env_steps,
+        search.usage.cost_s,
+    )
+
+
+def is_guided(cfg: DictConfig) -> bool:
+    """Whether verifiers guide best-first search."""
+    return cfg.search.score != "policy"
