@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ntp.errors import ConfigError
@@ -22,12 +22,14 @@ class ReplayProof:
         tactics: Text of each tactic.
         token_ids: Tokens of each tactic, without the stop token.
         log_ref: log pi_ref of the whole proof, in nats: the untempered component of its reward.
+        num_sampled: How often the policy itself has sampled it.
     """
 
     states: tuple[str, ...]
     tactics: tuple[str, ...]
     token_ids: tuple[tuple[int, ...], ...]
     log_ref: float
+    num_sampled: int = 0
 
     @property
     def key(self) -> ProofKey:
@@ -68,9 +70,14 @@ class ReplayBuffer:
         return list(self._proofs.get(theorem_id, {}).values())
 
     def add(self, theorem_id: str, proof: ReplayProof) -> bool:
-        """Keep a proof; returns whether it was new. It may be evicted at once."""
+        """Keep a proof; returns whether it was new. It may be evicted at once.
+
+        `num_sampled` of a proof that is kept already is added to what it was.
+        """
         kept = self._proofs.setdefault(theorem_id, {})
         if proof.key in kept:
+            before = kept[proof.key]
+            kept[proof.key] = replace(before, num_sampled=before.num_sampled + proof.num_sampled)
             return False
         kept[proof.key] = proof
         if len(kept) > self._capacity:
@@ -90,6 +97,28 @@ class ReplayBuffer:
         """
         candidates = [proof for key, proof in self._proofs.get(theorem_id, {}).items() if key not in exclude]
         return random.Random(seed).sample(candidates, min(num, len(candidates)))
+
+    def unseen(self, theorem_id: str) -> float:
+        """Estimated share of a theorem's proofs, by the policy's probability, that it has not sampled yet.
+
+        The Good-Turing estimate: the proofs sampled once over all samples (Good 1953, equation 9), at most
+        one half, since one sample says nothing; 0 for a theorem whose proofs were never sampled.
+        """
+        counts = [proof.num_sampled for proof in self.proofs(theorem_id)]
+        return min(0.5, counts.count(1) / sum(counts)) if sum(counts) else 0.0
+
+    def choose_theorems(self, num: int, weight: Callable[[str], float], seed: int) -> list[str]:
+        """Up to `num` different theorems that have proofs; a pure function of the buffer and the arguments.
+
+        Args:
+            num: Number of theorems.
+            weight: Relative probability to be the next one chosen, positive.
+            seed: Seed of the choice.
+        """
+        draw = random.Random(seed)
+        # The largest of U^(1/w) are a weighted sample without replacement (Efraimidis and Spirakis 2006).
+        keys = {theorem_id: draw.random() ** (1 / weight(theorem_id)) for theorem_id in sorted(self._proofs)}
+        return sorted(keys, key=lambda theorem_id: -keys[theorem_id])[:num]
 
     def state_dict(self) -> dict[str, list[dict[str, Any]]]:
         """Everything kept, in order, as plain containers that `torch.load` accepts with `weights_only`."""

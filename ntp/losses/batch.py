@@ -23,6 +23,10 @@ class TrajectoryBatch:
         log_z_N: Learned log Z of the trajectory's theorem; None unless the objective needs it.
         log_reward_std_N: Standard deviation of log R over verifiers; None stands for zeros.
         num_copies_N: How many trajectories of the theorem have the same tactics; None stands for ones.
+        log_anchor_N: logsumexp of log R over the distinct known proofs of the trajectory's theorem, in nats;
+            minus infinity where none is known.
+        unseen_N: Estimated share of the theorem's proofs, by probability, that were never sampled, in [0, 1).
+            Both None unless the objective needs them.
     """
 
     log_pf_N: Tensor
@@ -32,6 +36,8 @@ class TrajectoryBatch:
     log_z_N: Tensor | None = None
     log_reward_std_N: Tensor | None = None
     num_copies_N: Tensor | None = None
+    log_anchor_N: Tensor | None = None
+    unseen_N: Tensor | None = None
 
 
 class Objective(Protocol):
@@ -39,10 +45,12 @@ class Objective(Protocol):
 
     Attributes:
         needs_log_z: Whether a learned log Z(x) is needed.
+        needs_known_proofs: Whether `log_anchor_N` and `unseen_N` are needed.
         learns_from_failures: Whether trajectories without a proof change the loss; if not, they are left out.
     """
 
     needs_log_z: ClassVar[bool]
+    needs_known_proofs: ClassVar[bool]
     learns_from_failures: ClassVar[bool]
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:

@@ -29,6 +29,7 @@ class ExpertIteration:
 
     weighting: Weighting = "samples"
     needs_log_z: ClassVar[bool] = False
+    needs_known_proofs: ClassVar[bool] = False
     learns_from_failures: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -179,6 +179,7 @@ class TrajectoryBalance:
     """
 
     needs_log_z: ClassVar[bool] = True
+    needs_known_proofs: ClassVar[bool] = False
     learns_from_failures: ClassVar[bool] = True
 
     def __init__(self, regression: str = "square") -> None:
@@ -198,6 +199,7 @@ class VarGrad:
     """
 
     needs_log_z: ClassVar[bool] = False
+    needs_known_proofs: ClassVar[bool] = False
     learns_from_failures: ClassVar[bool] = True
 
     def __init__(self, regression: str = "square") -> None:
@@ -216,6 +218,7 @@ class Pairwise:
     """
 
     needs_log_z: ClassVar[bool] = False
+    needs_known_proofs: ClassVar[bool] = False
     learns_from_failures: ClassVar[bool] = True
 
     def __init__(self, regression: str = "huber") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import lightning
 from torch.utils.data import DataLoader
@@ -13,12 +13,10 @@ from ntp.data.batches import BatchSchedule, Schedule
 from ntp.data.examples import LabelledState, TacticPair
 from ntp.envs.base import ProofEnv
 from ntp.envs.pool import EnvPool
-from ntp.envs.schedule import plan_lanes
-from ntp.errors import DataError
+from ntp.modules.curriculum import Frontier, TheoremSchedule
 from ntp.modules.packing import Packed
 from ntp.retrieval.examples import RetrievalExample
 from ntp.retrieval.negatives import ContrastiveSchedule, DrawnExample
-from ntp.seeding import derive_seed
 from ntp.types import Theorem
 
 T = TypeVar("T")
@@ -103,40 +101,6 @@ def _length(pair: TacticPair) -> int:
     return len(pair.state) + len(pair.tactic)
 
 
-class TheoremSchedule:
-    """Endless batches of theorems, one from each lane; a lane goes through its files from end to start.
-
-    The theorems of a step come from different files, for a diverse gradient, while each prover stays in its
-    file. The batch of a step is a pure function of the step.
-
-    Args:
-        theorems: The training theorems.
-        batch_size: Theorems in a step, and lanes.
-        seed: Seed of the order of files.
-    """
-
-    def __init__(self, theorems: Sequence[Theorem], batch_size: int, seed: int) -> None:
-        if not theorems:
-            raise DataError("no theorems to train on: the split is empty after filtering, widen data.include")
-        self._theorems = theorems
-        self._batch_size = min(batch_size, len(theorems))
-        self._seed = seed
-        self._epoch: tuple[int, list[list[Theorem]]] = (-1, [])
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """Steps in one pass over the theorems."""
-        return max(map(len, plan_lanes(self._theorems, self._batch_size)))
-
-    def batch(self, step: int) -> list[Theorem]:
-        """The theorems of training step `step`; the last steps of an epoch may have fewer."""
-        epoch, index = divmod(step, self.batches_per_epoch)
-        if self._epoch[0] != epoch:
-            lanes = plan_lanes(self._theorems, self._batch_size, derive_seed(self._seed, epoch))
-            self._epoch = (epoch, lanes)
-        return [lane[index] for lane in self._epoch[1] if index < len(lane)]
-
-
 class TheoremDataModule(lightning.LightningDataModule):
     """Serves theorems and owns the prover pool, open from `setup` to `teardown`.
 
@@ -146,6 +110,7 @@ class TheoremDataModule(lightning.LightningDataModule):
         num_workers: Provers, divided among the processes of a distributed run.
         batch_size: Theorems in a training step. The number of provers does not change what is computed.
         seed: Seed of the order of theorems.
+        curriculum: Chooses theorems by how often they were proved; None to visit all alike.
     """
 
     def __init__(
@@ -155,9 +120,12 @@ class TheoremDataModule(lightning.LightningDataModule):
         num_workers: int,
         batch_size: int,
         seed: int,
+        curriculum: Frontier | None = None,
     ) -> None:
         super().__init__()
-        self._schedule = TheoremSchedule(theorems, batch_size, seed)
+        self._theorems = {theorem.id: theorem for theorem in theorems}
+        self._curriculum = curriculum
+        self._schedule = TheoremSchedule(theorems, batch_size, seed, curriculum)
         self._make_env = make_env
         self._num_workers = num_workers
         self._pool: EnvPool | None = None
@@ -167,6 +135,23 @@ class TheoremDataModule(lightning.LightningDataModule):
         """The provers, open only while a trainer runs."""
         assert self._pool is not None, "the pool is open from setup to teardown"
         return self._pool
+
+    def theorem(self, theorem_id: str) -> Theorem:
+        """A training theorem."""
+        return self._theorems[theorem_id]
+
+    def observe(self, theorem_id: str, num_proved: int, num_attempts: int) -> None:
+        """Tell the curriculum how many attempts at a theorem were proofs."""
+        if self._curriculum is not None:
+            self._curriculum.observe(theorem_id, num_proved, num_attempts)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the order of theorems depends on, for checkpoints."""
+        return self._schedule.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from there."""
+        self._schedule.load_state_dict(state_dict)
 
     def batch(self, step: int) -> Sequence[Theorem]:
         """The theorems of a training step; with accumulated gradients, of the first of its batches."""

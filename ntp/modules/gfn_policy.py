@@ -49,6 +49,8 @@ from ntp.verifier.ensemble import VerifierEnsemble
 
 # One theorem may fail to open through its own fault; if that many first ones do, the prover is at fault.
 _MAX_UNOPENED = 8
+# Relative probability that a theorem that was always proved is replayed.
+_LEAST_REPLAY = 0.1
 
 
 class GFNPolicyModule(Learner):
@@ -72,6 +74,8 @@ class GFNPolicyModule(Learner):
         verifiers: Score the trajectories that the reward names. Not part of this module's state.
         log_z_lr: Learning rate of log Z, if the objective learns one.
         keep_unsolved: Fraction of the groups without any proof that are trained on.
+        num_replay_theorems: Theorems of the buffer that are trained on in each step in addition to those
+            that are attempted, the less often solved lately the likelier.
         warmup_steps: Optimizer steps of linear warm-up.
         decay_steps: Steps after which learning rates have decayed to a tenth, by a cosine; 0 for no decay.
         seed: Seed of all rollouts.
@@ -90,6 +94,7 @@ class GFNPolicyModule(Learner):
         *,
         log_z_lr: float,
         keep_unsolved: float,
+        num_replay_theorems: int = 0,
         warmup_steps: int,
         decay_steps: int = 0,
         seed: int,
@@ -105,6 +110,8 @@ class GFNPolicyModule(Learner):
         self._behaviour = behaviour
         self._log_z_lr = log_z_lr
         self._keep_unsolved = keep_unsolved
+        self._num_replay_theorems = num_replay_theorems
+        self._success: dict[str, float] = {}
         self._seed = seed
         self._opened_any = False
         self._num_unopened = 0
@@ -121,10 +128,11 @@ class GFNPolicyModule(Learner):
             group if isinstance(group, InitError) else with_canonical_tokens(group, self.policy)
             for group in sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
         ]
+        sampled = self.gather(mine, len(batch))
+        self._observe(sampled)
         # The provers load files while the gradient is computed.
         upcoming = self.trainer.datamodule.batch(self.trainer.global_step + 1)  # type: ignore[attr-defined]
         self.pool.open_ahead(self.share(upcoming))
-        sampled = self.gather(mine, len(batch))
         self._log(rollout_metrics(sampled))
         self._require_opened(sampled)
         groups = self._groups_to_train_on(sampled, seed)
@@ -148,6 +156,16 @@ class GFNPolicyModule(Learner):
         self.log("train/loss", loss, prog_bar=True, batch_size=1)
         return loss
 
+    def _observe(self, sampled: Sequence[Group | InitError]) -> None:
+        """Take note of how often each theorem was proved: the curriculum and replay go by it."""
+        for group in sampled:
+            if isinstance(group, Group) and group.attempts:
+                num_proved = sum(attempt.status is Status.PROVED for attempt in group.attempts)
+                self._success[group.theorem.id] = num_proved / len(group.attempts)
+                self.trainer.datamodule.observe(  # type: ignore[attr-defined]
+                    group.theorem.id, num_proved, len(group.attempts)
+                )
+
     def _require_opened(self, sampled: Sequence[Group | InitError]) -> None:
         unopened = [group for group in sampled if isinstance(group, InitError)]
         self._opened_any |= len(unopened) < len(sampled)
@@ -167,14 +185,31 @@ class GFNPolicyModule(Learner):
             )
             if group.solved or self._keeps_unsolved(group, seed):
                 groups.append(self._without_unused(group))
+        replayed = self._replayed({group.theorem.id for group in groups}, seed)
         groups = self._with_scores(self._with_prior([group for group in groups if group.attempts]))
         for group in groups:
             for attempt in group.attempts:
                 if attempt.status is Status.PROVED and attempt.origin is not Origin.REPLAY:
                     assert attempt.log_ref is not None
-                    proof = ReplayProof(attempt.states, attempt.tactics, attempt.token_ids, attempt.log_ref)
-                    self.buffer.add(group.theorem.id, proof)
-        return groups
+                    num_sampled = int(attempt.origin is Origin.ON_POLICY)
+                    path = (attempt.states, attempt.tactics, attempt.token_ids)
+                    self.buffer.add(group.theorem.id, ReplayProof(*path, attempt.log_ref, num_sampled))
+        return groups + replayed
+
+    def _replayed(self, attempted: set[str], seed: int) -> list[Group]:
+        """Groups of proofs of other theorems, which were not attempted in this step."""
+        chosen = self.buffer.choose_theorems(
+            self._num_replay_theorems,
+            lambda theorem_id: max(_LEAST_REPLAY, 1 - self._success.get(theorem_id, 0.0)),
+            derive_seed(seed, "replay theorems"),
+        )
+        empty = (
+            Group(self.trainer.datamodule.theorem(theorem_id), "", ())  # type: ignore[attr-defined]
+            for theorem_id in chosen
+            if theorem_id not in attempted
+        )
+        groups = (with_replay(group, self.buffer, self._behaviour.num_replay, seed) for group in empty)
+        return [replace(group, root=group.attempts[0].states[0]) for group in groups if group.attempts]
 
     def _keeps_unsolved(self, group: Group, seed: int) -> bool:
         return derive_seed(seed, "keep", group.theorem.id) < self._keep_unsolved * 2**63
@@ -253,6 +288,14 @@ class GFNPolicyModule(Learner):
             num_copies_N=torch.tensor(num_copies, device=device),
             log_reward_std_N=torch.tensor(log_reward_std, dtype=log_pf_N.dtype, device=device),
         )
+        if self._objective.needs_known_proofs:
+            log_anchor = [self._log_anchor(group) for group in groups]
+            unseen = [self.buffer.unseen(group.theorem.id) for group in groups]
+            batch = replace(
+                batch,
+                log_anchor_N=log_pf_N.new_tensor(log_anchor)[group_N],
+                unseen_N=log_pf_N.new_tensor(unseen)[group_N],
+            )
         if self.log_z is None:
             return batch
         starts = self.log_z.is_zero
@@ -264,6 +307,19 @@ class GFNPolicyModule(Learner):
             # The bias's gradient is 0 here up to rounding errors, from which Adam would make a full step.
             log_z_B = log_z_B.detach() + 0.0 * log_z_B
         return replace(batch, log_z_N=log_z_B[group_N])
+
+    def _log_anchor(self, group: Group) -> float:
+        """The logarithm of the summed rewards of a theorem's distinct known proofs, in nats."""
+        log_ref = {proof.key: proof.log_ref for proof in self.buffer.proofs(group.theorem.id)}
+        for attempt in group.attempts:
+            if attempt.status is Status.PROVED and attempt.log_ref is not None:
+                log_ref[attempt.tactics] = attempt.log_ref
+        step = self.trainer.global_step
+        log_reward = [
+            self._reward.log_reward(RewardComponents(value, Status.PROVED), step)
+            for value in log_ref.values()
+        ]
+        return torch.tensor(log_reward or [-torch.inf], dtype=torch.float64).logsumexp(0).item()
 
     def optimized(self) -> list[dict[str, Any]]:
         """The policy's parameters, and those of log Z with their own learning rate and no weight decay."""
@@ -313,11 +369,13 @@ class GFNPolicyModule(Learner):
         """Save trainable parameters, the replay buffer and random states."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["replay_buffer"] = self.buffer.state_dict()
+        checkpoint["success"] = dict(self._success)
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Load them; raises `CheckpointError` if a trainable parameter is missing."""
         super().on_load_checkpoint(checkpoint)
         self.buffer.load_state_dict(checkpoint["replay_buffer"])
+        self._success = dict(checkpoint["success"])
 
     def _log(self, metrics: Mapping[str, float]) -> None:
         self.log_dict(dict(metrics), batch_size=1)

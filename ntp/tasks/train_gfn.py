@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Literal, get_args
 
 import lightning
 from hydra.utils import instantiate
@@ -16,6 +17,8 @@ from ntp.buffers.replay import ReplayBuffer
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
 from ntp.envs.pool import EnvPool
+from ntp.errors import ConfigError
+from ntp.modules.curriculum import Frontier, priors_of
 from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs
@@ -37,6 +40,8 @@ from ntp.tasks.train import check_training, train
 from ntp.workflow.plan import Needs
 from ntp.workflow.task import Task
 
+Curriculum = Literal["uniform", "frontier"]
+
 
 @dataclass(frozen=True)
 class GFNOptions(RolloutConfig):
@@ -46,6 +51,11 @@ class GFNOptions(RolloutConfig):
         split: Part of the split whose theorems are tuned on.
         num_theorems: Theorems in a training step.
         max_proof_steps: Theorems with longer recorded proofs are left out.
+        curriculum: `uniform` visits all theorems alike, `frontier` rather those whose attempts are likely to
+            be mixed, some proofs and some not.
+        curriculum_share: Part of the theorems in one pass of the frontier.
+        num_replay_theorems: Theorems whose known proofs are trained on in each step in addition to those that
+            are attempted.
         replay_capacity: Proofs kept for each theorem.
         keep_unsolved: Fraction of groups without any proof that are trained on.
         log_z_lr: Learning rate of log Z, where the loss learns one.
@@ -57,6 +67,9 @@ class GFNOptions(RolloutConfig):
     split: str = "train"
     num_theorems: PositiveInt = 12
     max_proof_steps: PositiveInt = 5
+    curriculum: Curriculum = "uniform"
+    curriculum_share: Share = 0.35
+    num_replay_theorems: NonNegativeInt = 0
     replay_capacity: PositiveInt = 32
     keep_unsolved: Share = 0.25
     log_z_lr: PositiveFloat = 0.1
@@ -92,12 +105,27 @@ def build(
         load_verifiers(cfg, inputs) if "verifier" in inputs else None,
         log_z_lr=options.log_z_lr,
         keep_unsolved=options.keep_unsolved,
+        num_replay_theorems=options.num_replay_theorems,
         warmup_steps=options.warmup_steps,
         seed=options.seed,
     )
     theorems = [record.theorem for record in records]
-    data = TheoremDataModule(theorems, make_env, make_env.num_workers, options.num_theorems, options.seed)
+    data = TheoremDataModule(
+        theorems,
+        make_env,
+        make_env.num_workers,
+        options.num_theorems,
+        options.seed,
+        _curriculum(options, records),
+    )
     return module, data
+
+
+def _curriculum(options: DictConfig, records: Sequence[TheoremRecord]) -> Frontier | None:
+    if options.curriculum == "uniform":
+        return None
+    num_attempts = options.num_on_policy + options.num_tempered
+    return Frontier(priors_of(records), num_attempts, options.curriculum_share, options.seed)
 
 
 def _human_proof(record: TheoremRecord) -> HumanProof:
@@ -121,6 +149,9 @@ def _check(cfg: DictConfig) -> None:
     refuse_retrieval(cfg, "GFlowNet tuning")
     check_training(cfg)
     instantiate(cfg.reward)
+    if cfg.module.curriculum not in get_args(Curriculum):
+        names = " or ".join(get_args(Curriculum))
+        raise ConfigError(f"module.curriculum={cfg.module.curriculum}: give {names}")
 
 
 TASK = Task(

@@ -9,8 +9,10 @@ from torch.testing import assert_close
 from ntp.buffers.replay import ReplayBuffer
 from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.errors import CheckpointError, EnvError
+from ntp.losses.anchored_balance import AnchoredBalance
 from ntp.losses.expert_iteration import ExpertIteration
 from ntp.losses.trajectory_balance import Pairwise, TrajectoryBalance, VarGrad
+from ntp.modules.curriculum import Frontier
 from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.learner import require_each_once
@@ -18,7 +20,7 @@ from ntp.modules.rollout import RolloutConfig
 from ntp.rewards.kernel import KernelReward
 from ntp.types import Crashed, Proved, Timeout
 
-OBJECTIVES = [TrajectoryBalance, VarGrad, Pairwise, ExpertIteration]
+OBJECTIVES = [TrajectoryBalance, VarGrad, Pairwise, AnchoredBalance, ExpertIteration]
 MIXED = RolloutConfig(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
 
 
@@ -46,7 +48,16 @@ def build(oracle, objective=VarGrad, behaviour=MIXED, reference=None, **kwargs) 
 
 
 def fit(
-    module, directory, num_steps, theorems=None, make_env=None, oracle=None, ckpt_path=None, num_workers=None
+    module,
+    directory,
+    num_steps,
+    theorems=None,
+    make_env=None,
+    oracle=None,
+    ckpt_path=None,
+    num_workers=None,
+    curriculum=None,
+    batch_size=None,
 ):
     recorder = Recorder()
     trainer = lightning.Trainer(
@@ -62,7 +73,12 @@ def fit(
     )
     theorems = theorems or oracle.THEOREMS
     datamodule = TheoremDataModule(
-        theorems, make_env or oracle.make_env, num_workers or len(theorems), len(theorems), seed=0
+        theorems,
+        make_env or oracle.make_env,
+        num_workers or len(theorems),
+        batch_size or len(theorems),
+        seed=0,
+        curriculum=curriculum,
     )
     trainer.fit(module, datamodule=datamodule, ckpt_path=ckpt_path)
     return trainer, recorder.steps
@@ -131,6 +147,35 @@ def test_resumed_run_is_the_uninterrupted_run(objective, oracle, tmp_path):
 def test_the_number_of_provers_does_not_change_what_is_computed(oracle, tmp_path):
     runs = [fit(build(oracle), tmp_path, 3, oracle=oracle, num_workers=num)[1] for num in (1, 3)]
     assert runs[0] == [pytest.approx(step, rel=1e-3, abs=1e-4) for step in runs[1]]
+
+
+def frontier(oracle):
+    return Frontier({theorem.id: (0.5, 1.0) for theorem in oracle.THEOREMS}, 16, share=0.5, seed=0)
+
+
+def test_a_resumed_run_with_a_curriculum_is_the_uninterrupted_run(oracle, tmp_path):
+    def run(num_steps, ckpt_path=None):
+        module = build(oracle, AnchoredBalance, num_replay_theorems=2)
+        trainer, steps = fit(
+            module,
+            tmp_path,
+            num_steps,
+            oracle=oracle,
+            ckpt_path=ckpt_path,
+            curriculum=frontier(oracle),
+            batch_size=1,
+        )
+        return module, trainer, steps
+
+    whole, _, expected = run(8)
+    _, trainer, _ = run(5)
+    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    resumed, _, steps = run(8, tmp_path / "half.ckpt")
+    assert max(step["train/num_groups"] for step in expected) > 1, "proofs of other theorems are replayed"
+    assert steps == expected[5:]
+    assert resumed.buffer.state_dict() == whole.buffer.state_dict()
+    for p, q in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(p, q)
 
 
 def test_metrics_logged_before_a_resume_are_kept(oracle, tmp_path):

@@ -5,7 +5,8 @@ import pytest
 
 from ntp.envs.toy import ToyEnv
 from ntp.errors import DataError
-from ntp.modules.datamodules import TheoremDataModule, TheoremSchedule
+from ntp.modules.curriculum import TheoremSchedule
+from ntp.modules.datamodules import TheoremDataModule
 from ntp.types import Span, Theorem
 
 THEOREMS = [
