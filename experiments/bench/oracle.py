@@ -154,6 +154,7 @@ def make_module(regime: str, policy: CausalPolicy, num_steps: int) -> GFNPolicyM
         optimizer=partial(torch.optim.AdamW, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0),
         log_z_lr=5e-2,
         keep_unsolved=1.0,
+        num_replay_theorems=0,
         warmup_steps=50,
         decay_steps=num_steps,
         seed=0,

@@ -115,6 +115,9 @@ class _Unchanged:
     def components(self, tactic: str) -> list[str]:
         return [tactic]
 
+    def is_structure(self, text: str) -> bool:  # noqa: ARG002
+        return False
+
     def join(self, components: Sequence[str]) -> str:
         (component,) = components
         return component

@@ -6,7 +6,7 @@ log P_F towards log R (or, with another objective, towards the proofs) on all of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ntp.buffers.replay import ReplayBuffer, ReplayProof
+from ntp.buffers.replay import ReplayBuffer
 from ntp.envs.pool import EnvPool
 from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
 from ntp.losses.batch import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import LogZ, group_deviation
+from ntp.modules.gfn_groups import (
+    log_anchor_of,
+    store_proofs,
+    with_prior,
+    with_verifier_scores,
+    without_failures,
+)
 from ntp.modules.gfn_metrics import (
     balance_metrics,
     failure_metrics,
@@ -32,8 +39,6 @@ from ntp.modules.gfn_metrics import (
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.rollout import (
     Group,
-    Origin,
-    Rollout,
     RolloutConfig,
     Scorer,
     sample_groups,
@@ -94,7 +99,7 @@ class GFNPolicyModule(Learner):
         *,
         log_z_lr: float,
         keep_unsolved: float,
-        num_replay_theorems: int = 0,
+        num_replay_theorems: int,
         warmup_steps: int,
         decay_steps: int = 0,
         seed: int,
@@ -184,84 +189,40 @@ class GFNPolicyModule(Learner):
                 replace(group, attempts=judged), self.buffer, self._behaviour.num_replay, seed
             )
             if group.solved or self._keeps_unsolved(group, seed):
-                groups.append(self._without_unused(group))
+                groups.append(group if self._objective.learns_from_failures else without_failures(group))
+        groups = with_prior(
+            [group for group in groups if group.attempts],
+            lambda new: self.score_together(new, partial(score_paths, self._reference[0])),
+        )
+        groups = with_verifier_scores(groups, self._reward, self._log_odds)
+        # Before new proofs are stored: what is replayed was found in earlier steps.
         replayed = self._replayed({group.theorem.id for group in groups}, seed)
-        groups = self._with_scores(self._with_prior([group for group in groups if group.attempts]))
-        for group in groups:
-            for attempt in group.attempts:
-                if attempt.status is Status.PROVED and attempt.origin is not Origin.REPLAY:
-                    assert attempt.log_ref is not None
-                    num_sampled = int(attempt.origin is Origin.ON_POLICY)
-                    path = (attempt.states, attempt.tactics, attempt.token_ids)
-                    self.buffer.add(group.theorem.id, ReplayProof(*path, attempt.log_ref, num_sampled))
+        store_proofs(groups, self.buffer)
         return groups + replayed
 
-    def _replayed(self, attempted: set[str], seed: int) -> list[Group]:
+    def _keeps_unsolved(self, group: Group, seed: int) -> bool:
+        return derive_seed(seed, "keep", group.theorem.id) < self._keep_unsolved * 2**63
+
+    def _replayed(self, attempted: Collection[str], seed: int) -> list[Group]:
         """Groups of proofs of other theorems, which were not attempted in this step."""
         chosen = self.buffer.choose_theorems(
             self._num_replay_theorems,
             lambda theorem_id: max(_LEAST_REPLAY, 1 - self._success.get(theorem_id, 0.0)),
             derive_seed(seed, "replay theorems"),
         )
-        empty = (
-            Group(self.trainer.datamodule.theorem(theorem_id), "", ())  # type: ignore[attr-defined]
+        theorem = self.trainer.datamodule.theorem  # type: ignore[attr-defined]
+        groups = (
+            with_replay(Group(theorem(theorem_id), "", ()), self.buffer, self._behaviour.num_replay, seed)
             for theorem_id in chosen
             if theorem_id not in attempted
         )
-        groups = (with_replay(group, self.buffer, self._behaviour.num_replay, seed) for group in empty)
         return [replace(group, root=group.attempts[0].states[0]) for group in groups if group.attempts]
 
-    def _keeps_unsolved(self, group: Group, seed: int) -> bool:
-        return derive_seed(seed, "keep", group.theorem.id) < self._keep_unsolved * 2**63
-
-    def _without_unused(self, group: Group) -> Group:
-        if self._objective.learns_from_failures:
-            return group
-        return replace(group, attempts=tuple(a for a in group.attempts if a.status is Status.PROVED))
-
-    def _with_prior(self, groups: Sequence[Group]) -> list[Group]:
-        """Score all new attempts under the reference."""
-        new = [attempt for group in groups for attempt in group.attempts if attempt.log_ref is None]
-        with torch.no_grad():
-            log_ref_N = self.score_together(new, partial(score_paths, self._reference[0])) if new else None
-            log_ref = iter([] if log_ref_N is None else log_ref_N.tolist())
-        return [
-            replace(
-                group,
-                attempts=tuple(
-                    replace(a, log_ref=next(log_ref)) if a.log_ref is None else a for a in group.attempts
-                ),
-            )
-            for group in groups
-        ]
-
-    def _with_scores(self, groups: Sequence[Group]) -> list[Group]:
-        """Let the verifiers score the tactic that the reward names of each attempt."""
-        asked = [
-            (attempt.states[step], attempt.tactics[step])
-            for group in groups
-            for attempt in group.attempts
-            if (step := self._scored_step(attempt)) is not None
-        ]
-        if not asked:
-            return list(groups)
+    def _log_odds(self, tactics: Sequence[tuple[str, str]]) -> Tensor:
+        """The verifiers' log-odds of tactics in their states, (N, K)."""
         assert self._verifiers is not None, "this reward needs verifiers"
         score = self._verifiers.score
-        log_odds_NK = self.score_together(asked, lambda tactics: score(tactics).log_odds_KN.T)
-        scores = map(tuple, log_odds_NK.tolist())
-        return [
-            replace(
-                group,
-                attempts=tuple(
-                    a if self._scored_step(a) is None else replace(a, log_odds=next(scores))
-                    for a in group.attempts
-                ),
-            )
-            for group in groups
-        ]
-
-    def _scored_step(self, attempt: Rollout) -> int | None:
-        return self._reward.scored_step(attempt.status, len(attempt.tactics))
+        return self.score_together(tactics, lambda mine: score(mine).log_odds_KN.T)
 
     def _collate(self, groups: Sequence[Group]) -> TrajectoryBatch:
         attempts = [attempt for group in groups for attempt in group.attempts]
@@ -289,7 +250,7 @@ class GFNPolicyModule(Learner):
             log_reward_std_N=torch.tensor(log_reward_std, dtype=log_pf_N.dtype, device=device),
         )
         if self._objective.needs_known_proofs:
-            log_anchor = [self._log_anchor(group) for group in groups]
+            log_anchor = [log_anchor_of(group, self.buffer, self._reward, step) for group in groups]
             unseen = [self.buffer.unseen(group.theorem.id) for group in groups]
             batch = replace(
                 batch,
@@ -307,19 +268,6 @@ class GFNPolicyModule(Learner):
             # The bias's gradient is 0 here up to rounding errors, from which Adam would make a full step.
             log_z_B = log_z_B.detach() + 0.0 * log_z_B
         return replace(batch, log_z_N=log_z_B[group_N])
-
-    def _log_anchor(self, group: Group) -> float:
-        """The logarithm of the summed rewards of a theorem's distinct known proofs, in nats."""
-        log_ref = {proof.key: proof.log_ref for proof in self.buffer.proofs(group.theorem.id)}
-        for attempt in group.attempts:
-            if attempt.status is Status.PROVED and attempt.log_ref is not None:
-                log_ref[attempt.tactics] = attempt.log_ref
-        step = self.trainer.global_step
-        log_reward = [
-            self._reward.log_reward(RewardComponents(value, Status.PROVED), step)
-            for value in log_ref.values()
-        ]
-        return torch.tensor(log_reward or [-torch.inf], dtype=torch.float64).logsumexp(0).item()
 
     def optimized(self) -> list[dict[str, Any]]:
         """The policy's parameters, and those of log Z with their own learning rate and no weight decay."""

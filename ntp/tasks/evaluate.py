@@ -26,6 +26,8 @@ from ntp.evaluation.report import build_report, headline, markdown, page, summar
 from ntp.evaluation.results import TheoremOutcome, TheoremResult
 from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.tasks.builders import priority_weights
+from ntp.tasks.data.instructions import prompt_reads
+from ntp.tasks.data.prompts import needs_terms, require_kind
 from ntp.tasks.methods import Method, arms, is_guided, methods
 from ntp.tasks.needs import (
     add_dataset,
@@ -37,7 +39,6 @@ from ntp.tasks.needs import (
     retrieval_reads,
     run_config,
 )
-from ntp.tasks.prompts import needs_terms, require_kind
 from ntp.tasks.selection import Part, num_done, parts_of, sample_theorems, shard_of
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import Theorem
@@ -208,8 +209,7 @@ def _reads(cfg: DictConfig) -> dict:
     if is_guided(cfg):
         values |= read(cfg, "aggregation")
     if any(arm.node.kind is not None for arm in arms(cfg)):
-        values |= read(cfg, "instructions")
-        values["instructions"].pop("num_workers", None)
+        values |= prompt_reads(cfg)
     return values | retrieval_reads(cfg)
 
 

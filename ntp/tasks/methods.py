@@ -29,8 +29,8 @@ from ntp.tasks.builders import (
     priority_weights,
     sampling_search,
 )
+from ntp.tasks.data.prompts import instruction_prompts, whole_proofs, writes_whole_proofs
 from ntp.tasks.needs import policy_node
-from ntp.tasks.prompts import instruction_prompts, whole_proofs, writes_whole_proofs
 from ntp.types import ProofState, Theorem
 from ntp.verifier.ensemble import EnsembleCritic
 

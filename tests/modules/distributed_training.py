@@ -124,6 +124,7 @@ def make_gfn(objective, adapt=False, reward=None):
         ADAM,
         make_ensemble(oracle) if reward else None,
         keep_unsolved=0.3,
+        num_replay_theorems=0,
         log_z_lr=1e-2,
         warmup_steps=0,
         seed=1,

@@ -21,6 +21,7 @@ from ntp.rewards.kernel import KernelReward
 from ntp.types import Crashed, Proved, Timeout
 
 OBJECTIVES = [TrajectoryBalance, VarGrad, Pairwise, AnchoredBalance, ExpertIteration]
+DEFAULTS = {"keep_unsolved": 1.0, "num_replay_theorems": 0, "log_z_lr": 0.1, "warmup_steps": 0, "seed": 0}
 MIXED = RolloutConfig(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
 
 
@@ -43,7 +44,14 @@ def build(oracle, objective=VarGrad, behaviour=MIXED, reference=None, **kwargs) 
         behaviour,
         ReplayBuffer(32),
         partial(torch.optim.AdamW, lr=1e-3),
-        **{"keep_unsolved": 1.0, "log_z_lr": 0.1, "warmup_steps": 0, "seed": 0, **kwargs},
+        **{
+            "keep_unsolved": 1.0,
+            "num_replay_theorems": 0,
+            "log_z_lr": 0.1,
+            "warmup_steps": 0,
+            "seed": 0,
+            **kwargs,
+        },
     )
 
 

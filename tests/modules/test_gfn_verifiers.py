@@ -62,6 +62,7 @@ def step(oracle, ensemble, reward, monkeypatch):
         partial(torch.optim.AdamW, lr=1e-3),
         ensemble,
         keep_unsolved=1.0,
+        num_replay_theorems=0,
         log_z_lr=1e-2,
         warmup_steps=0,
         seed=0,

@@ -78,6 +78,7 @@ def test_a_step_of_tuning_moves_every_trainable_parameter(byt5, oracle, objectiv
         ReplayBuffer(32),
         partial(torch.optim.AdamW, lr=1e-3),
         keep_unsolved=1.0,
+        num_replay_theorems=0,
         log_z_lr=0.1,
         warmup_steps=0,
         seed=0,

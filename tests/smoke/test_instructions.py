@@ -8,7 +8,7 @@ import pytest
 from ntp.config.register import compose_config
 from ntp.data.dataset import Dataset
 from ntp.data.formats.prompts import KINDS
-from ntp.tasks.prompts import instruction_prompts
+from ntp.tasks.data.prompts import instruction_prompts
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 

@@ -239,10 +239,15 @@ def _needs(needs: Needs) -> None:
         needs.add("terms", ["+experiment=proof_terms"], export=needs.cfg.export)
 
 
-def _reads(cfg: DictConfig) -> dict[str, Any]:
-    values = read(cfg, "data.split", "instructions")
+def prompt_reads(cfg: DictConfig) -> dict[str, Any]:
+    """What prompts depend on: everything but how many processes write them."""
+    values = read(cfg, "instructions")
     values["instructions"].pop("num_workers", None)
     return values
+
+
+def _reads(cfg: DictConfig) -> dict[str, Any]:
+    return read(cfg, "data.split") | prompt_reads(cfg)
 
 
 TASK = Task(name="instructions", run=run, reads=_reads, needs=_needs, check=check)
