@@ -37,8 +37,7 @@ from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.installation import PROVERS, CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.envs.coq.syntax import is_structure, sentences
-from ntp.envs.pool import EnvPool
-from ntp.envs.worker import PooledSession
+from ntp.envs.pool import EnvPool, PooledSession
 from ntp.types import Outcome, Proved, Reached, Span, Theorem
 
 FILES = ("Lists/List.v", "Arith/PeanoNat.v", "ZArith/Znumtheory.v")

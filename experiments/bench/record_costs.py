@@ -25,8 +25,7 @@ from ntp.config.register import compose_config
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
 from ntp.envs.coq.factory import CoqEnvFactory
-from ntp.envs.pool import EnvPool
-from ntp.envs.worker import PooledSession
+from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import InitError
 from ntp.search.driver import search_theorems
 from ntp.tasks.builders import best_first_search, load_policy, sampling_search

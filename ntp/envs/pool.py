@@ -8,19 +8,87 @@ many steps, because provers leak memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
-from typing import TypeVar
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import ParamSpec, TypeVar
 
-from ntp.envs.base import ProofEnv
-from ntp.envs.schedule import plan_lanes, seek_cost
-from ntp.envs.worker import PooledSession, Worker
+from ntp.envs.base import ProofEnv, ProofSession
 from ntp.errors import ConfigError, InitError
+from ntp.seeding import derive_seed
 from ntp.types import Outcome, ProofState, ScriptResult, Theorem, Verdict
 
+P = ParamSpec("P")
 R = TypeVar("R")
 # A proof as a list of tactics, or as a text.
 S = TypeVar("S", bound=Sequence[str])
+
+
+def plan_lanes(theorems: Sequence[Theorem], num_lanes: int, seed: int | None = None) -> list[list[Theorem]]:
+    """Distribute theorems over lanes of nearly equal length, each with few files.
+
+    The theorems of a file, last first, are cut into runs no longer than the mean lane. The runs, longest
+    first, are each given to the shortest lane. A prover that follows a lane loads a file about once per run.
+
+    Args:
+        theorems: The theorems to visit.
+        num_lanes: Number of lanes, one per prover process.
+        seed: Shuffles the runs within every lane; None keeps the longest run first.
+    """
+    by_file: dict[str, list[Theorem]] = {}
+    for theorem in theorems:
+        by_file.setdefault(theorem.file, []).append(theorem)
+    longest = max(1, -(-len(theorems) // num_lanes))
+    runs: list[list[Theorem]] = []
+    for file in sorted(by_file):
+        last_first = sorted(by_file[file], key=lambda t: t.declaration.begin, reverse=True)
+        runs += [last_first[i : i + longest] for i in range(0, len(last_first), longest)]
+    runs.sort(key=len, reverse=True)
+    lanes: list[list[list[Theorem]]] = [[] for _ in range(num_lanes)]
+    for run in runs:
+        min(lanes, key=lambda lane: sum(map(len, lane))).append(run)
+    if seed is not None:
+        for lane in lanes:
+            lane.sort(key=lambda run: derive_seed(seed, run[0].id))
+    return [[theorem for run in lane for theorem in run] for lane in lanes]
+
+
+class PooledSession:
+    """A theorem opened in one of the pool's workers; closing it frees the worker.
+
+    Attributes:
+        theorem: The theorem.
+        root: Its initial state.
+        busy_s: Seconds that the worker has spent on the theorem, including opening it.
+    """
+
+    def __init__(self, worker: _Worker, session: ProofSession, opening_s: float) -> None:
+        self.theorem = session.theorem
+        self.root = session.root
+        self.busy_s = opening_s
+        self._worker, self._session = worker, session
+
+    @property
+    def num_env_steps(self) -> int:
+        """Tactics that the prover has run in this session; see `ProofSession`."""
+        return self._session.num_env_steps
+
+    def submit(self, state: ProofState, tactic: str) -> Future[Outcome]:
+        """Queue one tactic on the worker."""
+        return self._worker.submit(self._step, state, tactic)
+
+    def _step(self, state: ProofState, tactic: str) -> Outcome:
+        started = time.perf_counter()
+        try:
+            return self._worker.step(self._session, state, tactic)
+        finally:
+            self.busy_s += time.perf_counter() - started
+
+    def close(self) -> None:
+        """Free the worker. Safe to call twice."""
+        if self._worker.session is self:
+            self._worker.session = None
+            self._worker.submit(self._session.close)
 
 
 class EnvPool:
@@ -45,7 +113,7 @@ class EnvPool:
             if value < 1:
                 raise ConfigError(f"{name}={value}: must be at least 1")
         self.num_workers = num_workers
-        self._workers = [Worker(make_env, max_steps_per_process) for _ in range(num_workers)]
+        self._workers = [_Worker(make_env, max_steps_per_process) for _ in range(num_workers)]
         self._ahead: dict[Theorem, Future[PooledSession | InitError]] = {}
 
     def open_many(self, theorems: Sequence[Theorem]) -> list[PooledSession | InitError]:
@@ -161,15 +229,15 @@ class EnvPool:
         workers = self._assign(theorems)
         return [w.submit_open(theorem) for w, theorem in zip(workers, theorems, strict=True)]
 
-    def _assign(self, theorems: Sequence[Theorem]) -> list[Worker]:
+    def _assign(self, theorems: Sequence[Theorem]) -> list[_Worker]:
         free = [worker for worker in self._workers if worker.is_free]
         if len(theorems) > len(free):
             raise ValueError(f"cannot open {len(theorems)} theorems with {len(free)} free workers")
-        assigned: dict[int, Worker] = {}
+        assigned: dict[int, _Worker] = {}
         for index, theorem in enumerate(theorems):
             loaded = [worker for worker in free if worker.file == theorem.file]
             if loaded:
-                best = min(loaded, key=lambda worker: seek_cost(theorem, worker.position))
+                best = min(loaded, key=lambda worker: _seek_cost(theorem, worker.position))
                 free.remove(best)
                 assigned[index] = best
         # Workers without a file first: a loaded file may be needed again.
@@ -178,6 +246,91 @@ class EnvPool:
             if index not in assigned:
                 assigned[index] = free.pop(0)
         return [assigned[index] for index in range(len(theorems))]
+
+
+class _Worker:
+    """One environment and the thread that uses it."""
+
+    def __init__(self, make_env: Callable[[], ProofEnv], max_steps: int) -> None:
+        self.session: PooledSession | None = None
+        self._is_opening = False
+        self.file = ""
+        self.position = 0
+        self._make_env, self._max_steps = make_env, max_steps
+        self._env: ProofEnv | None = None
+        self._num_steps = 0
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    def submit(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Queue a call on the worker's thread, the only thread that uses the environment."""
+        return self._thread.submit(call, *args, **kwargs)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no theorem is open in it, nor about to be."""
+        return self.session is None and not self._is_opening
+
+    def submit_open(self, theorem: Theorem) -> Future[PooledSession | InitError]:
+        """Queue the opening of a theorem; the worker is not free any more."""
+        self._is_opening = True
+        self.file, self.position = theorem.file, theorem.declaration.begin
+        return self.submit(self._open, theorem)
+
+    def _open(self, theorem: Theorem) -> PooledSession | InitError:
+        started = time.perf_counter()
+        try:
+            session = self._fresh_env().open(theorem)
+            self.session = PooledSession(self, session, time.perf_counter() - started)
+        except InitError as error:
+            return error
+        finally:
+            self._is_opening = False
+        return self.session
+
+    def step(self, session: ProofSession, state: ProofState, tactic: str) -> Outcome:
+        """Run one tactic; in the worker's thread only."""
+        self._num_steps += 1
+        return session.step(state, tactic)
+
+    def check(
+        self,
+        proofs: Mapping[Theorem, Sequence[tuple[int, S]]],
+        check: Callable[[ProofEnv, Theorem, S], R],
+    ) -> list[tuple[int, R | InitError]]:
+        """Results with the index of their request, one theorem after the other."""
+        results: list[tuple[int, R | InitError]] = []
+        for theorem, scripts in proofs.items():
+            self.file = theorem.file
+            for index, script in scripts:
+                # A text has about as many sentences as lines.
+                self._num_steps += script.count("\n") + 1 if isinstance(script, str) else len(script)
+                try:
+                    results.append((index, check(self._fresh_env(), theorem, script)))
+                except InitError as error:
+                    results.append((index, error))
+        return results
+
+    def begin_close(self) -> None:
+        """Forget what is queued."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def end_close(self) -> None:
+        """Wait for what is running and end the environment."""
+        self._thread.shutdown(wait=True)
+        self._close_env()
+
+    def _fresh_env(self) -> ProofEnv:
+        if self._num_steps >= self._max_steps:
+            self._close_env()
+        if self._env is None:
+            self._env = self._make_env()
+            self._num_steps = 0
+        return self._env
+
+    def _close_env(self) -> None:
+        if self._env is not None:
+            self._env.close()
+            self._env = None
 
 
 def results_of(jobs: Sequence[Future[R]]) -> list[R]:
@@ -193,3 +346,9 @@ def close_opened(jobs: Sequence[Future[PooledSession | InitError]]) -> None:
         session = None if job.exception() else job.result()
         if isinstance(session, PooledSession):
             session.close()
+
+
+def _seek_cost(theorem: Theorem, position: int) -> tuple[bool, int]:
+    """Sort key: going back from `position` to the theorem costs nothing, going forward replays the file."""
+    distance = theorem.declaration.begin - position
+    return distance > 0, abs(distance)

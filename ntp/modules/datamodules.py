@@ -1,22 +1,20 @@
-"""DataModules: the batches that LightningModules are trained on."""
+"""Endless batches for training, and the theorems that are attempted in them."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import lightning
-from torch.utils.data import DataLoader
 
-from ntp.data.batches import BatchSchedule, Schedule
-from ntp.data.examples import LabelledState, TacticPair
+from ntp.data.batches import Schedule
 from ntp.envs.base import ProofEnv
-from ntp.envs.pool import EnvPool
-from ntp.modules.curriculum import Frontier, TheoremSchedule
-from ntp.modules.packing import Packed
-from ntp.retrieval.examples import RetrievalExample
-from ntp.retrieval.negatives import ContrastiveSchedule, DrawnExample
+from ntp.envs.pool import EnvPool, plan_lanes
+from ntp.errors import DataError
+from ntp.modules.curriculum import Frontier
+from ntp.seeding import derive_seed
 from ntp.types import Theorem
 
 T = TypeVar("T")
@@ -39,66 +37,98 @@ class StepLoader(Generic[T]):
             step += 1
 
 
-class TacticDataModule(lightning.LightningDataModule):
-    """Serves tactic pairs of the training split endlessly and those of the validation split once.
+@dataclass(frozen=True)
+class _Pass:
+    """Steps that visit some theorems once.
+
+    Attributes:
+        number: Of the pass, from 0.
+        begin: Its first step.
+        lanes: The theorems, one lane for each of those of a step.
+    """
+
+    number: int
+    begin: int
+    lanes: list[list[Theorem]]
+
+    @property
+    def end(self) -> int:
+        return self.begin + max(map(len, self.lanes))
+
+    @property
+    def ids(self) -> list[str]:
+        return [theorem.id for lane in self.lanes for theorem in lane]
+
+
+class TheoremSchedule:
+    """Endless batches of theorems, one from each lane; a lane goes through its files from end to start.
+
+    The theorems of a step come from different files, for a diverse gradient, while each prover stays in its
+    file. Without a curriculum the batch of a step is a pure function of the step. With one, a pass is drawn
+    when its first step is asked for, and is part of the state; of earlier passes only the last is known.
 
     Args:
-        train: Training pairs.
-        val: Validation pairs; may be empty.
-        batch_size: Pairs in a batch.
-        seed: Seed of the order of training pairs.
+        theorems: The training theorems.
+        batch_size: Theorems in a step, and lanes.
+        seed: Seed of the order of files.
+        curriculum: Chooses the theorems of a pass; None for all.
+
+    Raises:
+        DataError: There are no theorems.
     """
 
     def __init__(
-        self, train: Sequence[TacticPair], val: Sequence[TacticPair], batch_size: int, seed: int
+        self, theorems: Sequence[Theorem], batch_size: int, seed: int, curriculum: Frontier | None = None
     ) -> None:
-        super().__init__()
-        # Shuffled, so that the first batches are a representative sample if validation is limited to them;
-        # with a fixed seed, so that runs are compared on the same pairs.
-        self._val = random.Random(0).sample(val, len(val))
-        self._batch_size = batch_size
-        self._schedule = BatchSchedule(train, list(map(_length, train)), batch_size, seed)
+        if not theorems:
+            raise DataError("no theorems to train on: the split is empty after filtering, widen data.include")
+        self._theorems = theorems
+        self._batch_size = min(batch_size, len(theorems))
+        self._seed = seed
+        self._curriculum = curriculum
+        self._passes: list[_Pass] = []
 
-    def train_dataloader(self) -> StepLoader[TacticPair]:
-        """Batches from the trainer's current step on."""
-        trainer = self.trainer
-        assert trainer is not None
-        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
+    @cached_property
+    def batches_per_epoch(self) -> int:
+        """Steps in one pass over all theorems."""
+        return max(map(len, plan_lanes(self._theorems, self._batch_size)))
 
-    def val_dataloader(self) -> DataLoader[TacticPair]:
-        """Validation batches, in a fixed random order."""
-        return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
+    def batch(self, step: int) -> list[Theorem]:
+        """The theorems of training step `step`; the last steps of a pass may have fewer."""
+        if self._curriculum is None:
+            number, index = divmod(step, self.batches_per_epoch)
+            if not self._passes or self._passes[0].number != number:
+                self._passes = [self._planned(number, step - index, self._theorems)]
+        while not self._passes or step >= self._passes[-1].end:
+            begin = self._passes[-1].end if self._passes else 0
+            number = self._passes[-1].number + 1 if self._passes else 0
+            assert self._curriculum is not None
+            chosen = self._curriculum.choose(self._theorems, number)
+            self._passes = [*self._passes[-1:], self._planned(number, begin, chosen)]
+        found = next(p for p in self._passes if p.begin <= step < p.end)
+        return [lane[step - found.begin] for lane in found.lanes if step - found.begin < len(lane)]
 
+    def state_dict(self) -> dict[str, Any]:
+        """The passes and what the curriculum has observed; empty without a curriculum."""
+        if self._curriculum is None:
+            return {}
+        passes = [{"number": p.number, "begin": p.begin, "ids": p.ids} for p in self._passes]
+        return {"passes": passes, "observed": self._curriculum.state_dict()}
 
-class PackedDataModule(lightning.LightningDataModule):
-    """Serves sequences of packed examples of the training part endlessly and those of validation once.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        if self._curriculum is None:
+            return
+        self._curriculum.load_state_dict(state["observed"])
+        self._passes = []
+        for saved in state["passes"]:
+            ids = set(saved["ids"])
+            theorems = [theorem for theorem in self._theorems if theorem.id in ids]
+            self._passes.append(self._planned(saved["number"], saved["begin"], theorems))
 
-    Args:
-        train: Training sequences.
-        val: Validation sequences; may be empty.
-        batch_size: Sequences in a batch.
-        seed: Seed of the order of training sequences.
-    """
-
-    def __init__(self, train: Sequence[Packed], val: Sequence[Packed], batch_size: int, seed: int) -> None:
-        super().__init__()
-        self._val = random.Random(0).sample(val, len(val))
-        self._batch_size = batch_size
-        self._schedule = BatchSchedule(train, [len(packed.ids) for packed in train], batch_size, seed)
-
-    def train_dataloader(self) -> StepLoader[Packed]:
-        """Batches from the trainer's current step on."""
-        trainer = self.trainer
-        assert trainer is not None
-        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
-
-    def val_dataloader(self) -> DataLoader[Packed]:
-        """Validation batches, in a fixed random order."""
-        return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]
-
-
-def _length(pair: TacticPair) -> int:
-    return len(pair.state) + len(pair.tactic)
+    def _planned(self, number: int, begin: int, theorems: Sequence[Theorem]) -> _Pass:
+        num_lanes = min(self._batch_size, len(theorems))
+        return _Pass(number, begin, plan_lanes(theorems, num_lanes, derive_seed(self._seed, number)))
 
 
 class TheoremDataModule(lightning.LightningDataModule):
@@ -175,55 +205,3 @@ class TheoremDataModule(lightning.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
-
-
-class LabelledStateDataModule(lightning.LightningDataModule):
-    """Serves batches of labelled states of the training split endlessly.
-
-    Args:
-        train: States of the training split.
-        val: States of the validation split, for calibration.
-        batch_size: States in a batch.
-        seed: Seed of the order.
-    """
-
-    def __init__(
-        self, train: Sequence[LabelledState], val: Sequence[LabelledState], batch_size: int, seed: int
-    ) -> None:
-        super().__init__()
-        self.val = val
-        self._schedule = BatchSchedule(train, [len(state.state) for state in train], batch_size, seed)
-
-    def train_dataloader(self) -> StepLoader[LabelledState]:
-        """Batches from the trainer's current step on."""
-        trainer = self.trainer
-        assert trainer is not None
-        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
-
-
-class RetrievalDataModule(lightning.LightningDataModule):
-    """Serves sampled examples of the training split endlessly and those of the validation split once.
-
-    Args:
-        schedule: Schedule of the training split.
-        val: Examples of the validation split; may be empty.
-        batch_size: Examples in a validation batch.
-    """
-
-    def __init__(
-        self, schedule: ContrastiveSchedule, val: Sequence[RetrievalExample], batch_size: int
-    ) -> None:
-        super().__init__()
-        self._schedule = schedule
-        self._val = list(val)
-        self._batch_size = batch_size
-
-    def train_dataloader(self) -> StepLoader[DrawnExample]:
-        """Batches from the trainer's current step on."""
-        trainer = self.trainer
-        assert trainer is not None
-        return StepLoader(self._schedule, trainer.global_step * trainer.accumulate_grad_batches)
-
-    def val_dataloader(self) -> DataLoader[RetrievalExample]:
-        """Validation batches in order."""
-        return DataLoader(self._val, self._batch_size, collate_fn=list)  # pyright: ignore[reportArgumentType]

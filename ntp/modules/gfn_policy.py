@@ -22,13 +22,6 @@ from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
 from ntp.losses.batch import Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import LogZ, group_deviation
-from ntp.modules.gfn_groups import (
-    log_anchor_of,
-    store_proofs,
-    with_prior,
-    with_verifier_scores,
-    without_failures,
-)
 from ntp.modules.gfn_metrics import (
     balance_metrics,
     failure_metrics,
@@ -41,10 +34,15 @@ from ntp.modules.rollout import (
     Group,
     RolloutConfig,
     Scorer,
+    log_anchor_of,
     sample_groups,
     score_paths,
+    store_proofs,
     with_canonical_tokens,
+    with_prior,
     with_replay,
+    with_verifier_scores,
+    without_failures,
 )
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents

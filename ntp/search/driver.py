@@ -13,9 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from ntp.envs.pool import EnvPool, close_opened, results_of
-from ntp.envs.schedule import plan_lanes
-from ntp.envs.worker import PooledSession
+from ntp.envs.pool import EnvPool, PooledSession, close_opened, plan_lanes, results_of
 from ntp.errors import InitError
 from ntp.policy.prompt import SampleRequest
 from ntp.search.interface import Critic, Expansion, Proposer, Search, StepResult, Usage

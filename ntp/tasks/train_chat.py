@@ -19,8 +19,8 @@ from ntp.data.conversations import Completion, Example, read_examples
 from ntp.errors import ConfigError, DataError
 from ntp.modules.chat import CHATML, Encoded, encode
 from ntp.modules.completions import CompletionModule
-from ntp.modules.datamodules import PackedDataModule
 from ntp.modules.packing import Packed, alone, efficiency, pack
+from ntp.modules.supervised_data import PackedDataModule
 from ntp.policy.causal import CausalPolicy
 from ntp.tasks.needs import LEARNING
 from ntp.tasks.train import check_training, train

@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 
 from ntp.bounds import NonNegativeInt, PositiveInt
 from ntp.data.dataset import Dataset
-from ntp.modules.datamodules import RetrievalDataModule
 from ntp.modules.retriever import RetrieverModule
+from ntp.modules.supervised_data import RetrievalDataModule
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.examples import retrieval_examples
 from ntp.retrieval.negatives import ContrastiveSchedule

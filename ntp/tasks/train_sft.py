@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 
 from ntp.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
 from ntp.data.dataset import Dataset
-from ntp.modules.datamodules import TacticDataModule
 from ntp.modules.sft import SFTModule
+from ntp.modules.supervised_data import TacticDataModule
 from ntp.tasks.builders import load_augmentation
 from ntp.tasks.needs import add_dataset, add_retrieval, learning, refuse_lent_premises, retrieval_reads
 from ntp.tasks.selection import load_split, require_proofs, tactic_pairs

@@ -15,7 +15,7 @@ from ntp.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, Positive
 from ntp.data.dataset import Dataset
 from ntp.data.examples import decided_states
 from ntp.models.heads import HeadSettings
-from ntp.modules.datamodules import LabelledStateDataModule
+from ntp.modules.supervised_data import LabelledStateDataModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
 from ntp.tasks.builders import load_labelled, load_policy
 from ntp.tasks.needs import (

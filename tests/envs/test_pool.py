@@ -10,8 +10,7 @@ import psutil
 import pytest
 
 from ntp.envs.coq.env import CoqEnv
-from ntp.envs.pool import EnvPool
-from ntp.envs.worker import PooledSession
+from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import ConfigError, EnvError, InitError
 from ntp.types import (
     Goal,

@@ -8,9 +8,9 @@ from ntp.data.examples import TacticPair
 from ntp.errors import ConfigError
 from ntp.experimental.sharded_strategy import ShardedStrategy
 from ntp.experimental.sharding import require_shardable
-from ntp.modules.datamodules import TacticDataModule
 from ntp.modules.learner import Learner
 from ntp.modules.sft import SFTModule
+from ntp.modules.supervised_data import TacticDataModule
 
 ADAM = partial(torch.optim.AdamW, lr=1e-3)
 

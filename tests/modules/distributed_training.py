@@ -24,16 +24,12 @@ from ntp.models.heads import HeadSettings
 from ntp.models.lora import LoraSettings, add_lora
 from ntp.modules.chat import encode
 from ntp.modules.completions import CompletionModule
-from ntp.modules.datamodules import (
-    LabelledStateDataModule,
-    PackedDataModule,
-    TacticDataModule,
-    TheoremDataModule,
-)
+from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.packing import pack
 from ntp.modules.rollout import RolloutConfig
 from ntp.modules.sft import SFTModule
+from ntp.modules.supervised_data import LabelledStateDataModule, PackedDataModule, TacticDataModule
 from ntp.modules.verifier_ensemble import VerifierEnsembleModule
 from ntp.policy import scorer
 from ntp.policy.causal import CausalPolicy

@@ -2,7 +2,8 @@ from collections import Counter
 
 import pytest
 
-from ntp.modules.curriculum import Frontier, TheoremSchedule, priors_of
+from ntp.modules.curriculum import Frontier, priors_of
+from ntp.modules.datamodules import TheoremSchedule
 from ntp.types import Span, Theorem
 
 THEOREMS = [

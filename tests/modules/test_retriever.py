@@ -7,8 +7,8 @@ import torch
 from ntp.data.records import FileRecord, PremiseRecord
 from ntp.errors import CheckpointError
 from ntp.losses.contrastive import InfoNCE, SimilarityMSE
-from ntp.modules.datamodules import RetrievalDataModule
 from ntp.modules.retriever import RetrieverModule
+from ntp.modules.supervised_data import RetrievalDataModule
 from ntp.retrieval.corpus import PremiseCorpus
 from ntp.retrieval.dense import DenseRetriever, premise_vectors
 from ntp.retrieval.dual_encoder import DualEncoder

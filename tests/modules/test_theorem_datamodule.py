@@ -5,8 +5,7 @@ import pytest
 
 from ntp.envs.toy import ToyEnv
 from ntp.errors import DataError
-from ntp.modules.curriculum import TheoremSchedule
-from ntp.modules.datamodules import TheoremDataModule
+from ntp.modules.datamodules import TheoremDataModule, TheoremSchedule
 from ntp.types import Span, Theorem
 
 THEOREMS = [

@@ -14,8 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ntp.envs.pool import EnvPool
-from ntp.envs.worker import PooledSession
+from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import InitError
 from ntp.policy.prompt import SamplingParams
 from ntp.search.driver import search_theorems

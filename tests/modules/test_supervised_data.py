@@ -1,7 +1,7 @@
 from statistics import mean
 
 from ntp.data.examples import TacticPair
-from ntp.modules.datamodules import TacticDataModule
+from ntp.modules.supervised_data import TacticDataModule
 
 PAIRS = [TacticPair("x" * i, "auto.") for i in range(1, 401)]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntp.envs.schedule import plan_lanes
+from ntp.envs.pool import plan_lanes
 from ntp.types import Span, Theorem
 
 
