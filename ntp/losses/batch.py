@@ -27,6 +27,7 @@ class TrajectoryBatch:
             minus infinity where none is known.
         unseen_N: Estimated share of the theorem's proofs, by probability, that were never sampled, in [0, 1).
             Both None unless the objective needs them.
+        log_ref_N: log pi_ref of the whole trajectory, in nats.
     """
 
     log_pf_N: Tensor
@@ -38,6 +39,7 @@ class TrajectoryBatch:
     num_copies_N: Tensor | None = None
     log_anchor_N: Tensor | None = None
     unseen_N: Tensor | None = None
+    log_ref_N: Tensor | None = None
 
 
 class Objective(Protocol):

@@ -246,6 +246,7 @@ class GFNPolicyModule(Learner):
             proved_N=torch.tensor([a.status is Status.PROVED for a in attempts], device=device),
             num_copies_N=torch.tensor(num_copies, device=device),
             log_reward_std_N=torch.tensor(log_reward_std, dtype=log_pf_N.dtype, device=device),
+            log_ref_N=torch.tensor([a.log_ref for a in attempts], dtype=log_pf_N.dtype, device=device),
         )
         if self._objective.needs_known_proofs:
             log_anchor = [log_anchor_of(group, self.buffer, self._reward, step) for group in groups]
