@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
 from hashlib import blake2b
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def derive_seed(*parts: int | str) -> int:
@@ -13,3 +18,17 @@ def derive_seed(*parts: int | str) -> int:
     """
     digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+def weighted_sample(weights: Mapping[T, float], num: int, draw: random.Random) -> list[T]:
+    """Up to `num` different items, each drawn in proportion to the weights of those that are left.
+
+    Those with the largest U^(1/w) are such a sample (Efraimidis and Spirakis 2006).
+
+    Args:
+        weights: The weight of each item, positive.
+        num: Number of items.
+        draw: The source of randomness.
+    """
+    keys = {item: draw.random() ** (1 / weight) for item, weight in weights.items()}
+    return sorted(keys, key=lambda item: -keys[item])[:num]

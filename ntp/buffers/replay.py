@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ntp.errors import ConfigError
+from ntp.seeding import weighted_sample
 
 ProofKey = tuple[str, ...]
 
@@ -115,10 +116,10 @@ class ReplayBuffer:
             weight: Relative probability to be the next one chosen, positive.
             seed: Seed of the choice.
         """
-        draw = random.Random(seed)
-        # The largest of U^(1/w) are a weighted sample without replacement (Efraimidis and Spirakis 2006).
-        keys = {theorem_id: draw.random() ** (1 / weight(theorem_id)) for theorem_id in sorted(self._proofs)}
-        return sorted(keys, key=lambda theorem_id: -keys[theorem_id])[:num]
+        if not num:
+            return []
+        weights = {theorem_id: weight(theorem_id) for theorem_id in sorted(self._proofs)}
+        return weighted_sample(weights, num, random.Random(seed))
 
     def state_dict(self) -> dict[str, list[dict[str, Any]]]:
         """Everything kept, in order, as plain containers that `torch.load` accepts with `weights_only`."""

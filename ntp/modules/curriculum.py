@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from ntp.data.records import TheoremRecord
-from ntp.seeding import derive_seed
+from ntp.seeding import derive_seed, weighted_sample
 from ntp.types import Theorem
 
 # Successes and failures that a theorem counts with before it is attempted, by the number of steps of its
@@ -53,14 +53,13 @@ class Frontier:
             number: Number of the pass, from 0.
         """
         draw = random.Random(derive_seed(self._seed, "frontier", number))
-        keys = {}
+        weights = {}
         for theorem in theorems:
             p = draw.betavariate(*self._counts.get(theorem.id, self._priors[theorem.id]))
             mixed = 1 - p**self._num_attempts - (1 - p) ** self._num_attempts
-            # The largest of U^(1/w) are a weighted sample without replacement (Efraimidis, Spirakis 2006).
-            keys[theorem] = draw.random() ** (1 / max(mixed, 1e-6))
+            weights[theorem] = max(mixed, 1e-6)
         num = max(1, round(self._share * len(theorems)))
-        chosen = set(sorted(keys, key=lambda theorem: -keys[theorem])[:num])
+        chosen = set(weighted_sample(weights, num, draw))
         return [theorem for theorem in theorems if theorem in chosen]
 
     def state_dict(self) -> dict[str, list[float]]:

@@ -50,21 +50,20 @@ def instruction_prompts(
     found: dict[str, InstructionPrompts] = {}
     parts: dict[str, str] = {}
     for kind in dict.fromkeys(kinds):
-        shown = KINDS[kind][1]
-        if shown and not parts:
-            by_key, _ = parts_of(cfg, [("", dataset)])
-            parts = {key.partition(":")[2]: part for key, part in by_key.items()}
-        finder = BackgroundFinder(
-            dataset,
-            inputs.get("terms"),
-            parts,
-            inputs["dataset"] / "indices" if shown in ("premises", "proofs") else None,
-            options.num_premises,
-            options.num_proofs,
-        )
-        found[kind] = InstructionPrompts(
-            kind, templates[kind], dataset.metadata.prover, finder if shown else None
-        )
+        shown, finder = KINDS[kind][1], None
+        if shown:
+            if not parts:
+                by_key, _ = parts_of(cfg, [("", dataset)])
+                parts = {key.partition(":")[2]: part for key, part in by_key.items()}
+            finder = BackgroundFinder(
+                dataset,
+                inputs.get("terms"),
+                parts,
+                inputs["dataset"] / "indices" if shown in ("premises", "proofs") else None,
+                options.num_premises,
+                options.num_proofs,
+            )
+        found[kind] = InstructionPrompts(kind, templates[kind], dataset.metadata.prover, finder)
     return found
 
 
