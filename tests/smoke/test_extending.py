@@ -50,7 +50,7 @@ def test_a_task_from_outside(run):
 def test_a_loss_from_outside(run, sft_policy):
     tuning = [
         "+experiment=gfn_tb",
-        "loss=reinforce",
+        "loss=proof_gradient",
         f"policy.checkpoint={sft_policy}",
         "trainer.max_steps=1",
     ]
@@ -58,7 +58,7 @@ def test_a_loss_from_outside(run, sft_policy):
         *tuning, "loss.scale=0.5", "module.num_theorems=3", "module.num_on_policy=2", "trainer.max_time=null"
     )
     config = (directory / "config.yaml").read_text()
-    assert "_target_: toys.losses.Reinforce" in config and "scale: 0.5" in config
+    assert "_target_: toys.losses.ProofGradient" in config and "scale: 0.5" in config
     said, _ = run(*tuning, "loss.scael=0.5", fails=True)
     assert "scael" in said
 
