@@ -70,6 +70,11 @@ class ProofState:
         """The state as a policy reads it: the first goal, which is the one that a Coq tactic acts on."""
         return str(self.goal)
 
+    @property
+    def unread_goals(self) -> tuple[str, ...]:
+        """The goals that are not in `text`, in order, printed."""
+        return self.other_goals
+
     @cached_property
     def key(self) -> str:
         """All goals, printed: searches merge states with equal keys."""
@@ -83,6 +88,11 @@ class LeanState(ProofState):
     def text(self) -> str:
         """All goals, as Lean prints them."""
         return self.key
+
+    @property
+    def unread_goals(self) -> tuple[str, ...]:
+        """None: a policy reads all goals."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +179,23 @@ class Transition:
     state: ProofState
     tactic: Tactic
     outcome: Outcome
+
+    @property
+    def num_left(self) -> int | None:
+        """How many goals the tactic left of the one that a policy reads.
+
+        None if it failed, or if it changed other goals too, as one does that instantiates a variable of
+        theirs: then the goals are not independent of one another.
+        """
+        before = self.state.unread_goals
+        match self.outcome:
+            case Proved():
+                return None if before else 0
+            case Reached(after):
+                goals = (after.text, *after.unread_goals)
+                num_left = len(goals) - len(before)
+                return num_left if num_left >= 0 and goals[num_left:] == before else None
+        return None
 
 
 class Status(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -22,15 +22,22 @@ class ReplayProof:
         states: Text of the state that each tactic was applied to.
         tactics: Text of each tactic.
         token_ids: Tokens of each tactic, without the stop token.
-        log_ref: log pi_ref of the whole proof, in nats: the untempered component of its reward.
+        log_ref_T: log pi_ref of each tactic, in nats: the untempered component of its reward.
+        num_left: How many goals each tactic left of its goal (`Transition.num_left`).
         num_sampled: How often the policy itself has sampled it.
     """
 
     states: tuple[str, ...]
     tactics: tuple[str, ...]
     token_ids: tuple[tuple[int, ...], ...]
-    log_ref: float
+    log_ref_T: tuple[float, ...]
+    num_left: tuple[int | None, ...]
     num_sampled: int = 0
+
+    @property
+    def log_ref(self) -> float:
+        """Log pi_ref of the whole proof, in nats."""
+        return sum(self.log_ref_T)
 
     @property
     def key(self) -> ProofKey:
@@ -65,6 +72,11 @@ class ReplayBuffer:
     def num_theorems(self) -> int:
         """Theorems with at least one proof."""
         return len(self._proofs)
+
+    def all_proofs(self) -> Iterator[ReplayProof]:
+        """The proofs kept for all theorems."""
+        for kept in self._proofs.values():
+            yield from kept.values()
 
     def proofs(self, theorem_id: str) -> list[ReplayProof]:
         """The proofs kept for a theorem, oldest first."""

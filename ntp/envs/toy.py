@@ -1,7 +1,8 @@
 """An environment so small that every trajectory can be listed: exact values for samplers, rewards and losses.
 
-A theorem is a tree of states whose edges are words. A word without an edge in a state is a tactic error, as
-in any prover, so any text that a model generates is part of the trajectory space.
+A goal has edges that are words; an edge leads to a goal, to several goals that are proved one after the
+other, or to an outcome. A word without an edge is a tactic error, as in any prover, so any text that a model
+generates is part of the trajectory space.
 """
 
 from __future__ import annotations
@@ -33,15 +34,16 @@ from ntp.types import (
 
 @dataclass(frozen=True, slots=True)
 class ToyNode:
-    """A state and its edges.
+    """A goal and its edges.
 
     Attributes:
-        conclusion: The goal, unique within a theorem.
-        moves: From a word to the state it leads to, or to its outcome.
+        conclusion: What a policy reads of it.
+        moves: From a word to the goal or the goals that it leaves, or to its outcome; `Proved` closes this
+            goal only.
     """
 
     conclusion: str
-    moves: Mapping[str, ToyNode | Outcome]
+    moves: Mapping[str, ToyNode | tuple[ToyNode, ...] | Outcome]
 
 
 class ToySession:
@@ -50,23 +52,32 @@ class ToySession:
     def __init__(self, theorem: Theorem, root: ToyNode) -> None:
         self.theorem = theorem
         self.num_env_steps = 0
-        self._nodes: list[ToyNode] = []
-        self.root = self._reach(root)
+        self._goals: list[tuple[ToyNode, ...]] = []
+        self.root = self._reach((root,))
 
     def step(self, state: ProofState, tactic: str) -> Outcome:
-        """Follow the edge of a word in this state."""
+        """Follow the edge of a word from the first goal."""
         self.num_env_steps += 1
-        move = self._nodes[state.handle].moves.get(tactic.strip())
-        if move is None:
-            return TacticError(f"no such move: {tactic!r}")
-        return Reached(self._reach(move)) if isinstance(move, ToyNode) else move
+        first, *others = self._goals[state.handle]
+        match first.moves.get(tactic.strip()):
+            case None:
+                return TacticError(f"no such move: {tactic!r}")
+            case ToyNode() as goal:
+                return Reached(self._reach((goal, *others)))
+            case tuple() as goals:
+                return Reached(self._reach((*goals, *others)))
+            case Proved() if others:
+                return Reached(self._reach(tuple(others)))
+            case outcome:
+                return outcome
 
     def close(self) -> None:
         """Nothing to release."""
 
-    def _reach(self, node: ToyNode) -> ProofState:
-        self._nodes.append(node)
-        return ProofState(len(self._nodes) - 1, Goal((), node.conclusion))
+    def _reach(self, goals: tuple[ToyNode, ...]) -> ProofState:
+        self._goals.append(goals)
+        first, *others = (Goal((), goal.conclusion) for goal in goals)
+        return ProofState(len(self._goals) - 1, first, tuple(map(str, others)))
 
 
 class ToyEnv:

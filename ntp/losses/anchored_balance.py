@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ntp.bounds import NonNegativeFloat
-from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.batch import Inputs, TrajectoryBatch
+from ntp.losses.expert_iteration import reward_weights
 from ntp.losses.trajectory_balance import regression_loss, residual
 
 
@@ -28,7 +29,9 @@ class AnchoredBalance:
 
     Attributes:
         failure_weight: Weight of a theorem's failures against its proofs.
-        regression: Loss of a residual: `square` or `huber`.
+        likelihood_weight: Weight of the mean negative log-likelihood, in nats, of a theorem's distinct proofs
+            in proportion to their rewards: the wake phase (Hu et al. 2024, section 3.2).
+        regression: Loss of a residual, a name of `REGRESSION_LOSSES`.
         expects_unseen: Whether log Z is raised by `TrajectoryBatch.unseen_N`, the Good-Turing estimate of the
             share of proofs that were never sampled (Good 1953, equation 9).
 
@@ -37,11 +40,10 @@ class AnchoredBalance:
     """
 
     failure_weight: NonNegativeFloat = 0.02
+    likelihood_weight: NonNegativeFloat = 0.0
     regression: str = "huber"
     expects_unseen: bool = False
-    needs_log_z: ClassVar[bool] = False
-    needs_known_proofs: ClassVar[bool] = True
-    learns_from_failures: ClassVar[bool] = True
+    inputs: ClassVar[Inputs] = Inputs.FAILURES | Inputs.KNOWN_PROOFS
 
     def __post_init__(self) -> None:
         regression_loss(self.regression)
@@ -61,13 +63,25 @@ class AnchoredBalance:
         copies_N = torch.ones_like(loss_N) if batch.num_copies_N is None else batch.num_copies_N[anchored_N]
         _, index_N = batch.group_N[anchored_N].unique(return_inverse=True)
         num_groups = int(index_N.max()) + 1
-        proofs_G = _mean_by_group(loss_N, proved_N / copies_N, index_N, num_groups)
-        failures_G = _mean_by_group(loss_N, ~proved_N / copies_N, index_N, num_groups)
-        return (proofs_G + self.failure_weight * failures_G).mean()
+        proofs_G = mean_by_group(loss_N, proved_N / copies_N, index_N, num_groups)
+        failures_G = mean_by_group(loss_N, ~proved_N / copies_N, index_N, num_groups)
+        loss_G = proofs_G + self.failure_weight * failures_G
+        if self.likelihood_weight:
+            weight_N = reward_weights(batch.log_reward_N[anchored_N], proved_N / copies_N, index_N)
+            log_pf_N = torch.where(proved_N, batch.log_pf_N[anchored_N], 0.0)
+            loss_G = loss_G.index_add(0, index_N, -self.likelihood_weight * weight_N * log_pf_N)
+        return loss_G.mean()
 
 
-def _mean_by_group(value_N: Tensor, weight_N: Tensor, index_N: Tensor, num_groups: int) -> Tensor:
-    """Weighted mean of each group, (G,); 0 where the weights are."""
+def mean_by_group(value_N: Tensor, weight_N: Tensor, index_N: Tensor, num_groups: int) -> Tensor:
+    """Weighted mean of each group, (G,); 0 where the weights are.
+
+    Args:
+        value_N: The values.
+        weight_N: Their weights, at least 0.
+        index_N: The group of each, below G.
+        num_groups: G.
+    """
     zeros_G = value_N.new_zeros(num_groups)
     total_G = zeros_G.index_add(0, index_N, weight_N * value_N)
     weight_G = zeros_G.index_add(0, index_N, weight_N.to(value_N))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ntp.bounds import NonNegativeFloat, Share
-from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.batch import Inputs, TrajectoryBatch
 from ntp.losses.trajectory_balance import group_deviation
 
 _EPSILON = 1e-6
@@ -59,9 +59,7 @@ class GRPO:
 
     rank_penalty: Share = 0.0
     kl_weight: NonNegativeFloat = 0.0
-    needs_log_z: ClassVar[bool] = False
-    needs_known_proofs: ClassVar[bool] = False
-    learns_from_failures: ClassVar[bool] = True
+    inputs: ClassVar[Inputs] = Inputs.FAILURES
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """The mean over all trajectories, a scalar."""
@@ -72,8 +70,8 @@ class GRPO:
         loss = policy_gradient_loss(batch.log_pf_N, deviation_N / (variance_G.sqrt() + _EPSILON)[index_N])
         if not self.kl_weight:
             return loss
-        assert batch.log_ref_N is not None, "the divergence needs the prior"
-        difference_N = batch.log_ref_N - batch.log_pf_N
+        assert batch.log_ref_NT is not None, "the divergence needs the prior"
+        difference_N = batch.log_ref_NT.sum(1) - batch.log_pf_N
         return loss + self.kl_weight * (difference_N.exp() - difference_N - 1).mean()
 
 
@@ -85,9 +83,7 @@ class Reinforce:
     loss.
     """
 
-    needs_log_z: ClassVar[bool] = False
-    needs_known_proofs: ClassVar[bool] = False
-    learns_from_failures: ClassVar[bool] = True
+    inputs: ClassVar[Inputs] = Inputs.FAILURES
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """The mean over all trajectories, a scalar."""

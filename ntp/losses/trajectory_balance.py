@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.nn import functional as F  # noqa: N812
 
 from ntp.errors import ConfigError
-from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.batch import Inputs, TrajectoryBatch
 
 
 class RegressionLoss(Protocol):
@@ -46,7 +46,33 @@ def huber(residual_N: Tensor, delta: float = 1.0) -> Tensor:
     return 2 * functional.huber_loss(residual_N, zero_N, reduction="none", delta=delta)
 
 
-REGRESSION_LOSSES: Mapping[str, RegressionLoss] = {"square": square, "huber": huber}
+def linex(residual_N: Tensor, limit: float = 3.0) -> Tensor:
+    """2 (exp(-r) + r - 1), whose on-policy gradient is that of the forward divergence KL(R / Z || P_F).
+
+    The regression losses of Hu et al. (2025, "Beyond squared error", table 1) have the gradients of
+    f-divergences; r² is the reverse divergence KL(P_F || R / Z). The exponential is continued by its tangent
+    beyond `limit`, so that no residual outweighs all others. The factor makes it r² near 0.
+
+    Args:
+        residual_N: Residuals log Z + log P_F - log R, in nats.
+        limit: Where the exponential becomes linear, in nats.
+    """
+    excess_N = -residual_N
+    clipped_N = excess_N.clamp(max=limit)
+    return 2 * (clipped_N.exp() * (1 + excess_N - clipped_N) - excess_N - 1)
+
+
+def jeffreys(residual_N: Tensor, limit: float = 3.0) -> Tensor:
+    """exp(r) + exp(-r) - 2, the shifted cosh: both divergences at once; linear beyond `limit`."""
+    return (linex(residual_N, limit) + linex(-residual_N, limit)) / 2
+
+
+REGRESSION_LOSSES: Mapping[str, RegressionLoss] = {
+    "square": square,
+    "huber": huber,
+    "linex": linex,
+    "jeffreys": jeffreys,
+}
 
 
 def regression_loss(name: str) -> RegressionLoss:
@@ -175,12 +201,10 @@ class TrajectoryBalance:
     """Trajectory balance with learned log Z(x).
 
     Args:
-        regression: Loss of a residual: `square` or `huber`.
+        regression: Loss of a residual, a name of `REGRESSION_LOSSES`.
     """
 
-    needs_log_z: ClassVar[bool] = True
-    needs_known_proofs: ClassVar[bool] = False
-    learns_from_failures: ClassVar[bool] = True
+    inputs: ClassVar[Inputs] = Inputs.FAILURES | Inputs.LOG_Z
 
     def __init__(self, regression: str = "square") -> None:
         self._regression = regression_loss(regression)
@@ -195,12 +219,10 @@ class VarGrad:
     """The log-variance form, with log Z estimated from each theorem's group.
 
     Args:
-        regression: Loss of a deviation: `square` or `huber`.
+        regression: Loss of a deviation, a name of `REGRESSION_LOSSES`.
     """
 
-    needs_log_z: ClassVar[bool] = False
-    needs_known_proofs: ClassVar[bool] = False
-    learns_from_failures: ClassVar[bool] = True
+    inputs: ClassVar[Inputs] = Inputs.FAILURES
 
     def __init__(self, regression: str = "square") -> None:
         self._regression = regression_loss(regression)
@@ -214,12 +236,10 @@ class Pairwise:
     """Balance of pairs of trajectories, except those whose rewards differ by less than their uncertainty.
 
     Args:
-        regression: Loss of a difference: `square` or `huber`.
+        regression: Loss of a difference, a name of `REGRESSION_LOSSES`.
     """
 
-    needs_log_z: ClassVar[bool] = False
-    needs_known_proofs: ClassVar[bool] = False
-    learns_from_failures: ClassVar[bool] = True
+    inputs: ClassVar[Inputs] = Inputs.FAILURES
 
     def __init__(self, regression: str = "huber") -> None:
         self._regression = regression_loss(regression)

@@ -84,7 +84,7 @@ def failure_metrics(groups: Sequence[Group], log_reward: Sequence[float], bound:
     masses = []
     for group in groups:
         pairs = [(attempt, next(rewards)) for attempt in group.attempts]
-        proofs = {(a.states, a.tactics): (r, a.log_ref or 0.0) for a, r in pairs if a.status is Status.PROVED}
+        proofs = {(a.states, a.tactics): (r, a.log_ref) for a, r in pairs if a.status is Status.PROVED}
         if proofs:
             log_reward_M, log_ref_M = torch.tensor(list(proofs.values()), dtype=torch.float64).T
             success = min(1.0, float(log_ref_M.exp().sum()))
@@ -109,7 +109,7 @@ def verifier_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: R
     drawn = [(a, p) for a, p in zip(attempts, log_pf, strict=True) if a.origin is Origin.ON_POLICY]
     metrics: dict[str, float] = {}
     if drawn:
-        metrics["train/kl_to_prior"] = sum(p - (a.log_ref or 0.0) for a, p in drawn) / len(drawn)
+        metrics["train/kl_to_prior"] = sum(p - a.log_ref for a, p in drawn) / len(drawn)
     asked = [a for a, _ in drawn if a.log_odds]
     if asked and reward.aggregation is not None:
         log_odds_KN = torch.tensor([a.log_odds for a in asked]).T

@@ -20,7 +20,7 @@ from ntp.buffers.replay import ReplayBuffer
 from ntp.envs.pool import EnvPool
 from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
-from ntp.losses.batch import Objective, TrajectoryBatch
+from ntp.losses.batch import Inputs, Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import LogZ, group_deviation
 from ntp.modules.gfn_metrics import (
     balance_metrics,
@@ -29,6 +29,7 @@ from ntp.modules.gfn_metrics import (
     rollout_metrics,
     verifier_metrics,
 )
+from ntp.modules.goal_targets import goal_targets
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.rollout import (
     Group,
@@ -36,7 +37,8 @@ from ntp.modules.rollout import (
     Scorer,
     log_anchor_of,
     sample_groups,
-    score_paths,
+    score_steps,
+    step_mask,
     store_proofs,
     with_canonical_tokens,
     with_prior,
@@ -52,6 +54,7 @@ from ntp.verifier.ensemble import VerifierEnsemble
 
 # One theorem may fail to open through its own fault; if that many first ones do, the prover is at fault.
 _MAX_UNOPENED = 8
+_FLOWS = Inputs.LOG_Z | Inputs.LOG_FLOW
 # Relative probability that a theorem that was always proved is replayed.
 _LEAST_REPLAY = 0.1
 
@@ -104,11 +107,12 @@ class GFNPolicyModule(Learner):
     ) -> None:
         super().__init__(optimizer, warmup_steps, decay_steps)
         self.policy = policy
-        self.log_z = LogZ(policy.hidden_size) if objective.needs_log_z else None
+        self.log_z = LogZ(policy.hidden_size) if _FLOWS & objective.inputs else None
         self.buffer = buffer
         self._reference = (reference,)  # in a tuple, so that its weights are not registered in this module
         self._verifiers = verifiers
         self._objective = objective
+        self._inputs = objective.inputs
         self._reward = reward
         self._behaviour = behaviour
         self._log_z_lr = log_z_lr
@@ -187,10 +191,12 @@ class GFNPolicyModule(Learner):
                 replace(group, attempts=judged), self.buffer, self._behaviour.num_replay, seed
             )
             if group.solved or self._keeps_unsolved(group, seed):
-                groups.append(group if self._objective.learns_from_failures else without_failures(group))
+                groups.append(group if Inputs.FAILURES in self._inputs else without_failures(group))
         groups = with_prior(
             [group for group in groups if group.attempts],
-            lambda new: self.score_together(new, partial(score_paths, self._reference[0])),
+            lambda new: self.score_together(
+                new, partial(score_steps, self._reference[0], num_steps=step_mask(new).shape[1])
+            ),
         )
         groups = with_verifier_scores(groups, self._reward, self._log_odds)
         # Before new proofs are stored: what is replayed was found in earlier steps.
@@ -224,49 +230,65 @@ class GFNPolicyModule(Learner):
 
     def _collate(self, groups: Sequence[Group]) -> TrajectoryBatch:
         attempts = [attempt for group in groups for attempt in group.attempts]
-        log_pf_N = self.score_together(attempts, partial(score_paths, self.policy))
-        device = log_pf_N.device
+        mask_NT = step_mask(attempts)
+        num_steps = mask_NT.shape[1]
+        log_pf_NT = self.score_together(attempts, partial(score_steps, self.policy, num_steps=num_steps))
+        tensor = partial(torch.tensor, device=log_pf_NT.device)
         step = self.trainer.global_step
-        log_reward, log_reward_std = [], []
-        for attempt in attempts:
-            assert attempt.log_ref is not None
-            components = RewardComponents(attempt.log_ref, attempt.status, attempt.log_odds)
-            log_reward.append(self._reward.log_reward(components, step))
-            log_reward_std.append(self._reward.log_reward_std(components, step))
-        group_N = torch.tensor([i for i, group in enumerate(groups) for _ in group.attempts], device=device)
+        components = [RewardComponents(a.log_ref, a.status, a.log_odds) for a in attempts]
+        group_N = tensor([i for i, group in enumerate(groups) for _ in group.attempts])
         num_copies = [
             sum(other.tactics == attempt.tactics for other in group.attempts)
             for group in groups
             for attempt in group.attempts
         ]
+        log_ref = [[*(a.log_ref_T or ()), *[0.0] * (num_steps - len(a.tactics))] for a in attempts]
         batch = TrajectoryBatch(
-            log_pf_N=log_pf_N,
-            log_reward_N=torch.tensor(log_reward, dtype=log_pf_N.dtype, device=device),
+            log_pf_NT=log_pf_NT,
+            mask_NT=mask_NT.to(log_pf_NT.device),
+            log_reward_N=log_pf_NT.new_tensor([self._reward.log_reward(c, step) for c in components]),
             group_N=group_N,
-            proved_N=torch.tensor([a.status is Status.PROVED for a in attempts], device=device),
-            num_copies_N=torch.tensor(num_copies, device=device),
-            log_reward_std_N=torch.tensor(log_reward_std, dtype=log_pf_N.dtype, device=device),
-            log_ref_N=torch.tensor([a.log_ref for a in attempts], dtype=log_pf_N.dtype, device=device),
+            proved_N=tensor([a.status is Status.PROVED for a in attempts]),
+            log_ref_NT=log_pf_NT.new_tensor(log_ref),
+            log_reward_std_N=log_pf_NT.new_tensor([self._reward.log_reward_std(c, step) for c in components]),
+            num_copies_N=tensor(num_copies),
         )
-        if self._objective.needs_known_proofs:
+        if Inputs.KNOWN_PROOFS in self._inputs:
             log_anchor = [log_anchor_of(group, self.buffer, self._reward, step) for group in groups]
             unseen = [self.buffer.unseen(group.theorem.id) for group in groups]
             batch = replace(
                 batch,
-                log_anchor_N=log_pf_N.new_tensor(log_anchor)[group_N],
-                unseen_N=log_pf_N.new_tensor(unseen)[group_N],
+                log_anchor_N=log_pf_NT.new_tensor(log_anchor)[group_N],
+                unseen_N=log_pf_NT.new_tensor(unseen)[group_N],
             )
-        if self.log_z is None:
-            return batch
-        starts = self.log_z.is_zero
+        if Inputs.GOALS in self._inputs:
+            goals = goal_targets(
+                attempts, self.buffer.all_proofs(), self._reward, step, self._behaviour.max_depth
+            )
+            batch = replace(batch, goals=goals.to(log_pf_NT.device))
+        return batch if self.log_z is None else self._with_flows(batch, groups, self.log_z)
+
+    def _with_flows(self, batch: TrajectoryBatch, groups: Sequence[Group], log_z: LogZ) -> TrajectoryBatch:
+        """The batch with learned flows of root states, or of all states."""
+        starts = log_z.is_zero
         if starts:
-            f_N = (log_pf_N - batch.log_reward_N).detach()
-            self.log_z.start_at(float((group_deviation(f_N, group_N)[0] - f_N).mean()))
-        log_z_B = self.log_z(self.policy.state_features([group.root for group in groups]))
-        if starts:
+            f_N = (batch.log_pf_N - batch.log_reward_N).detach()
+            log_z.start_at(float((group_deviation(f_N, batch.group_N)[0] - f_N).mean()))
+
+        def log_flow(states: Sequence[str]) -> Tensor:
+            log_flow_B = log_z(self.policy.state_features(states))
             # The bias's gradient is 0 here up to rounding errors, from which Adam would make a full step.
-            log_z_B = log_z_B.detach() + 0.0 * log_z_B
-        return replace(batch, log_z_N=log_z_B[group_N])
+            return log_flow_B.detach() + 0.0 * log_flow_B if starts else log_flow_B
+
+        if Inputs.LOG_Z in self._inputs:
+            batch = replace(batch, log_z_N=log_flow([group.root for group in groups])[batch.group_N])
+        if Inputs.LOG_FLOW in self._inputs:
+            states = [state for group in groups for attempt in group.attempts for state in attempt.states]
+            place = {state: i for i, state in enumerate(dict.fromkeys(states))}
+            log_flow_S = log_flow(list(place))[[place[state] for state in states]]
+            log_flow_NT = torch.zeros_like(batch.log_pf_NT).masked_scatter(batch.mask_NT, log_flow_S)
+            batch = replace(batch, log_flow_NT=log_flow_NT)
+        return batch
 
     def optimized(self) -> list[dict[str, Any]]:
         """The policy's parameters, and those of log Z with their own learning rate and no weight decay."""

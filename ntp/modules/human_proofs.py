@@ -10,7 +10,7 @@ import torch
 
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
-from ntp.modules.rollout import Scorer, score_paths
+from ntp.modules.rollout import Scorer, score_steps
 from ntp.policy.policy import TacticPolicy
 from ntp.types import Theorem, Verdict
 
@@ -21,11 +21,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HumanProof:
-    """A proof as extracted: the state before each tactic, and the tactic."""
+    """A proof as extracted: the state before each tactic, the tactic, and how many goals it left."""
 
     theorem: Theorem
     states: tuple[str, ...]
     tactics: tuple[str, ...]
+    num_left: tuple[int | None, ...]
 
 
 def accepted_proofs(proofs: Sequence[HumanProof], pool: EnvPool) -> list[HumanProof]:
@@ -68,13 +69,13 @@ def add_human_proofs(
             policy.decode_tactic(ids) == text.strip()
             for ids, text in zip(token_ids, proof.tactics, strict=True)
         ):
-            unscored.append(
-                (proof.theorem.id, ReplayProof(proof.states, proof.tactics, token_ids, log_ref=0.0))
-            )
+            path = ReplayProof(proof.states, proof.tactics, token_ids, (), proof.num_left)
+            unscored.append((proof.theorem.id, path))
     num_new = 0
     for begin in range(0, len(unscored), SCORE_BATCH):
         chunk = unscored[begin : begin + SCORE_BATCH]
-        log_ref_N = score_paths(reference, [proof for _, proof in chunk])
-        for (theorem_id, proof), log_ref in zip(chunk, log_ref_N.tolist(), strict=True):
-            num_new += buffer.add(theorem_id, replace(proof, log_ref=log_ref))
+        log_ref_NT = score_steps(reference, [proof for _, proof in chunk])
+        for (theorem_id, proof), log_ref_T in zip(chunk, log_ref_NT.tolist(), strict=True):
+            scored = replace(proof, log_ref_T=tuple(log_ref_T[: len(proof.tactics)]))
+            num_new += buffer.add(theorem_id, scored)
     return num_new

@@ -46,7 +46,8 @@ class Rollout:
         token_ids: Tokens of each tactic, without the stop token.
         status: How it ended.
         origin: Where it came from.
-        log_ref: log pi_ref of the whole trajectory, if already computed.
+        num_left: How many goals each tactic left of its goal (`Transition.num_left`).
+        log_ref_T: log pi_ref of each tactic, in nats, if already computed.
         log_odds: The verifiers' log-odds of the tactic that the reward names, if they scored it.
     """
 
@@ -55,8 +56,20 @@ class Rollout:
     token_ids: tuple[tuple[int, ...], ...]
     status: Status
     origin: Origin
-    log_ref: float | None = None
+    num_left: tuple[int | None, ...]
+    log_ref_T: tuple[float, ...] | None = None
     log_odds: tuple[float, ...] = ()
+
+    @property
+    def log_ref(self) -> float:
+        """Log pi_ref of the whole trajectory, in nats.
+
+        Raises:
+            ValueError: It was not computed yet.
+        """
+        if self.log_ref_T is None:
+            raise ValueError("the prior of this trajectory was not computed")
+        return sum(self.log_ref_T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +171,7 @@ def _attempt(trajectory: Trajectory, origin: Origin) -> Rollout:
         token_ids=tuple(t.tactic.token_ids for t in trajectory.transitions),
         status=trajectory.status,
         origin=origin,
+        num_left=tuple(t.num_left for t in trajectory.transitions),
     )
 
 
@@ -182,7 +196,8 @@ def with_replay(group: Group, buffer: ReplayBuffer, num_replay: int, seed: int) 
         exclude={attempt.tactics for attempt in group.attempts},
     )
     replayed = (
-        Rollout(p.states, p.tactics, p.token_ids, Status.PROVED, Origin.REPLAY, p.log_ref) for p in proofs
+        Rollout(p.states, p.tactics, p.token_ids, Status.PROVED, Origin.REPLAY, p.num_left, p.log_ref_T)
+        for p in proofs
     )
     return Group(group.theorem, group.root, (*group.attempts, *replayed))
 
@@ -197,20 +212,18 @@ def with_prior(groups: Sequence[Group], score: Callable[[Sequence[Rollout]], Ten
 
     Args:
         groups: Attempts that come from the buffer have theirs.
-        score: Log-probabilities of trajectories, (N,) in nats.
+        score: Log-probabilities of the tactics of trajectories, (N, T) in nats.
     """
-    new = [attempt for group in groups for attempt in group.attempts if attempt.log_ref is None]
+    new = [attempt for group in groups for attempt in group.attempts if attempt.log_ref_T is None]
     with torch.no_grad():
         log_ref = iter(score(new).tolist() if new else [])
-    return [
-        replace(
-            group,
-            attempts=tuple(
-                replace(a, log_ref=next(log_ref)) if a.log_ref is None else a for a in group.attempts
-            ),
-        )
-        for group in groups
-    ]
+
+    def scored(attempt: Rollout) -> Rollout:
+        if attempt.log_ref_T is not None:
+            return attempt
+        return replace(attempt, log_ref_T=tuple(next(log_ref)[: len(attempt.tactics)]))
+
+    return [replace(group, attempts=tuple(map(scored, group.attempts))) for group in groups]
 
 
 def with_verifier_scores(
@@ -252,10 +265,11 @@ def store_proofs(groups: Sequence[Group], buffer: ReplayBuffer) -> None:
     for group in groups:
         for attempt in group.attempts:
             if attempt.status is Status.PROVED and attempt.origin is not Origin.REPLAY:
-                assert attempt.log_ref is not None
+                assert attempt.log_ref_T is not None
                 num_sampled = int(attempt.origin is Origin.ON_POLICY)
                 path = (attempt.states, attempt.tactics, attempt.token_ids)
-                buffer.add(group.theorem.id, ReplayProof(*path, attempt.log_ref, num_sampled))
+                proof = ReplayProof(*path, attempt.log_ref_T, attempt.num_left, num_sampled)
+                buffer.add(group.theorem.id, proof)
 
 
 def log_anchor_of(group: Group, buffer: ReplayBuffer, reward: Reward, step: int) -> float:
@@ -269,7 +283,7 @@ def log_anchor_of(group: Group, buffer: ReplayBuffer, reward: Reward, step: int)
     """
     log_ref = {proof.key: proof.log_ref for proof in buffer.proofs(group.theorem.id)}
     for attempt in group.attempts:
-        if attempt.status is Status.PROVED and attempt.log_ref is not None:
+        if attempt.status is Status.PROVED:
             log_ref[attempt.tactics] = attempt.log_ref
     log_reward = [
         reward.log_reward(RewardComponents(value, Status.PROVED), step) for value in log_ref.values()
@@ -285,11 +299,34 @@ class Scorer(Protocol):
         ...
 
 
+def score_steps(scorer: Scorer, paths: Sequence[Rollout | ReplayProof], num_steps: int = 0) -> Tensor:
+    """Log-probability of each tactic of trajectories, its stop token included.
+
+    Args:
+        scorer: Gives the log-probabilities.
+        paths: The N trajectories.
+        num_steps: Width to pad to, where the longest is shorter.
+
+    Returns:
+        (N, T) in nats, 0 in the padding.
+    """
+    requests = [
+        ScoreRequest(state, (tactic,))
+        for path in paths
+        for state, tactic in zip(path.states, path.token_ids, strict=True)
+    ]
+    log_p_S = scorer.score(requests)
+    mask_NT = step_mask(paths, num_steps).to(log_p_S.device)
+    return log_p_S.new_zeros(mask_NT.shape).masked_scatter(mask_NT, log_p_S)
+
+
+def step_mask(paths: Sequence[Rollout | ReplayProof], num_steps: int = 0) -> Tensor:
+    """Which of T steps each trajectory has, (N, T); see `score_steps`."""
+    length_N = torch.tensor([len(path.states) for path in paths], dtype=torch.long)
+    width = max([num_steps, *length_N.tolist()])
+    return torch.arange(width) < length_N[:, None]
+
+
 def score_paths(scorer: Scorer, paths: Sequence[Rollout | ReplayProof]) -> Tensor:
     """Log-probability of whole trajectories, (N,) in nats, the stop token of every tactic included."""
-    steps = [step for path in paths for step in zip(path.states, path.token_ids, strict=True)]
-    log_p_S = scorer.score([ScoreRequest(state, (tactic,)) for state, tactic in steps])
-    owner_S = torch.tensor(
-        [n for n, path in enumerate(paths) for _ in path.states], dtype=torch.long, device=log_p_S.device
-    )
-    return log_p_S.new_zeros(len(paths)).index_add(0, owner_S, log_p_S)
+    return score_steps(scorer, paths).sum(1)

@@ -133,6 +133,7 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
         record.theorem,
         tuple(step.state for step in record.steps),
         tuple(step.tactic for step in record.steps),
+        tuple(step.num_left for step in record.steps),
     )
 
 

@@ -15,7 +15,8 @@ def proof(*token_ids: tuple[int, ...], log_ref: float = -1.0, states: tuple[str,
         states=states or tuple(f"s{i}" for i in range(len(token_ids))),
         tactics=tuple(map(str, token_ids)),
         token_ids=token_ids,
-        log_ref=log_ref,
+        log_ref_T=(log_ref, *[0.0] * (len(token_ids) - 1)),
+        num_left=(1,) * (len(token_ids) - 1) + (0,),
     )
 
 

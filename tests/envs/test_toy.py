@@ -4,7 +4,7 @@ import pytest
 
 from ntp.envs.toy import ToyEnv, ToyNode, enumerate_trajectories, toy_theorem
 from ntp.errors import InitError
-from ntp.types import Crashed, Proved, Reached, Status, Tactic, TacticError, Timeout
+from ntp.types import Crashed, Proved, Reached, Status, Tactic, TacticError, Timeout, Transition
 
 TREE = ToyNode(
     "start",
@@ -79,3 +79,32 @@ def test_enumeration_knows_how_trajectories_end():
 def test_proofs_of_the_enumeration_verify():
     for trajectory in enumerate_trajectories(ENV, THEOREM, WORDS, max_depth=3):
         assert ENV.check_proof(THEOREM, trajectory.tactics).accepted == (trajectory.status is Status.PROVED)
+
+
+def test_goals_are_proved_one_after_the_other():
+    leaf = ToyNode("leaf", {"b": Proved(), "a": ToyNode("last", {"b": Proved()})})
+    env = ToyEnv({"T": ToyNode("both", {"a": (leaf, leaf), "b": Timeout()})})
+    session = env.open(THEOREM)
+    both = session.step(session.root, "a").state
+    assert (both.text, both.other_goals) == ("⊢ leaf", ("⊢ leaf",))
+    one = session.step(both, "b").state
+    assert (one.text, one.other_goals) == ("⊢ leaf", ())
+    assert session.step(one, "b") == Proved()
+    assert session.step(both, "a").state.key == "⊢ last\n\n⊢ leaf"
+    assert env.check_proof(THEOREM, ("a", "a", "b", "b")).accepted
+    assert not env.check_proof(THEOREM, ("a", "b")).accepted
+
+
+def test_how_many_goals_a_tactic_left():
+    leaf = ToyNode("leaf", {"b": Proved()})
+    session = ToyEnv({"T": ToyNode("both", {"a": (leaf, leaf), "b": Timeout()})}).open(THEOREM)
+
+    def left(state, word):
+        outcome = session.step(state, word)
+        return outcome, Transition(state, Tactic(word), outcome).num_left
+
+    split, num_split = left(session.root, "a")
+    first, num_first = left(split.state, "b")
+    _, num_second = left(first.state, "b")
+    assert (num_split, num_first, num_second) == (2, 0, 0)
+    assert left(session.root, "b")[1] is None and left(split.state, "zzz")[1] is None

@@ -19,7 +19,8 @@ KNOWN = {0: [-1.0, -2.0, -4.0], 2: [-3.0]}
 def batch(log_pf, **kwargs):
     anchors = [torch.tensor(KNOWN.get(int(g), [-torch.inf])).logsumexp(0) for g in GROUP]
     return TrajectoryBatch(
-        log_pf_N=log_pf,
+        log_pf_NT=log_pf[:, None],
+        mask_NT=torch.ones(7, 1, dtype=torch.bool),
         log_reward_N=LOG_R,
         group_N=GROUP,
         proved_N=PROVED,
@@ -70,12 +71,21 @@ def test_far_from_balance_its_direction_is_that_of_distinct_proofs():
 def test_without_any_proof_the_loss_is_zero_and_differentiable():
     log_pf = torch.full((1,), -4.0, requires_grad=True)
     nothing = torch.tensor([-torch.inf])
+    one = torch.ones(1, 1, dtype=torch.bool)
     loss = AnchoredBalance()(
-        TrajectoryBatch(log_pf, -nothing * 0, GROUP[:1], torch.tensor([False]), log_anchor_N=nothing)
+        TrajectoryBatch(log_pf[:, None], one, LOG_R[:1], GROUP[:1], ~one[0], log_anchor_N=nothing)
     )
     assert loss == 0
     loss.backward()
     assert log_pf.grad == 0
+
+
+def test_the_wake_phase_is_the_likelihood_of_distinct_proofs_in_proportion_to_reward():
+    log_pf = torch.tensor([-0.5, -0.5, -3.0, -1.0, -2.0, -5.0, -0.1])
+    with_wake, without = (AnchoredBalance(likelihood_weight=w)(batch(log_pf)) for w in (2.0, 0.0))
+    share = torch.softmax(torch.tensor([-1.0, -2.0]), 0)  # the sampled proofs of theorem 0
+    expected = 2.0 * ((share[0] * 0.5 + share[1] * 3.0) + 0.1) / 2
+    assert_close(with_wake - without, expected)
 
 
 def test_an_unknown_regression_loss_is_refused():

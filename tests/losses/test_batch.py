@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from ntp.errors import ConfigError
-from ntp.losses.batch import TrajectoryBatch
+from ntp.losses.batch import Inputs, TrajectoryBatch
 from ntp.losses.expert_iteration import ExpertIteration
 from ntp.losses.trajectory_balance import (
     Pairwise,
@@ -22,6 +22,17 @@ PROVED = torch.tensor([True, False, True, True])
 LOG_Z = torch.tensor([0.5, 0.5, -1.0, -1.0])
 
 
+def batch(kept, **kwargs):
+    """One step each of the trajectories that are kept."""
+    log_pf_NT = LOG_PF[kept][:, None]
+    mask_NT = torch.ones_like(log_pf_NT, dtype=torch.bool)
+    fields = (LOG_R[kept], GROUP[kept], PROVED[kept])
+    return TrajectoryBatch(log_pf_NT, mask_NT, *fields, log_z_N=LOG_Z[kept], **kwargs)
+
+
+ALL = torch.ones(4, dtype=torch.bool)
+
+
 @pytest.mark.parametrize(
     ("objective", "expected"),
     [
@@ -34,26 +45,15 @@ LOG_Z = torch.tensor([0.5, 0.5, -1.0, -1.0])
     ],
 )
 def test_objectives_compute_their_loss(objective, expected):
-    log_z_N = LOG_Z if objective.needs_log_z else None
-    assert_close(objective(TrajectoryBatch(LOG_PF, LOG_R, GROUP, PROVED, log_z_N)), expected)
+    assert_close(objective(batch(ALL)), expected)
 
 
 @pytest.mark.parametrize(
     "objective", [TrajectoryBalance(), VarGrad(), ExpertIteration(), ExpertIteration("theorems")]
 )
-def test_learns_from_failures_says_whether_leaving_them_out_changes_the_loss(objective):
-    log_z_N = LOG_Z if objective.needs_log_z else None
-    whole = objective(TrajectoryBatch(LOG_PF, LOG_R, GROUP, PROVED, log_z_N))
-    proofs = objective(
-        TrajectoryBatch(
-            LOG_PF[PROVED],
-            LOG_R[PROVED],
-            GROUP[PROVED],
-            PROVED[PROVED],
-            log_z_N[PROVED] if log_z_N is not None else None,
-        )
-    )
-    assert (whole.item() != proofs.item()) == objective.learns_from_failures
+def test_failures_are_an_input_if_leaving_them_out_changes_the_loss(objective):
+    whole, proofs = objective(batch(ALL)), objective(batch(PROVED))
+    assert (whole.item() != proofs.item()) == (Inputs.FAILURES in objective.inputs)
 
 
 @pytest.mark.parametrize("objective", [TrajectoryBalance, VarGrad])

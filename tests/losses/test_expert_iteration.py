@@ -10,8 +10,9 @@ from ntp.losses.expert_iteration import ExpertIteration
 def batch(log_pf_N, proved, group, num_copies):
     proved_N = torch.tensor(proved)
     return TrajectoryBatch(
-        log_pf_N,
-        torch.zeros(len(proved)),
+        log_pf_N[:, None],
+        torch.ones(len(proved), 1, dtype=torch.bool),
+        -torch.arange(len(proved)) / 2,
         torch.tensor(group),
         proved_N,
         num_copies_N=torch.tensor(num_copies),
@@ -39,7 +40,14 @@ def test_theorems_have_equal_weights_and_their_distinct_proofs_too():
     assert loss == pytest.approx((1 + 2) / 8 + 6 / 4 + 8 / 2)
 
 
-@pytest.mark.parametrize("weighting", ["samples", "theorems"])
+def test_rewards_divide_a_theorem_among_its_distinct_proofs():
+    _, grad = gradient("rewards", [True, True, True, False, True], [0, 0, 0, 0, 7], [2, 2, 1, 1, 1])
+    # log R is 0, -1/2, -1 for the proofs of theorem 0; the first two are taken for copies of one.
+    share = torch.softmax(torch.tensor([0.0, -0.5, -1.0]) + torch.tensor([0.5, 0.5, 1.0]).log(), 0)
+    assert_close(grad, -torch.tensor([*share, 0.0, 1.0]) / 2)
+
+
+@pytest.mark.parametrize("weighting", ["samples", "theorems", "rewards"])
 def test_without_proofs_it_is_zero_with_zero_gradient(weighting):
     loss, grad = gradient(weighting, [False, False], [0, 1], [1, 1])
     assert loss == 0
@@ -55,5 +63,5 @@ def test_a_failure_without_likelihood_is_no_matter():
 
 
 def test_an_unknown_weighting_is_refused():
-    with pytest.raises(ConfigError, match=r"loss\.weighting=proofs: give samples or theorems"):
+    with pytest.raises(ConfigError, match=r"loss\.weighting=proofs: give one of samples, theorems, rewards"):
         ExpertIteration("proofs")

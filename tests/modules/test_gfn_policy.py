@@ -11,6 +11,8 @@ from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.errors import CheckpointError, EnvError
 from ntp.losses.anchored_balance import AnchoredBalance
 from ntp.losses.expert_iteration import ExpertIteration
+from ntp.losses.goal_balance import GoalBalance
+from ntp.losses.subtrajectory_balance import DetailedBalance, SubTrajectoryBalance
 from ntp.losses.trajectory_balance import Pairwise, TrajectoryBalance, VarGrad
 from ntp.modules.curriculum import Frontier
 from ntp.modules.datamodules import TheoremDataModule
@@ -20,7 +22,16 @@ from ntp.modules.rollout import RolloutConfig
 from ntp.rewards.kernel import KernelReward
 from ntp.types import Crashed, Proved, Timeout
 
-OBJECTIVES = [TrajectoryBalance, VarGrad, Pairwise, AnchoredBalance, ExpertIteration]
+OBJECTIVES = [
+    TrajectoryBalance,
+    SubTrajectoryBalance,
+    DetailedBalance,
+    VarGrad,
+    Pairwise,
+    AnchoredBalance,
+    GoalBalance,
+    ExpertIteration,
+]
 DEFAULTS = {"keep_unsolved": 1.0, "num_replay_theorems": 0, "log_z_lr": 0.1, "warmup_steps": 0, "seed": 0}
 MIXED = RolloutConfig(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
 
@@ -102,7 +113,8 @@ def test_every_trainable_parameter_moves(objective, oracle, tmp_path):
     before = weights(module)
     trainer, _ = fit(module, tmp_path, 3, oracle=oracle)
     require_each_once(module, trainer.optimizers[0])
-    assert (module.log_z is not None) == (objective is TrajectoryBalance)
+    learns_flows = objective in (TrajectoryBalance, SubTrajectoryBalance, DetailedBalance)
+    assert (module.log_z is not None) == learns_flows
     still = [name for name, p in module.named_parameters() if torch.equal(p, before[name])]
     assert still == []
 

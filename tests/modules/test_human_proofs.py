@@ -13,10 +13,10 @@ from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proo
 def test_proofs_are_encoded_scored_and_kept_once(oracle):
     policy, buffer = oracle.make_policy(seed=0), ReplayBuffer(32)
     proofs = [
-        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a")),
-        HumanProof(toy_theorem("a"), ("⊢ a",), ("a b",)),
-        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a")),
-        HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",)),
+        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a"), (1, 0)),
+        HumanProof(toy_theorem("a"), ("⊢ a",), ("a b",), (0,)),
+        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a"), (1, 0)),
+        HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",), (0,)),
     ]
     assert add_human_proofs(buffer, proofs, policy, oracle.PRIOR) == 2
     first, second = buffer.proofs("a")
@@ -27,7 +27,7 @@ def test_proofs_are_encoded_scored_and_kept_once(oracle):
 
 def test_a_tactic_the_policy_cannot_say_leaves_its_proof_out(oracle):
     buffer = ReplayBuffer(32)
-    too_long = HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",))
+    too_long = HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",), (0,))
     assert add_human_proofs(buffer, [too_long], oracle.make_policy(seed=0), oracle.PRIOR) == 0
     assert len(buffer) == 0
 
@@ -42,7 +42,7 @@ Lemma shelved : exists n : nat, n = n. Proof. eexists. reflexivity. Unshelve. ex
 """
     (tmp_path / "A.v").write_text(source)
     scripts = [
-        HumanProof(theorem, ("",) * len(tactics), tuple(tactics))
+        HumanProof(theorem, ("",) * len(tactics), tuple(tactics), (None,) * len(tactics))
         for theorem, tactics in proofs("A.v", source)
     ]
     assert len(scripts) == 3

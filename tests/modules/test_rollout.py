@@ -1,3 +1,6 @@
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -6,7 +9,18 @@ from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import toy_theorem
 from ntp.errors import ConfigError, InitError
-from ntp.modules.rollout import Group, Origin, Rollout, RolloutConfig, sample_groups, score_paths, with_replay
+from ntp.modules.rollout import (
+    Group,
+    Origin,
+    Rollout,
+    RolloutConfig,
+    sample_groups,
+    score_paths,
+    score_steps,
+    step_mask,
+    with_prior,
+    with_replay,
+)
 from ntp.types import Status
 
 BEHAVIOUR = RolloutConfig(
@@ -16,7 +30,7 @@ BEHAVIOUR = RolloutConfig(
 
 def attempt(token_ids, status=Status.PROVED, origin=Origin.ON_POLICY, states=None) -> Rollout:
     states = states or tuple(f"⊢ {i}" for i in range(len(token_ids)))
-    return Rollout(states, tuple(map(str, token_ids)), token_ids, status, origin)
+    return Rollout(states, tuple(map(str, token_ids)), token_ids, status, origin, (0,) * len(states))
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +115,31 @@ def test_score_of_a_path_is_the_sum_over_its_tactics():
     paths = [attempt(((1, 2), (3,))), attempt(((1, 2),)), attempt(((), (4, 5, 6)))]
     assert_close(score_paths(Lengths(), paths), torch.tensor([-3.0, -2.0, -3.0]))
     assert_close(score_paths(Lengths(), []), torch.zeros(0))
+    expected = torch.tensor([[-2.0, -1.0, 0.0], [-2.0, 0.0, 0.0], [0.0, -3.0, 0.0]])
+    assert_close(score_steps(Lengths(), paths, num_steps=3), expected)
+    assert step_mask(paths).tolist() == [[True, True], [True, False], [True, True]]
+
+
+def test_the_prior_of_each_tactic_is_added_once():
+    class Lengths:
+        def score(self, requests):
+            return torch.tensor([-float(len(t)) for r in requests for t in r.tactics])
+
+    known = replace(attempt(((7,),)), log_ref_T=(-9.0,))
+    groups = [Group(toy_theorem("T"), "", (attempt(((1, 2), (3,))), known, attempt(((4,),))))]
+    (group,) = with_prior(groups, partial(score_steps, Lengths()))
+    assert [a.log_ref_T for a in group.attempts] == [(-2.0, -1.0), (-9.0,), (-1.0,)]
+    assert [a.log_ref for a in group.attempts] == [-3.0, -9.0, -1.0]
+    with pytest.raises(ValueError, match="prior"):
+        _ = attempt(((1,),)).log_ref
 
 
 def test_replay_adds_only_proofs_that_the_group_lacks():
     buffer = ReplayBuffer(32)
     for token in range(4):
         proof = attempt(((token,),))
-        buffer.add("T", ReplayProof(proof.states, proof.tactics, proof.token_ids, log_ref=-float(token)))
+        path = (proof.states, proof.tactics, proof.token_ids)
+        buffer.add("T", ReplayProof(*path, log_ref_T=(-float(token),), num_left=(0,)))
     group = Group(toy_theorem("T"), "⊢ 0", (attempt(((0,),)), attempt(((9,),), Status.STUCK)))
     enriched = with_replay(group, buffer, num_replay=2, seed=5)
     assert enriched == with_replay(group, buffer, num_replay=2, seed=5)
@@ -118,5 +150,6 @@ def test_replay_adds_only_proofs_that_the_group_lacks():
         assert each.origin is Origin.REPLAY
         assert each.status is Status.PROVED
         assert each.token_ids != ((0,),)
+        assert each.log_ref_T == (each.log_ref,) and each.num_left == (0,)
         assert each.log_ref == -float(each.token_ids[0][0])
     assert len(with_replay(group, buffer, num_replay=9, seed=5).attempts) == 2 + 3

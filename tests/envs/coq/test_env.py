@@ -22,9 +22,11 @@ from ntp.types import (
     Rejected,
     Span,
     Status,
+    Tactic,
     TacticError,
     Theorem,
     Timeout,
+    Transition,
     Verdict,
 )
 
@@ -168,6 +170,25 @@ def test_only_a_proof_that_was_accepted_leaves_its_process_to_the_next(conj):
     assert env.pid
     assert not env.check_proof(theorems["first"], ["exact 3."]).accepted
     assert not env.pid
+
+
+def test_how_many_goals_a_tactic_left_of_its_own(write_project, open_env, proofs):
+    """A tactic that instantiates a variable of another goal, or closes both, acts on more than its goal."""
+    source = """
+Lemma both (a b : nat) : a = b -> (b = a /\\ a + 0 = a) /\\ exists n : nat, n = a /\\ n = n.
+Proof. intro H. auto. Qed.
+"""
+    ((theorem, _),) = proofs("L.v", source)
+    session = open_env(write_project({"L.v": source})).open(theorem)
+    left, state = [], session.root
+    for tactic in ["intro H.", "split.", "split.", "auto.", "auto.", "eexists.", "split.", "reflexivity."]:
+        outcome = session.step(state, tactic)
+        left.append(Transition(state, Tactic(tactic), outcome).num_left)
+        state = outcome.state
+    assert left == [1, 2, 2, 0, 0, 1, 2, None]  # the last one says what n is
+    split = session.step(session.root, "intro H; split.").state
+    everything = session.step(split, "all: eauto.")
+    assert Transition(split, Tactic("all: eauto."), everything).num_left is None
 
 
 @pytest.fixture

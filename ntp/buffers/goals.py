@@ -1,0 +1,107 @@
+"""Proofs of single goals, merged over theorems by the goal's text.
+
+A prover puts the goals that a tactic leaves in front of the others, so a proof that always works on the first
+goal lists a tree in pre-order: a goal's tactic, then the proofs of the goals that it left. Every subtree is a
+proof of its goal, and subtrees of the same goal can be exchanged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Move = tuple[str, str]
+"""A goal's text and a tactic."""
+Moves = Mapping[str, Mapping[str, tuple[float, tuple[str, ...]]]]
+"""Of each goal, by tactic: log pi_ref of the tactic in nats, and the goals that it left."""
+
+
+def proved_moves(states: Sequence[str], num_left: Sequence[int | None]) -> list[tuple[int, tuple[str, ...]]]:
+    """The steps of a proof whose tactic begins a whole proof of the goal that it was applied to.
+
+    Args:
+        states: Text of the goal that each tactic was applied to.
+        num_left: `Transition.num_left` of each step.
+
+    Returns:
+        Index of each such step and the goals that its tactic left, from the last step to the first.
+    """
+    end: list[int | None] = [None] * len(states)
+    moves = []
+    for first in reversed(range(len(states))):
+        num, place, subgoals = num_left[first], first + 1, []
+        if num is None:
+            continue
+        for _ in range(num):
+            if place >= len(states) or (after := end[place]) is None:
+                break
+            subgoals.append(states[place])
+            place = after
+        else:
+            end[first] = place
+            moves.append((first, tuple(subgoals)))
+    return moves
+
+
+def goal_moves(
+    proofs: Iterable[tuple[Sequence[str], Sequence[str], Sequence[float], Sequence[int | None]]],
+) -> dict[str, dict[str, tuple[float, tuple[str, ...]]]]:
+    """All tactics that begin a known proof of a goal.
+
+    Args:
+        proofs: Of each proof, for all steps: goals, tactics, log pi_ref in nats, and `Transition.num_left`.
+    """
+    moves: dict[str, dict[str, tuple[float, tuple[str, ...]]]] = {}
+    for states, tactics, log_ref, num_left in proofs:
+        for step, subgoals in proved_moves(states, num_left):
+            moves.setdefault(states[step], {})[tactics[step]] = (log_ref[step], subgoals)
+    return moves
+
+
+class GoalFlows:
+    """Flows Z(g) of goals and the target of each tactic, by the equations in `ntp.losses.goal_balance`.
+
+    Proof trees of at most `max_height` tactics on a path are counted, since a tactic may lead back to a goal
+    above it.
+
+    Args:
+        moves: The known moves (`goal_moves`).
+        log_reward: log r of a tactic that begins a proof, from its log pi_ref, both in nats.
+        max_height: Most tactics on a path from a goal to a leaf, at least 1.
+    """
+
+    def __init__(self, moves: Moves, log_reward: Callable[[float], float], max_height: int) -> None:
+        self._moves = moves
+        self._log_reward = log_reward
+        self._max_height = max_height
+        self._flow: dict[tuple[str, int], float] = {}
+
+    def log_flow(self, goal: str) -> float:
+        """Log Z of a goal, in nats; minus infinity if no proof of it is known."""
+        return self._log_flow(goal, self._max_height)
+
+    def log_target(self, goal: str, tactic: str) -> float:
+        """Log P(tactic | goal), in nats; minus infinity if the tactic begins no known proof."""
+        if tactic not in self._moves.get(goal, {}):
+            return -math.inf
+        return self._log_move(goal, tactic, self._max_height) - self.log_flow(goal)
+
+    def _log_move(self, goal: str, tactic: str, height: int) -> float:
+        log_ref, subgoals = self._moves[goal][tactic]
+        below = sum(self._log_flow(subgoal, height - 1) for subgoal in subgoals)
+        return self._log_reward(log_ref) + below
+
+    def _log_flow(self, goal: str, height: int) -> float:
+        if height < 1 or goal not in self._moves:
+            return -math.inf
+        if (goal, height) not in self._flow:
+            parts = [self._log_move(goal, tactic, height) for tactic in self._moves[goal]]
+            self._flow[goal, height] = _logsumexp(parts)
+        return self._flow[goal, height]
+
+
+def _logsumexp(values: Sequence[float]) -> float:
+    greatest = max(values)
+    if greatest == -math.inf:
+        return greatest
+    return greatest + math.log(sum(math.exp(value - greatest) for value in values))

@@ -1,0 +1,109 @@
+"""Balance of parts of trajectories, with a learned flow through every state.
+
+Credit for a proof reaches its single tactics through the flows, where trajectory balance has one residual for
+a whole trajectory. Flows are of what a policy reads: two histories that end in the same visible state share
+one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ntp.bounds import PositiveFloat
+from ntp.losses.batch import Inputs, TrajectoryBatch
+from ntp.losses.trajectory_balance import RegressionLoss, regression_loss, square
+
+
+def potentials(batch: TrajectoryBatch) -> tuple[Tensor, Tensor]:
+    """Log F minus the log P_F of the steps so far, at the states of each trajectory.
+
+    Balance of a part from state i to state j, log F_i + log P_F(i .. j) = log F_j, is equality of the two.
+
+    Returns:
+        The potentials (N, T + 1) in nats, that of a trajectory of n steps at n with log R in place of log F,
+        and how many steps n each trajectory has, (N,).
+    """
+    assert batch.log_flow_NT is not None, "this objective needs the flows of states"
+    length_N = batch.mask_NT.sum(1)
+    zero_N1 = batch.log_pf_NT.new_zeros(len(length_N), 1)
+    walked_NS = torch.cat([zero_N1, batch.log_pf_NT.cumsum(1)], 1)
+    log_flow_NS = torch.cat([batch.log_flow_NT, zero_N1], 1)
+    log_flow_NS = log_flow_NS.scatter(1, length_N[:, None], batch.log_reward_N[:, None])
+    return log_flow_NS - walked_NS, length_N
+
+
+def subtrajectory_balance_loss(
+    batch: TrajectoryBatch, decay: float | None, regression: RegressionLoss = square
+) -> Tensor:
+    """Mean over trajectories of the weighted mean loss of their parts, a scalar; 0 for an empty batch.
+
+    A part of k steps has weight decay^k (Madan et al. 2022, equation 12).
+
+    Args:
+        batch: With flows.
+        decay: Lambda, above 0; None for parts of one step only, which is detailed balance.
+        regression: Loss of a residual.
+    """
+    potential_NS, length_N = potentials(batch)
+    index_S = torch.arange(potential_NS.shape[1], device=length_N.device)
+    steps_SS = index_S - index_S[:, None]
+    is_part_NSS = (steps_SS > 0) & (index_S <= length_N[:, None, None])
+    if decay is None:
+        weight_NSS = (is_part_NSS & (steps_SS == 1)).to(potential_NS)
+    else:
+        weight_NSS = torch.where(is_part_NSS, float(decay) ** steps_SS.clamp(min=0), 0.0).to(potential_NS)
+    residual_NSS = potential_NS[:, :, None] - potential_NS[:, None, :]
+    loss_NSS = regression(torch.where(weight_NSS > 0, residual_NSS, 0.0)) * weight_NSS
+    total_N = weight_NSS.sum((1, 2)).clamp_min(torch.finfo(weight_NSS.dtype).tiny)
+    return (loss_NSS.sum((1, 2)) / total_N).sum() / max(1, len(length_N))
+
+
+@dataclass(frozen=True, slots=True)
+class SubTrajectoryBalance:
+    """Balance of all parts of a trajectory, the shorter the more.
+
+    Attributes:
+        decay: Lambda: how much less a part weighs for each step that it is longer. Towards 0 only single
+            steps count, as in detailed balance; with large values only whole trajectories.
+        regression: Loss of a residual, a name of `REGRESSION_LOSSES`.
+
+    Raises:
+        ConfigError: There is no such regression loss.
+    """
+
+    decay: PositiveFloat = 0.9
+    regression: str = "square"
+    inputs: ClassVar[Inputs] = Inputs.FAILURES | Inputs.LOG_FLOW
+
+    def __post_init__(self) -> None:
+        regression_loss(self.regression)
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean over trajectories."""
+        return subtrajectory_balance_loss(batch, self.decay, regression_loss(self.regression))
+
+
+@dataclass(frozen=True, slots=True)
+class DetailedBalance:
+    """Balance of every single step: log F(s) + log P_F(tactic) = log F(s') (Bengio et al. 2023, equation 13).
+
+    Attributes:
+        regression: Loss of a residual, a name of `REGRESSION_LOSSES`.
+
+    Raises:
+        ConfigError: There is no such regression loss.
+    """
+
+    regression: str = "square"
+    inputs: ClassVar[Inputs] = Inputs.FAILURES | Inputs.LOG_FLOW
+
+    def __post_init__(self) -> None:
+        regression_loss(self.regression)
+
+    def __call__(self, batch: TrajectoryBatch) -> Tensor:
+        """Mean over trajectories of the mean over their steps."""
+        return subtrajectory_balance_loss(batch, None, regression_loss(self.regression))
