@@ -1,9 +1,9 @@
 """Does training reach the distribution it is meant to? Exact answer on an enumerable environment.
 
-A small Llama policy is trained on toy theorems by the same sampler, scorer, reward, losses and module that
-train against a prover, in four regimes: trajectory balance and VarGrad, each on-policy and off-policy (hot
-trajectories and replay, none from the policy itself). All trajectories, failures included, are then listed
-and scored, and the policy's terminating distribution is compared with R / Z.
+A small Llama policy is tuned on toy theorems by the same sampler, scorer, reward, losses and module that tune
+against a prover, with the options of the experiments in `conf/experiment`. As there, it reads the first goal
+alone: different ways lead to the same goal, and one theorem is a goal of another. All trajectories, failures
+included, are then listed and scored, and the policy's terminating distribution is compared with R / Z.
 
     python experiments/bench/oracle.py
 """
@@ -29,8 +29,11 @@ from transformers import PreTrainedTokenizerFast
 
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
 from ntp.envs.toy import ToyEnv, ToyNode, enumerate_trajectories, toy_theorem
+from ntp.losses.anchored_balance import AnchoredBalance
 from ntp.losses.batch import Objective
-from ntp.losses.trajectory_balance import TrajectoryBalance, VarGrad
+from ntp.losses.goal_balance import GoalBalance
+from ntp.losses.subtrajectory_balance import DetailedBalance, SubTrajectoryBalance
+from ntp.losses.trajectory_balance import Pairwise, TrajectoryBalance, VarGrad
 from ntp.models.backbone import build_tiny_llama, tiny_llama_config
 from ntp.models.tokenizer import MARKER, PAD, STOP
 from ntp.modules.datamodules import TheoremDataModule
@@ -38,7 +41,7 @@ from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import RolloutConfig, score_paths
 from ntp.policy.causal import CausalPolicy
 from ntp.policy.prompt import PromptFormat, ScoreRequest
-from ntp.rewards.base import Linear, RewardComponents
+from ntp.rewards.base import RewardComponents
 from ntp.rewards.kernel import KernelReward
 from ntp.seeding import derive_seed
 from ntp.types import Outcome, Proved, Tactic, Theorem, Timeout, Trajectory
@@ -46,84 +49,74 @@ from ntp.types import Outcome, Proved, Tactic, Theorem, Timeout, Trajectory
 LETTERS = ("a", "b")
 READ_ONLY = ("⊢", "c")  # in states, never in tactics
 MAX_TACTIC_TOKENS = 2
-MAX_DEPTH = 3
-NUM_STEPS = 450
+MAX_DEPTH = 5
+NUM_STEPS = 600
+LR = 2e-4
 
-Moves = Mapping[str, "Moves | Outcome"]
 QED = Proved()
-TREES: Mapping[str, Moves] = {
-    "a": {
-        "a": {"a": QED, "b": {"a": QED, "b": QED}, "b b": QED},
-        "b": {"b": QED, "a": QED},
-        "a b": QED,
-    },
-    "b": {"b a": {"a": QED, "b": QED}, "b": {"a": QED}, "a": Timeout()},
-    "c": {
-        "a b": QED,
-        "b": {"a": {"a": {"a": QED}, "": QED}, "b": QED},  # "b a a a" is TRUNCATED
-    },
+# Of each goal, by tactic: the goals that it leaves, one after the other, or its outcome.
+GOALS: Mapping[str, Mapping[str, tuple[str, ...] | Outcome]] = {
+    "a": {"a": ("b c", "a c"), "b": ("b c",), "a b": QED, "b b": ("a c", "a c")},
+    "b": {"b a": ("a c",), "b": ("b c", "b c"), "a": Timeout()},
+    "c": {"a b": QED, "b": ("a",)},
+    "b c": {"a": QED, "b": ("a c",), "b b": QED},
+    "a c": {"b": QED, "a a": QED, "": QED},
 }
-THEOREMS = tuple(toy_theorem(name) for name in TREES)
-ON_POLICY = RolloutConfig(num_on_policy=96, num_tempered=0, num_replay=0, max_depth=MAX_DEPTH)
-OFF_POLICY = RolloutConfig(
-    num_on_policy=0,
-    num_tempered=56,
-    num_replay=8,
-    temperature_min=2.0,
-    temperature_max=4.0,
-    max_depth=MAX_DEPTH,
-)
-REGIMES: Mapping[str, tuple[Callable[[], Objective], RolloutConfig]] = {
-    "tb_on": (TrajectoryBalance, ON_POLICY),
-    "tb_off": (TrajectoryBalance, OFF_POLICY),
-    "vargrad_on": (VarGrad, ON_POLICY),
-    "vargrad_off": (VarGrad, OFF_POLICY),
-}
+THEOREMS = tuple(map(toy_theorem, ("a", "b", "c")))
 
 
-def make_reward(num_steps: int) -> KernelReward:
-    """Failures are punished little by little, or an on-policy run never sees the rarer proofs again."""
-    temperature = Linear(start=10.0, end=1.0, num_steps=max(1, int(0.5 * num_steps)))
-    # Failures with enough mass that a sampler which ignores them is found out.
-    return KernelReward(
-        alpha_success=0.5,
-        alpha_fail=1.0,
-        log_reward_fail=-4.0,
-        temperature=temperature,
-        max_failure_mass=1.0,
-    )
+@dataclass(frozen=True)
+class Regime:
+    """An objective and how a group is composed.
+
+    Attributes:
+        objective: Makes the loss.
+        num_replay: Proofs replayed for a theorem.
+        keep_unsolved: Fraction of the groups without any proof that are trained on.
+        num_tempered: How many of the six trajectories of a group are sampled hotter.
+    """
+
+    objective: Callable[[], Objective]
+    num_replay: int = 2
+    keep_unsolved: float = 0.25
+    num_tempered: int = 0
+
+    @property
+    def behaviour(self) -> RolloutConfig:
+        """The composition of a group."""
+        return RolloutConfig(
+            num_on_policy=6 - self.num_tempered,
+            num_tempered=self.num_tempered,
+            num_replay=self.num_replay,
+            max_depth=MAX_DEPTH,
+        )
+
+
+REGIMES: Mapping[str, Regime] = {
+    "tb": Regime(TrajectoryBalance),
+    "tb_tempered": Regime(TrajectoryBalance, num_tempered=6),
+    "vargrad": Regime(VarGrad),
+    "vargrad_tempered": Regime(VarGrad, num_tempered=6),
+    "pairwise": Regime(Pairwise),
+    "subtb": Regime(SubTrajectoryBalance),
+    "db": Regime(DetailedBalance),
+    "anchored_tb": Regime(AnchoredBalance, num_replay=3, keep_unsolved=0),
+    "goal_balance": Regime(GoalBalance, num_replay=3, keep_unsolved=0),
+}
+REWARD = KernelReward()
 
 
 def make_env() -> ToyEnv:
     """All toy theorems."""
-    return ToyEnv({name: _grow(name, moves) for name, moves in TREES.items()})
+    return ToyEnv({theorem.id: _grow(theorem.id) for theorem in THEOREMS})
 
 
-def _grow(conclusion: str, moves: Moves) -> ToyNode:
-    """States are named by the way to them, so that a state is its history."""
+def _grow(conclusion: str) -> ToyNode:
+    moves = GOALS[conclusion].items()
     return ToyNode(
         conclusion,
-        {
-            word: _grow(f"{conclusion} {word}", after) if isinstance(after, Mapping) else after
-            for word, after in moves.items()
-        },
+        {word: tuple(map(_grow, after)) if isinstance(after, tuple) else after for word, after in moves},
     )
-
-
-class KnownPrior:
-    """A reference in closed form: uniform over tokens, times a weight peculiar to each (state, tactic)."""
-
-    def log_p(self, state: str, token_ids: Sequence[int]) -> float:
-        """Log weight of a tactic, in nats."""
-        noise = derive_seed("prior", state, *token_ids) / 2**63
-        return -(len(token_ids) + 1) * math.log(len(LETTERS) + 1) + 3 * noise - 1.5
-
-    def score(self, requests: Sequence[ScoreRequest]) -> Tensor:
-        """The same of every tactic asked for, as a policy would answer."""
-        return torch.tensor([self.log_p(r.state, tactic) for r in requests for tactic in r.tactics])
-
-
-PRIOR = KnownPrior()
 
 
 def make_policy(seed: int) -> CausalPolicy:
@@ -142,21 +135,43 @@ def make_policy(seed: int) -> CausalPolicy:
     return CausalPolicy(model, fast, PromptFormat("{state}", MARKER, 16), MAX_TACTIC_TOKENS)
 
 
+class Prior:
+    """The reference: the policy as tuning finds it, whose answers are kept."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._known: dict[tuple[str, tuple[int, ...]], float] = {}
+
+    def log_p(self, state: str, token_ids: Sequence[int]) -> float:
+        """Log-probability of a tactic, in nats."""
+        key = (state, tuple(token_ids))
+        if key not in self._known:
+            with torch.no_grad():
+                (self._known[key],) = make_policy(self._seed).score([ScoreRequest(state, (key[1],))]).tolist()
+        return self._known[key]
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Tensor:
+        """The same of every tactic asked for, as a policy would answer."""
+        return torch.tensor([self.log_p(r.state, tactic) for r in requests for tactic in r.tactics])
+
+
+PRIOR = Prior()
+
+
 def make_module(regime: str, policy: CausalPolicy, num_steps: int) -> GFNPolicyModule:
-    objective, behaviour = REGIMES[regime]
+    chosen = REGIMES[regime]
     return GFNPolicyModule(
         policy,
         reference=PRIOR,
-        objective=objective(),
-        reward=make_reward(num_steps),
-        behaviour=behaviour,
+        objective=chosen.objective(),
+        reward=REWARD,
+        behaviour=chosen.behaviour,
         buffer=ReplayBuffer(32),
-        optimizer=partial(torch.optim.AdamW, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0),
-        log_z_lr=5e-2,
-        keep_unsolved=1.0,
+        optimizer=partial(torch.optim.AdamW, lr=LR, betas=(0.9, 0.95), weight_decay=0.0),
+        log_z_lr=0.1,
+        keep_unsolved=chosen.keep_unsolved,
         num_replay_theorems=0,
-        warmup_steps=50,
-        decay_steps=num_steps,
+        warmup_steps=0,
         seed=0,
     )
 
@@ -166,7 +181,7 @@ def train(regime: str, num_steps: int, seed: int = 0) -> GFNPolicyModule:
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_steps=num_steps,
-        gradient_clip_val=10.0,
+        gradient_clip_val=1.0,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -196,9 +211,8 @@ def enumerate_exactly(policy: CausalPolicy, theorem: Theorem) -> Exact:
     tactics = [Tactic(policy.decode_tactic(ids), ids) for ids in sequences]
     trajectories = enumerate_trajectories(make_env(), theorem, tactics, MAX_DEPTH)
     paths = tuple(map(_path, trajectories))
-    reward = make_reward(num_steps=1)
     log_reward = [
-        reward.log_reward(RewardComponents(path.log_ref, trajectory.status), step=1)
+        REWARD.log_reward(RewardComponents(path.log_ref, trajectory.status), step=1)
         for path, trajectory in zip(paths, trajectories, strict=True)
     ]
     return Exact(paths, torch.tensor(log_reward, dtype=torch.float64))
@@ -210,7 +224,8 @@ def _path(trajectory: Trajectory) -> ReplayProof:
         states=tuple(state for state, _ in steps),
         tactics=trajectory.tactics,
         token_ids=tuple(token_ids for _, token_ids in steps),
-        log_ref=sum(PRIOR.log_p(state, token_ids) for state, token_ids in steps),
+        log_ref_T=tuple(PRIOR.log_p(state, token_ids) for state, token_ids in steps),
+        num_left=tuple(transition.num_left for transition in trajectory.transitions),
     )
 
 
@@ -236,8 +251,9 @@ def main() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     num_steps = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_STEPS
+    regimes = sys.argv[2:] or list(REGIMES)
     figures: dict[str, dict[str, float]] = {}
-    for regime in REGIMES:
+    for regime in regimes:
         start = time.monotonic()
         for name, value in measure(train(regime, num_steps)).items():
             figures.setdefault(name, {})[regime] = round(value, 5)

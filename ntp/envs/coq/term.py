@@ -47,7 +47,7 @@ def global_names(printed: str) -> list[str]:
 
 
 def _term_tokens(printed: str) -> list[Token]:
-    return tokens(printed.rpartition(_TYPE)[0] or printed)
+    return tokens(printed.rpartition(_TYPE)[0] or printed, printed=True)
 
 
 def _bound_names(found: Sequence[Token]) -> Iterator[str]:

@@ -29,11 +29,24 @@ class Token:
     span: Span
 
 
-def tokens(text: str) -> list[Token]:
-    """Tokens of a text, comments and blanks left out. A qualified name is one token."""
+def tokens(text: str, *, printed: bool = False) -> list[Token]:
+    """Tokens of a text, comments and blanks left out. A qualified name is one token.
+
+    Args:
+        text: The text.
+        printed: Whether it is what Coq printed: that holds no comments, but `(*` where a notation such as
+            `*%R` follows a parenthesis.
+
+    Raises:
+        CoqSyntaxError: A comment is not closed.
+    """
     found: list[Token] = []
     position = 0
     while match := _TOKEN.search(text, position):
+        if match.lastgroup == "comment" and printed:
+            found += (Token("symbol", text[i], Span(i, i + 1)) for i in range(*match.span()))
+            position = match.end()
+            continue
         if match.lastgroup == "comment":
             position = skip_blanks(text, match.start())
             continue

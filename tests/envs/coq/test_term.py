@@ -1,6 +1,6 @@
 import pytest
 
-from ntp.envs.coq.term import term_digest
+from ntp.envs.coq.term import global_names, term_digest
 
 
 def printed(body, type_="forall n : nat, P n"):
@@ -43,3 +43,10 @@ def test_everything_else_counts(one, other):
 def test_the_type_has_names_of_its_own():
     body = "fun n : nat => f n"
     assert term_digest(printed(body)) == term_digest(printed(body, "forall k : nat, P k"))
+
+
+def test_a_parenthesis_before_a_notation_is_no_comment():
+    """mathcomp's goals are printed so: `(*%M 0)` is the product as a function."""
+    assert term_digest("fun n : nat => iter n (*%M 0) 1") == term_digest("fun m : nat => iter m (*%M 0) 1")
+    assert term_digest("iter n (*%M 0) 1") != term_digest("iter n (+%M 0) 1")
+    assert global_names("t = iter (*%M zero) one") == ["iter", "M", "zero", "one"]
