@@ -180,23 +180,6 @@ class Transition:
     tactic: Tactic
     outcome: Outcome
 
-    @property
-    def num_left(self) -> int | None:
-        """How many goals the tactic left of the one that a policy reads.
-
-        None if it failed, or if it changed other goals too, as one does that instantiates a variable of
-        theirs: then the goals are not independent of one another.
-        """
-        before = self.state.unread_goals
-        match self.outcome:
-            case Proved():
-                return None if before else 0
-            case Reached(after):
-                goals = (after.text, *after.unread_goals)
-                num_left = len(goals) - len(before)
-                return num_left if num_left >= 0 and goals[num_left:] == before else None
-        return None
-
 
 class Status(StrEnum):
     """How a trajectory ended. TIMEOUT, EXCEEDED and CRASHED are never merged with STUCK."""

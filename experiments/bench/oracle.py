@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 import time
 import warnings
@@ -43,7 +42,6 @@ from ntp.policy.causal import CausalPolicy
 from ntp.policy.prompt import PromptFormat, ScoreRequest
 from ntp.rewards.base import RewardComponents
 from ntp.rewards.kernel import KernelReward
-from ntp.seeding import derive_seed
 from ntp.types import Outcome, Proved, Tactic, Theorem, Timeout, Trajectory
 
 LETTERS = ("a", "b")
@@ -225,7 +223,7 @@ def _path(trajectory: Trajectory) -> ReplayProof:
         tactics=trajectory.tactics,
         token_ids=tuple(token_ids for _, token_ids in steps),
         log_ref_T=tuple(PRIOR.log_p(state, token_ids) for state, token_ids in steps),
-        num_left=tuple(transition.num_left for transition in trajectory.transitions),
+        unread=tuple(transition.state.unread_goals for transition in trajectory.transitions),
     )
 
 

@@ -16,20 +16,39 @@ Moves = Mapping[str, Mapping[str, tuple[float, tuple[str, ...]]]]
 """Of each goal, by tactic: log pi_ref of the tactic in nats, and the goals that it left."""
 
 
-def proved_moves(states: Sequence[str], num_left: Sequence[int | None]) -> list[tuple[int, tuple[str, ...]]]:
+def num_left(states: Sequence[str], unread: Sequence[Sequence[str]]) -> list[int | None]:
+    """How many goals each tactic of a whole proof left of the one that it was applied to.
+
+    None where it changed other goals too, as a tactic does that instantiates a variable of theirs: then the
+    goals are not independent of one another.
+
+    Args:
+        states: Text of the goal that each tactic was applied to.
+        unread: The goals that stood behind it.
+    """
+    open_goals = [(state, *behind) for state, behind in zip(states, unread, strict=True)]
+    counts: list[int | None] = []
+    for behind, after in zip(unread, [*open_goals[1:], ()], strict=True):
+        num = len(after) - len(behind)
+        counts.append(num if num >= 0 and after[num:] == tuple(behind) else None)
+    return counts
+
+
+def proved_moves(states: Sequence[str], unread: Sequence[Sequence[str]]) -> list[tuple[int, tuple[str, ...]]]:
     """The steps of a proof whose tactic begins a whole proof of the goal that it was applied to.
 
     Args:
         states: Text of the goal that each tactic was applied to.
-        num_left: `Transition.num_left` of each step.
+        unread: The goals that stood behind it.
 
     Returns:
         Index of each such step and the goals that its tactic left, from the last step to the first.
     """
     end: list[int | None] = [None] * len(states)
     moves = []
+    left = num_left(states, unread)
     for first in reversed(range(len(states))):
-        num, place, subgoals = num_left[first], first + 1, []
+        num, place, subgoals = left[first], first + 1, []
         if num is None:
             continue
         for _ in range(num):
@@ -44,16 +63,16 @@ def proved_moves(states: Sequence[str], num_left: Sequence[int | None]) -> list[
 
 
 def goal_moves(
-    proofs: Iterable[tuple[Sequence[str], Sequence[str], Sequence[float], Sequence[int | None]]],
+    proofs: Iterable[tuple[Sequence[str], Sequence[str], Sequence[float], Sequence[Sequence[str]]]],
 ) -> dict[str, dict[str, tuple[float, tuple[str, ...]]]]:
     """All tactics that begin a known proof of a goal.
 
     Args:
-        proofs: Of each proof, for all steps: goals, tactics, log pi_ref in nats, and `Transition.num_left`.
+        proofs: Of each proof, for all steps: goals, tactics, log pi_ref in nats, and the goals behind.
     """
     moves: dict[str, dict[str, tuple[float, tuple[str, ...]]]] = {}
-    for states, tactics, log_ref, num_left in proofs:
-        for step, subgoals in proved_moves(states, num_left):
+    for states, tactics, log_ref, unread in proofs:
+        for step, subgoals in proved_moves(states, unread):
             moves.setdefault(states[step], {})[tactics[step]] = (log_ref[step], subgoals)
     return moves
 

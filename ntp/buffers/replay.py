@@ -23,7 +23,7 @@ class ReplayProof:
         tactics: Text of each tactic.
         token_ids: Tokens of each tactic, without the stop token.
         log_ref_T: log pi_ref of each tactic, in nats: the untempered component of its reward.
-        num_left: How many goals each tactic left of its goal (`Transition.num_left`).
+        unread: The goals that stood behind the one that each tactic was applied to.
         num_sampled: How often the policy itself has sampled it.
     """
 
@@ -31,7 +31,7 @@ class ReplayProof:
     tactics: tuple[str, ...]
     token_ids: tuple[tuple[int, ...], ...]
     log_ref_T: tuple[float, ...]
-    num_left: tuple[int | None, ...]
+    unread: tuple[tuple[str, ...], ...]
     num_sampled: int = 0
 
     @property

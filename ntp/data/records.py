@@ -80,17 +80,6 @@ class StepRecord:
         """The state before the tactic, as a policy reads it."""
         return "\n\n".join((str(self.before), *self.other_goals))
 
-    @property
-    def num_left(self) -> int | None:
-        """How many goals the tactic left of the one that a policy reads; None if fewer than none.
-
-        Unlike that of `Transition`, it is a number too where other goals changed: their text is not recorded.
-        """
-        if self.other_goals:
-            return int(self.num_goals_after > 0)
-        num = self.num_goals_after - self.num_other_goals
-        return num if num >= 0 else None
-
 
 @dataclass(frozen=True, slots=True)
 class TheoremRecord:

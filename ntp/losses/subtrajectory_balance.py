@@ -1,8 +1,8 @@
 """Balance of parts of trajectories, with a learned flow through every state.
 
 Credit for a proof reaches its single tactics through the flows, where trajectory balance has one residual for
-a whole trajectory. Flows are of what a policy reads: two histories that end in the same visible state share
-one.
+a whole trajectory. The flow of a state is the reward of the steps that led to it times the flows of its open
+goals (`ntp.losses.goal_balance`), as in forward-looking GFlowNets (Pan et al. 2023, section 3).
 """
 
 from __future__ import annotations

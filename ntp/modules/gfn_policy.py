@@ -21,7 +21,8 @@ from ntp.envs.pool import EnvPool
 from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
 from ntp.losses.batch import Inputs, Objective, TrajectoryBatch
-from ntp.losses.trajectory_balance import LogZ, group_deviation
+from ntp.losses.trajectory_balance import LogZ
+from ntp.modules.collation import collate, with_flows
 from ntp.modules.gfn_metrics import (
     balance_metrics,
     failure_metrics,
@@ -29,13 +30,12 @@ from ntp.modules.gfn_metrics import (
     rollout_metrics,
     verifier_metrics,
 )
-from ntp.modules.goal_targets import goal_targets
 from ntp.modules.learner import Learner, OptimizerFactory
 from ntp.modules.rollout import (
     Group,
+    Rollout,
     RolloutConfig,
     Scorer,
-    log_anchor_of,
     sample_groups,
     score_steps,
     step_mask,
@@ -112,7 +112,6 @@ class GFNPolicyModule(Learner):
         self._reference = (reference,)  # in a tuple, so that its weights are not registered in this module
         self._verifiers = verifiers
         self._objective = objective
-        self._inputs = objective.inputs
         self._reward = reward
         self._behaviour = behaviour
         self._log_z_lr = log_z_lr
@@ -191,12 +190,10 @@ class GFNPolicyModule(Learner):
                 replace(group, attempts=judged), self.buffer, self._behaviour.num_replay, seed
             )
             if group.solved or self._keeps_unsolved(group, seed):
-                groups.append(group if Inputs.FAILURES in self._inputs else without_failures(group))
+                groups.append(group if Inputs.FAILURES in self._objective.inputs else without_failures(group))
         groups = with_prior(
             [group for group in groups if group.attempts],
-            lambda new: self.score_together(
-                new, partial(score_steps, self._reference[0], num_steps=step_mask(new).shape[1])
-            ),
+            partial(self._score_steps, self._reference[0]),
         )
         groups = with_verifier_scores(groups, self._reward, self._log_odds)
         # Before new proofs are stored: what is replayed was found in earlier steps.
@@ -230,65 +227,22 @@ class GFNPolicyModule(Learner):
 
     def _collate(self, groups: Sequence[Group]) -> TrajectoryBatch:
         attempts = [attempt for group in groups for attempt in group.attempts]
-        mask_NT = step_mask(attempts)
-        num_steps = mask_NT.shape[1]
-        log_pf_NT = self.score_together(attempts, partial(score_steps, self.policy, num_steps=num_steps))
-        tensor = partial(torch.tensor, device=log_pf_NT.device)
-        step = self.trainer.global_step
-        components = [RewardComponents(a.log_ref, a.status, a.log_odds) for a in attempts]
-        group_N = tensor([i for i, group in enumerate(groups) for _ in group.attempts])
-        num_copies = [
-            sum(other.tactics == attempt.tactics for other in group.attempts)
-            for group in groups
-            for attempt in group.attempts
-        ]
-        log_ref = [[*(a.log_ref_T or ()), *[0.0] * (num_steps - len(a.tactics))] for a in attempts]
-        batch = TrajectoryBatch(
-            log_pf_NT=log_pf_NT,
-            mask_NT=mask_NT.to(log_pf_NT.device),
-            log_reward_N=log_pf_NT.new_tensor([self._reward.log_reward(c, step) for c in components]),
-            group_N=group_N,
-            proved_N=tensor([a.status is Status.PROVED for a in attempts]),
-            log_ref_NT=log_pf_NT.new_tensor(log_ref),
-            log_reward_std_N=log_pf_NT.new_tensor([self._reward.log_reward_std(c, step) for c in components]),
-            num_copies_N=tensor(num_copies),
-        )
-        if Inputs.KNOWN_PROOFS in self._inputs:
-            log_anchor = [log_anchor_of(group, self.buffer, self._reward, step) for group in groups]
-            unseen = [self.buffer.unseen(group.theorem.id) for group in groups]
-            batch = replace(
-                batch,
-                log_anchor_N=log_pf_NT.new_tensor(log_anchor)[group_N],
-                unseen_N=log_pf_NT.new_tensor(unseen)[group_N],
-            )
-        if Inputs.GOALS in self._inputs:
-            goals = goal_targets(
-                attempts, self.buffer.all_proofs(), self._reward, step, self._behaviour.max_depth
-            )
-            batch = replace(batch, goals=goals.to(log_pf_NT.device))
-        return batch if self.log_z is None else self._with_flows(batch, groups, self.log_z)
+        log_pf_NT = self._score_steps(self.policy, attempts)
+        inputs, step = self._objective.inputs, self.trainer.global_step
+        depth = self._behaviour.max_depth
+        batch = collate(groups, log_pf_NT, inputs, self.buffer, self._reward, step, depth)
+        if self.log_z is None:
+            return batch
 
-    def _with_flows(self, batch: TrajectoryBatch, groups: Sequence[Group], log_z: LogZ) -> TrajectoryBatch:
-        """The batch with learned flows of root states, or of all states."""
-        starts = log_z.is_zero
-        if starts:
-            f_N = (batch.log_pf_N - batch.log_reward_N).detach()
-            log_z.start_at(float((group_deviation(f_N, batch.group_N)[0] - f_N).mean()))
+        def log_prefix(log_ref: float) -> float:
+            return self._reward.log_reward(RewardComponents(log_ref, Status.PROVED), step)
 
-        def log_flow(states: Sequence[str]) -> Tensor:
-            log_flow_B = log_z(self.policy.state_features(states))
-            # The bias's gradient is 0 here up to rounding errors, from which Adam would make a full step.
-            return log_flow_B.detach() + 0.0 * log_flow_B if starts else log_flow_B
+        return with_flows(batch, groups, inputs, self.log_z, self.policy.state_features, log_prefix)
 
-        if Inputs.LOG_Z in self._inputs:
-            batch = replace(batch, log_z_N=log_flow([group.root for group in groups])[batch.group_N])
-        if Inputs.LOG_FLOW in self._inputs:
-            states = [state for group in groups for attempt in group.attempts for state in attempt.states]
-            place = {state: i for i, state in enumerate(dict.fromkeys(states))}
-            log_flow_S = log_flow(list(place))[[place[state] for state in states]]
-            log_flow_NT = torch.zeros_like(batch.log_pf_NT).masked_scatter(batch.mask_NT, log_flow_S)
-            batch = replace(batch, log_flow_NT=log_flow_NT)
-        return batch
+    def _score_steps(self, scorer: Scorer, attempts: Sequence[Rollout]) -> Tensor:
+        """Log-probability of each tactic, (N, T), the attempts shared among processes."""
+        num_steps = step_mask(attempts).shape[1]
+        return self.score_together(attempts, partial(score_steps, scorer, num_steps=num_steps))
 
     def optimized(self) -> list[dict[str, Any]]:
         """The policy's parameters, and those of log Z with their own learning rate and no weight decay."""

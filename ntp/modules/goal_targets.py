@@ -40,7 +40,7 @@ def goal_targets(
     """
     own = [attempt for attempt in attempts if attempt.status is Status.PROVED]
     flows = GoalFlows(
-        goal_moves((p.states, p.tactics, p.log_ref_T or (), p.num_left) for p in (*known, *own)),
+        goal_moves((p.states, p.tactics, p.log_ref_T or (), p.unread) for p in (*known, *own)),
         lambda log_ref: reward.log_reward(RewardComponents(log_ref, Status.PROVED), step),
         max_height,
     )

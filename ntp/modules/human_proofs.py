@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
+from ntp.data.records import StepRecord
 from ntp.envs.pool import EnvPool
 from ntp.modules.rollout import Scorer, score_steps
 from ntp.policy.policy import TacticPolicy
@@ -21,12 +22,33 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HumanProof:
-    """A proof as extracted: the state before each tactic, the tactic, and how many goals it left."""
+    """A proof as extracted.
+
+    Attributes:
+        theorem: What it proves.
+        states: The state before each tactic, as a policy reads it.
+        tactics: The tactics.
+        unread: The goals that stood behind it.
+    """
 
     theorem: Theorem
     states: tuple[str, ...]
     tactics: tuple[str, ...]
-    num_left: tuple[int | None, ...]
+    unread: tuple[tuple[str, ...], ...]
+
+
+def unread_goals(steps: Sequence[StepRecord]) -> tuple[tuple[str, ...], ...]:
+    """The goals behind the first one at each step of a recorded proof that always works on the first.
+
+    Only their number is recorded for Coq, but each is the first goal later: when as many are left behind it.
+    None where a policy reads all goals.
+    """
+    unread = []
+    for index, step in enumerate(steps):
+        num = 0 if step.other_goals else step.num_other_goals
+        later = {s.num_other_goals: s.state for s in reversed(steps[index + 1 :])}
+        unread.append(tuple(later.get(place, "") for place in reversed(range(num))))
+    return tuple(unread)
 
 
 def accepted_proofs(proofs: Sequence[HumanProof], pool: EnvPool) -> list[HumanProof]:
@@ -69,7 +91,7 @@ def add_human_proofs(
             policy.decode_tactic(ids) == text.strip()
             for ids, text in zip(token_ids, proof.tactics, strict=True)
         ):
-            path = ReplayProof(proof.states, proof.tactics, token_ids, (), proof.num_left)
+            path = ReplayProof(proof.states, proof.tactics, token_ids, (), proof.unread)
             unscored.append((proof.theorem.id, path))
     num_new = 0
     for begin in range(0, len(unscored), SCORE_BATCH):

@@ -46,7 +46,7 @@ class Rollout:
         token_ids: Tokens of each tactic, without the stop token.
         status: How it ended.
         origin: Where it came from.
-        num_left: How many goals each tactic left of its goal (`Transition.num_left`).
+        unread: The goals that stood behind the one that each tactic was applied to.
         log_ref_T: log pi_ref of each tactic, in nats, if already computed.
         log_odds: The verifiers' log-odds of the tactic that the reward names, if they scored it.
     """
@@ -56,7 +56,7 @@ class Rollout:
     token_ids: tuple[tuple[int, ...], ...]
     status: Status
     origin: Origin
-    num_left: tuple[int | None, ...]
+    unread: tuple[tuple[str, ...], ...]
     log_ref_T: tuple[float, ...] | None = None
     log_odds: tuple[float, ...] = ()
 
@@ -171,7 +171,7 @@ def _attempt(trajectory: Trajectory, origin: Origin) -> Rollout:
         token_ids=tuple(t.tactic.token_ids for t in trajectory.transitions),
         status=trajectory.status,
         origin=origin,
-        num_left=tuple(t.num_left for t in trajectory.transitions),
+        unread=tuple(t.state.unread_goals for t in trajectory.transitions),
     )
 
 
@@ -196,7 +196,7 @@ def with_replay(group: Group, buffer: ReplayBuffer, num_replay: int, seed: int) 
         exclude={attempt.tactics for attempt in group.attempts},
     )
     replayed = (
-        Rollout(p.states, p.tactics, p.token_ids, Status.PROVED, Origin.REPLAY, p.num_left, p.log_ref_T)
+        Rollout(p.states, p.tactics, p.token_ids, Status.PROVED, Origin.REPLAY, p.unread, p.log_ref_T)
         for p in proofs
     )
     return Group(group.theorem, group.root, (*group.attempts, *replayed))
@@ -268,7 +268,7 @@ def store_proofs(groups: Sequence[Group], buffer: ReplayBuffer) -> None:
                 assert attempt.log_ref_T is not None
                 num_sampled = int(attempt.origin is Origin.ON_POLICY)
                 path = (attempt.states, attempt.tactics, attempt.token_ids)
-                proof = ReplayProof(*path, attempt.log_ref_T, attempt.num_left, num_sampled)
+                proof = ReplayProof(*path, attempt.log_ref_T, attempt.unread, num_sampled)
                 buffer.add(group.theorem.id, proof)
 
 

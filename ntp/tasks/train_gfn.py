@@ -21,7 +21,7 @@ from ntp.errors import ConfigError
 from ntp.modules.curriculum import Frontier, priors_of
 from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs
+from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs, unread_goals
 from ntp.modules.rollout import RolloutConfig
 from ntp.tasks.builders import load_verifiers
 from ntp.tasks.needs import (
@@ -133,7 +133,7 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
         record.theorem,
         tuple(step.state for step in record.steps),
         tuple(step.tactic for step in record.steps),
-        tuple(step.num_left for step in record.steps),
+        unread_goals(record.steps),
     )
 
 

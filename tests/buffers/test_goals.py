@@ -3,7 +3,7 @@ from itertools import product
 
 import pytest
 
-from ntp.buffers.goals import GoalFlows, goal_moves, proved_moves
+from ntp.buffers.goals import GoalFlows, goal_moves, num_left, proved_moves
 
 # g: "split" leaves a and b, "auto" nothing, "turn" leads to h and back. Two ways to prove a, one b, one h.
 MOVES = {
@@ -60,8 +60,10 @@ def test_targets_of_a_goal_sum_to_one_also_with_loops():
 
 def test_a_proof_in_preorder_has_a_move_for_each_step():
     states, tactics = ("g", "a", "b", "a"), ("split", "x", "z", "y")
-    assert proved_moves(states, (2, 0, 1, 0)) == [(3, ()), (2, ("a",)), (1, ()), (0, ("a", "b"))]
-    moves = goal_moves([(states, tactics, (-1.0, -2.0, -3.0, -4.0), (2, 0, 1, 0))])
+    unread = ((), ("b",), (), ())
+    assert num_left(states, unread) == [2, 0, 1, 0]
+    assert proved_moves(states, unread) == [(3, ()), (2, ("a",)), (1, ()), (0, ("a", "b"))]
+    moves = goal_moves([(states, tactics, (-1.0, -2.0, -3.0, -4.0), unread)])
     assert moves == {
         "g": {"split": (-1.0, ("a", "b"))},
         "a": {"x": (-2.0, ()), "y": (-4.0, ())},
@@ -70,6 +72,10 @@ def test_a_proof_in_preorder_has_a_move_for_each_step():
 
 
 def test_what_changed_other_goals_and_all_above_it_is_left_out():
-    assert proved_moves(("g", "a", "b", "a"), (2, None, 1, 0)) == [(3, ()), (2, ("a",))]
-    assert proved_moves(("g", "a", "b"), (2, 0, None)) == [(1, ())]
-    assert proved_moves(("g", "a"), (2, 0)) == [(1, ())]  # the second goal is never reached
+    states = ("g", "a", "b 0", "a")
+    unread = ((), ("b ?n",), (), ())
+    assert num_left(states, unread) == [2, None, 1, 0]
+    assert proved_moves(states, unread) == [(3, ()), (2, ("a",))]
+    # The last tactic closed both goals.
+    assert num_left(("g", "a"), ((), ("b",))) == [2, None]
+    assert proved_moves(("g", "a"), ((), ("b",))) == []

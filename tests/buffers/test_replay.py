@@ -16,7 +16,7 @@ def proof(*token_ids: tuple[int, ...], log_ref: float = -1.0, states: tuple[str,
         tactics=tuple(map(str, token_ids)),
         token_ids=token_ids,
         log_ref_T=(log_ref, *[0.0] * (len(token_ids) - 1)),
-        num_left=(1,) * (len(token_ids) - 1) + (0,),
+        unread=((),) * len(token_ids),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from ntp.envs.toy import ToyEnv, ToyNode, enumerate_trajectories, toy_theorem
 from ntp.errors import InitError
-from ntp.types import Crashed, Proved, Reached, Status, Tactic, TacticError, Timeout, Transition
+from ntp.types import Crashed, Proved, Reached, Status, Tactic, TacticError, Timeout
 
 TREE = ToyNode(
     "start",
@@ -93,18 +93,3 @@ def test_goals_are_proved_one_after_the_other():
     assert session.step(both, "a").state.key == "⊢ last\n\n⊢ leaf"
     assert env.check_proof(THEOREM, ("a", "a", "b", "b")).accepted
     assert not env.check_proof(THEOREM, ("a", "b")).accepted
-
-
-def test_how_many_goals_a_tactic_left():
-    leaf = ToyNode("leaf", {"b": Proved()})
-    session = ToyEnv({"T": ToyNode("both", {"a": (leaf, leaf), "b": Timeout()})}).open(THEOREM)
-
-    def left(state, word):
-        outcome = session.step(state, word)
-        return outcome, Transition(state, Tactic(word), outcome).num_left
-
-    split, num_split = left(session.root, "a")
-    first, num_first = left(split.state, "b")
-    _, num_second = left(first.state, "b")
-    assert (num_split, num_first, num_second) == (2, 0, 0)
-    assert left(session.root, "b")[1] is None and left(split.state, "zzz")[1] is None

@@ -11,7 +11,7 @@ THEOREM = Theorem("t", "f", "", Span(0, 1), Span(0, 0))
 
 def attempt(tactic: str, status: Status, log_ref: float) -> Rollout:
     tokens = (tuple(map(ord, tactic)),)
-    return Rollout(("s",), (tactic,), tokens, status, Origin.ON_POLICY, (0,), (log_ref,))
+    return Rollout(("s",), (tactic,), tokens, status, Origin.ON_POLICY, ((),), (log_ref,))
 
 
 def group(*attempts: Rollout) -> Group:

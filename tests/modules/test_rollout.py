@@ -30,7 +30,7 @@ BEHAVIOUR = RolloutConfig(
 
 def attempt(token_ids, status=Status.PROVED, origin=Origin.ON_POLICY, states=None) -> Rollout:
     states = states or tuple(f"⊢ {i}" for i in range(len(token_ids)))
-    return Rollout(states, tuple(map(str, token_ids)), token_ids, status, origin, (0,) * len(states))
+    return Rollout(states, tuple(map(str, token_ids)), token_ids, status, origin, ((),) * len(states))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_replay_adds_only_proofs_that_the_group_lacks():
     for token in range(4):
         proof = attempt(((token,),))
         path = (proof.states, proof.tactics, proof.token_ids)
-        buffer.add("T", ReplayProof(*path, log_ref_T=(-float(token),), num_left=(0,)))
+        buffer.add("T", ReplayProof(*path, log_ref_T=(-float(token),), unread=((),)))
     group = Group(toy_theorem("T"), "⊢ 0", (attempt(((0,),)), attempt(((9,),), Status.STUCK)))
     enriched = with_replay(group, buffer, num_replay=2, seed=5)
     assert enriched == with_replay(group, buffer, num_replay=2, seed=5)
@@ -150,6 +150,6 @@ def test_replay_adds_only_proofs_that_the_group_lacks():
         assert each.origin is Origin.REPLAY
         assert each.status is Status.PROVED
         assert each.token_ids != ((0,),)
-        assert each.log_ref_T == (each.log_ref,) and each.num_left == (0,)
+        assert each.log_ref_T == (each.log_ref,) and each.unread == ((),)
         assert each.log_ref == -float(each.token_ids[0][0])
     assert len(with_replay(group, buffer, num_replay=9, seed=5).attempts) == 2 + 3

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from ntp.buffers.goals import num_left
 from ntp.envs.coq.build_files import LoadPath
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.installation import CoqInstallation
@@ -22,11 +23,9 @@ from ntp.types import (
     Rejected,
     Span,
     Status,
-    Tactic,
     TacticError,
     Theorem,
     Timeout,
-    Transition,
     Verdict,
 )
 
@@ -172,7 +171,7 @@ def test_only_a_proof_that_was_accepted_leaves_its_process_to_the_next(conj):
     assert not env.pid
 
 
-def test_how_many_goals_a_tactic_left_of_its_own(write_project, open_env, proofs):
+def test_a_walk_tells_how_many_goals_each_tactic_left_of_its_own(write_project, open_env, proofs):
     """A tactic that instantiates a variable of another goal, or closes both, acts on more than its goal."""
     source = """
 Lemma both (a b : nat) : a = b -> (b = a /\\ a + 0 = a) /\\ exists n : nat, n = a /\\ n = n.
@@ -180,15 +179,26 @@ Proof. intro H. auto. Qed.
 """
     ((theorem, _),) = proofs("L.v", source)
     session = open_env(write_project({"L.v": source})).open(theorem)
-    left, state = [], session.root
-    for tactic in ["intro H.", "split.", "split.", "auto.", "auto.", "eexists.", "split.", "reflexivity."]:
-        outcome = session.step(state, tactic)
-        left.append(Transition(state, Tactic(tactic), outcome).num_left)
-        state = outcome.state
-    assert left == [1, 2, 2, 0, 0, 1, 2, None]  # the last one says what n is
-    split = session.step(session.root, "intro H; split.").state
-    everything = session.step(split, "all: eauto.")
-    assert Transition(split, Tactic("all: eauto."), everything).num_left is None
+
+    def left(tactics):
+        states, outcomes = [session.root], walk(session, tactics)
+        states += [outcome.state for outcome in outcomes if isinstance(outcome, Reached)]
+        assert outcomes[-1] == Proved() and len(states) == len(tactics)
+        return num_left([state.text for state in states], [state.unread_goals for state in states])
+
+    tactics = [
+        "intro H.",
+        "split.",
+        "split.",
+        "auto.",
+        "auto.",
+        "eexists.",
+        "split.",
+        "reflexivity.",
+        "auto.",
+    ]
+    assert left(tactics) == [1, 2, 2, 0, 0, 1, 2, None, 0]  # `reflexivity` says what n is
+    assert left(["intro H.", "split.", "all: eauto."]) == [1, 2, None]
 
 
 @pytest.fixture
