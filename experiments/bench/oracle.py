@@ -156,7 +156,7 @@ class Prior:
 PRIOR = Prior()
 
 
-def make_module(regime: str, policy: CausalPolicy, num_steps: int) -> GFNPolicyModule:
+def make_module(regime: str, policy: CausalPolicy) -> GFNPolicyModule:
     chosen = REGIMES[regime]
     return GFNPolicyModule(
         policy,
@@ -170,12 +170,13 @@ def make_module(regime: str, policy: CausalPolicy, num_steps: int) -> GFNPolicyM
         keep_unsolved=chosen.keep_unsolved,
         num_replay_theorems=0,
         warmup_steps=0,
+        average_decay=0.98,
         seed=0,
     )
 
 
 def train(regime: str, num_steps: int, seed: int = 0) -> GFNPolicyModule:
-    module = make_module(regime, make_policy(seed), num_steps)
+    module = make_module(regime, make_policy(seed))
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_steps=num_steps,
@@ -233,13 +234,15 @@ def measure(module: GFNPolicyModule) -> dict[str, float]:
     figures: dict[str, float] = {"tv": 0.0, "leak": 0.0}
     for theorem in THEOREMS:
         exact = enumerate_exactly(module.policy, theorem)
-        p_N = score_paths(module.policy, exact.paths).double().exp()
+        with module.average.applied():
+            p_N = score_paths(module.policy, exact.paths).double().exp()
+            features_BD = module.policy.state_features([exact.paths[0].states[0]])
+            log_z = None if module.log_z is None else float(module.log_z(features_BD))
         tv = 0.5 * float((p_N - exact.log_reward_N.softmax(0)).abs().sum())
         figures["tv"] = max(figures["tv"], tv)
         figures["leak"] = max(figures["leak"], abs(1 - float(p_N.sum())))
-        if module.log_z is not None:
-            learned = float(module.log_z(module.policy.state_features([exact.paths[0].states[0]])))
-            error = abs(learned - float(exact.log_reward_N.logsumexp(0)))
+        if log_z is not None:
+            error = abs(log_z - float(exact.log_reward_N.logsumexp(0)))
             figures["log_z_error"] = max(figures.get("log_z_error", 0.0), error)
     return figures
 

@@ -46,6 +46,7 @@ from ntp.modules.rollout import (
     with_verifier_scores,
     without_failures,
 )
+from ntp.modules.weight_average import WeightAverage
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents
 from ntp.seeding import derive_seed
@@ -84,6 +85,7 @@ class GFNPolicyModule(Learner):
             that are attempted, the less often solved lately the likelier.
         warmup_steps: Optimizer steps of linear warm-up.
         decay_steps: Steps after which learning rates have decayed to a tenth, by a cosine; 0 for no decay.
+        average_decay: Decay of the average of weights that is saved; see `WeightAverage`.
         seed: Seed of all rollouts.
     """
 
@@ -103,6 +105,7 @@ class GFNPolicyModule(Learner):
         num_replay_theorems: int,
         warmup_steps: int,
         decay_steps: int = 0,
+        average_decay: float,
         seed: int,
     ) -> None:
         super().__init__(optimizer, warmup_steps, decay_steps)
@@ -118,6 +121,8 @@ class GFNPolicyModule(Learner):
         self._keep_unsolved = keep_unsolved
         self._num_replay_theorems = num_replay_theorems
         self._success: dict[str, float] = {}
+        trained = [*policy.trainable_parameters(), *([] if self.log_z is None else self.log_z.parameters())]
+        self.average = WeightAverage(trained, average_decay)
         self._seed = seed
         self._opened_any = False
         self._num_unopened = 0
@@ -259,6 +264,10 @@ class GFNPolicyModule(Learner):
         if not gradient_norm(list(self.parameters())):
             optimizer.zero_grad(set_to_none=True)
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Take the new weights into their average."""
+        self.average.update()
+
     def configure_gradient_clipping(
         self,
         optimizer: Optimizer,
@@ -278,8 +287,9 @@ class GFNPolicyModule(Learner):
             self._verifiers.model.to(self.device)
 
     def save(self, directory: Path) -> None:
-        """Write the policy to `directory/policy`."""
-        self.policy.save(directory / "policy")
+        """Write the policy with its averaged weights to `directory/policy`."""
+        with self.average.applied():
+            self.policy.save(directory / "policy")
 
     def backbones(self) -> list[Backbone]:
         """The policy's, which it shares with a reference made from it, and the verifiers'."""
@@ -293,12 +303,14 @@ class GFNPolicyModule(Learner):
         super().on_save_checkpoint(checkpoint)
         checkpoint["replay_buffer"] = self.buffer.state_dict()
         checkpoint["success"] = dict(self._success)
+        checkpoint["weight_average"] = self.average.state_dict()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Load them; raises `CheckpointError` if a trainable parameter is missing."""
         super().on_load_checkpoint(checkpoint)
         self.buffer.load_state_dict(checkpoint["replay_buffer"])
         self._success = dict(checkpoint["success"])
+        self.average.load_state_dict(checkpoint["weight_average"])
 
     def _log(self, metrics: Mapping[str, float]) -> None:
         self.log_dict(dict(metrics), batch_size=1)

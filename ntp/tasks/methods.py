@@ -13,6 +13,8 @@ from ntp.data.dataset import Dataset
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
 from ntp.evaluation.assess import TheoremRun
+from ntp.evaluation.inspection import read_results
+from ntp.evaluation.metrics import is_solved
 from ntp.policy.causal import CausalPolicy
 from ntp.policy.prompt import SamplingParams
 from ntp.search.best_first import BestFirstSearch
@@ -132,6 +134,11 @@ def one_shot_tactics(cfg: DictConfig) -> list[str]:
     """The floor of an evaluation: the tactics that the config names, or those that users try first."""
     chosen = cfg.evaluation.one_shot_tactics
     return list(ONE_SHOT_TACTICS[instantiate(cfg.env).prover] if chosen is None else chosen)
+
+
+def one_shot_theorems(directory: Path) -> set[str]:
+    """Ids of the theorems that a one-shot tactic proves, from the directory of an evaluation."""
+    return {result.theorem for result in read_results(directory)["one_shot"] if is_solved(result)}
 
 
 def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None = None) -> list[Method]:

@@ -24,6 +24,7 @@ from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs, unread_goals
 from ntp.modules.rollout import RolloutConfig
 from ntp.tasks.builders import load_verifiers
+from ntp.tasks.methods import one_shot_theorems
 from ntp.tasks.needs import (
     add_dataset,
     add_policy,
@@ -51,6 +52,7 @@ class GFNOptions(RolloutConfig):
         split: Part of the split whose theorems are tuned on.
         num_theorems: Theorems in a training step.
         max_proof_steps: Theorems with longer recorded proofs are left out.
+        beyond_one_shot: Whether theorems that one of `evaluation.one_shot_tactics` proves alone are left out.
         curriculum: `uniform` visits all theorems alike, `frontier` rather those whose attempts are likely to
             be mixed, some proofs and some not.
         curriculum_share: Part of the theorems in one pass of the frontier.
@@ -60,6 +62,7 @@ class GFNOptions(RolloutConfig):
         keep_unsolved: Fraction of groups without any proof that are trained on.
         log_z_lr: Learning rate of log Z, where the loss learns one.
         warmup_steps: Optimizer steps of linear warm-up.
+        average_decay: Decay of the average of weights over steps, which is saved; 0 for the last weights.
         human_proofs: Whether replay begins with the recorded proofs that the kernel accepts again.
         seed: Seed of rollouts.
     """
@@ -67,6 +70,7 @@ class GFNOptions(RolloutConfig):
     split: str = "train"
     num_theorems: PositiveInt = 12
     max_proof_steps: PositiveInt = 5
+    beyond_one_shot: bool = False
     curriculum: Curriculum = "uniform"
     curriculum_share: Share = 0.35
     num_replay_theorems: NonNegativeInt = 0
@@ -74,6 +78,7 @@ class GFNOptions(RolloutConfig):
     keep_unsolved: Share = 0.25
     log_z_lr: PositiveFloat = 0.1
     warmup_steps: NonNegativeInt = 0
+    average_decay: Share = 0.98
     human_proofs: bool = False
     seed: NonNegativeInt = 0
 
@@ -85,7 +90,12 @@ def build(
     options = cfg.module
     candidates = dataset.select(part_of(load_split(cfg, dataset), options.split))
     records = posable_theorems(candidates, options.max_proof_steps)
-    require_theorems(records, f"of at most {options.max_proof_steps} steps in the {options.split} split")
+    kind = f"of at most {options.max_proof_steps} steps"
+    require_theorems(records, f"{kind} in the {options.split} split")
+    if "one_shot" in inputs:
+        proved = one_shot_theorems(inputs["one_shot"])
+        records = [record for record in records if record.theorem.id not in proved]
+        require_theorems(records, f"{kind} in the {options.split} split that no one-shot tactic proves")
     policy = instantiate(cfg.model).load(inner(inputs["policy"], "policy"))
     reference = policy.make_reference()
     buffer = ReplayBuffer(options.replay_capacity)
@@ -107,6 +117,7 @@ def build(
         keep_unsolved=options.keep_unsolved,
         num_replay_theorems=options.num_replay_theorems,
         warmup_steps=options.warmup_steps,
+        average_decay=options.average_decay,
         seed=options.seed,
     )
     theorems = [record.theorem for record in records]
@@ -140,6 +151,8 @@ def _human_proof(record: TheoremRecord) -> HumanProof:
 def _needs(needs: Needs) -> None:
     add_dataset(needs)
     add_policy(needs)
+    if needs.cfg.module.beyond_one_shot:
+        needs.add("one_shot", ["+experiment=one_shot", f"evaluation.split={needs.cfg.module.split}"])
     if "aggregation" in needs.cfg.reward:
         add_verifier(needs)
 

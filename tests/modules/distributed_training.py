@@ -123,6 +123,7 @@ def make_gfn(objective, adapt=False, reward=None):
         num_replay_theorems=0,
         log_z_lr=1e-2,
         warmup_steps=0,
+        average_decay=0.98,
         seed=1,
     )
     return module, TheoremDataModule(

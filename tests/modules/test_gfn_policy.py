@@ -4,6 +4,7 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from ntp.buffers.replay import ReplayBuffer
@@ -32,7 +33,6 @@ OBJECTIVES = [
     GoalBalance,
     ExpertIteration,
 ]
-DEFAULTS = {"keep_unsolved": 1.0, "num_replay_theorems": 0, "log_z_lr": 0.1, "warmup_steps": 0, "seed": 0}
 MIXED = RolloutConfig(num_on_policy=12, num_tempered=4, num_replay=2, max_depth=3)
 
 
@@ -60,6 +60,7 @@ def build(oracle, objective=VarGrad, behaviour=MIXED, reference=None, **kwargs) 
             "num_replay_theorems": 0,
             "log_z_lr": 0.1,
             "warmup_steps": 0,
+            "average_decay": 0.98,
             "seed": 0,
             **kwargs,
         },
@@ -117,6 +118,23 @@ def test_every_trainable_parameter_moves(objective, oracle, tmp_path):
     assert (module.log_z is not None) == learns_flows
     still = [name for name, p in module.named_parameters() if torch.equal(p, before[name])]
     assert still == []
+
+
+def test_averaged_weights_are_saved(oracle, tmp_path):
+    module = build(oracle, average_decay=0.9)
+    last, averaged = [], []
+    fit(module, tmp_path, 4, oracle=oracle)
+    last = weights(module.policy)
+    module.save(tmp_path)
+    assert all(torch.equal(p, last[name]) for name, p in module.policy.named_parameters())
+    saved = load_file(tmp_path / "policy/model.safetensors")
+    with module.average.applied():
+        averaged = weights(module.policy.model)
+    found = {name: tensor for name, tensor in saved.items() if name in averaged}
+    assert found
+    for name, tensor in found.items():
+        assert_close(tensor, averaged[name])
+        assert not torch.equal(tensor, last[f"model.{name}"])
 
 
 def test_log_z_has_its_own_learning_rate_and_no_decay(oracle):

@@ -65,6 +65,7 @@ def step(oracle, ensemble, reward, monkeypatch):
         num_replay_theorems=0,
         log_z_lr=1e-2,
         warmup_steps=0,
+        average_decay=0.98,
         seed=0,
     )
     seen = []

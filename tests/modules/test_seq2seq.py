@@ -81,6 +81,7 @@ def test_a_step_of_tuning_moves_every_trainable_parameter(byt5, oracle, objectiv
         num_replay_theorems=0,
         log_z_lr=0.1,
         warmup_steps=0,
+        average_decay=0.98,
         seed=0,
     )
     before = {name: p.detach().clone() for name, p in module.named_parameters()}
