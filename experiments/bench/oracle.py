@@ -95,9 +95,9 @@ REGIMES: Mapping[str, Regime] = {
     "tb_tempered": Regime(TrajectoryBalance, num_tempered=6),
     "vargrad": Regime(VarGrad),
     "vargrad_tempered": Regime(VarGrad, num_tempered=6),
-    "pairwise": Regime(Pairwise),
+    "pairwise_tempered": Regime(Pairwise, num_tempered=6),
     "subtb": Regime(SubTrajectoryBalance),
-    "db": Regime(DetailedBalance),
+    "db_tempered": Regime(DetailedBalance, num_tempered=6),
     "anchored_tb": Regime(AnchoredBalance, num_replay=3, keep_unsolved=0),
     "goal_balance": Regime(GoalBalance, num_replay=3, keep_unsolved=0),
 }

@@ -51,6 +51,7 @@ def repositories(tmp_path_factory):
         "broken",
         {"_CoqProject": "-R . X\nX.v\nY.v\n", "X.v": GOOD, "Y.v": "Lemma z : False. Proof. exact I. Qed.\n"},
     )
+    write("empty", {"_CoqProject": "-R . N\nN.v\n", "N.v": 'Global Set Default Goal Selector "1".\n'})
     entries = [
         {"name": "good", "url": str(good), "licence": "MIT"},
         {"name": "hostile", "path": "hostile"},
@@ -59,6 +60,7 @@ def repositories(tmp_path_factory):
         {"name": "nowhere", "url": str(root / "nowhere")},
         {"name": "bytes", "path": "bytes"},
         {"name": "broken", "path": "broken"},
+        {"name": "empty", "path": "empty"},
         {"name": "library", "library": "NotThere", "package": "libcoq-not-there"},
         {"name": "standard", "library": "Coq", "include": ["Bool/IfProp.v"]},
     ]
@@ -79,7 +81,7 @@ def extracted(own_cli, options):
 def test_each_is_extracted_or_has_its_reason(extracted, repositories):
     results = {result.name: result for result in Collection.load(extracted).results}
     assert {name: r.num_theorems for name, r in results.items() if r.status == "extracted"} == {
-        "good": 2, "hostile": 1, "bytes": 1, "broken": 1, "standard": 6
+        "good": 2, "hostile": 1, "bytes": 1, "broken": 1, "standard": 6, "empty": 0
     }  # fmt: skip
     assert "Nowhere" in results["unbuilt"].reason
     assert "0" * 40 in results["gone"].reason and "nowhere" in results["nowhere"].reason
@@ -129,7 +131,10 @@ def test_all_are_exported_and_share_no_duplicates(own_cli, options, extracted):
     rows = [json.loads(line) for line in (exported / "good/minictx.jsonl").read_text().splitlines()]
     assert {row["theoremCreated"]["date"] for row in rows} == {"2021-03-04"}
     assert (exported / "hostile/TacticPrediction/E.E.jsonl").exists()
-    small = ["data.split={val_fraction: 0, test_fraction: 0.3}", "instructions.kinds=[full_proof,chat]"]
+    small = [
+        "data.split={val_fraction: 0, test_fraction: 0.3}",
+        "instructions.kinds=[full_proof,premises_state_tactic]",
+    ]
     small += ["instructions.dev_fraction=0", "instructions.test_fraction=0"]
     written = own_cli.succeed("+experiment=instructions", *options, *small)
     found = {

@@ -79,6 +79,8 @@ def run(context: Context) -> dict[str, float]:
     datasets = list(collection.datasets())
     parts, num_dropped = parts_of(context.cfg, datasets)
     jobs = list(_jobs(context, datasets, parts))
+    if not jobs:
+        raise DataError("the data set has no theorem to make examples of")
     counts = _write_all(jobs, context.directory, context.cfg.instructions.num_workers)
     context.write({"stats.json": json.dumps(counts, indent=2)})
     _write_files(context, datasets, parts)
@@ -137,6 +139,8 @@ def _jobs(context: Context, datasets: Sequence[tuple[str, Dataset]], parts: dict
     for name, dataset in datasets:
         splits = context.directory / "splits" / f"{name or 'project'}.json"
         own = {key.partition(":")[2]: part for key, part in parts.items() if key.partition(":")[0] == name}
+        if not own:  # a library of plugins and notations, say
+            continue
         with atomic_write(splits) as stream:
             json.dump(own, stream, ensure_ascii=False, indent=0)
         terms = (
