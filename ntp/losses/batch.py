@@ -54,44 +54,41 @@ class GoalTargets:
 
 @dataclass(frozen=True, slots=True)
 class TrajectoryBatch:
-    """The input of an objective: N trajectories, padded to the T steps of the longest.
+    """The input of an objective: N trajectories, their single steps padded to the T steps of the longest.
 
     Attributes:
-        log_pf_NT: log P_F of each tactic under the policy in training, differentiable; 0 in the padding.
-        mask_NT: Whether a trajectory has that step.
+        log_pf_N: log P_F of the whole trajectory under the policy in training, differentiable.
         log_reward_N: log R.
         group_N: Integer naming the trajectory's theorem.
         proved_N: Whether the kernel accepted it.
-        log_ref_NT: log pi_ref of each tactic, in nats; 0 in the padding.
+        log_z_N: Learned log Z of the trajectory's theorem; None unless the objective asks for it.
         log_reward_std_N: Standard deviation of log R over verifiers; None stands for zeros.
         num_copies_N: How many trajectories of the theorem have the same tactics; None stands for ones.
-        log_z_N: Learned log Z of the trajectory's theorem; None unless the objective asks for it.
-        log_flow_NT: Learned log F of the state before each tactic; None unless asked for.
         log_anchor_N: logsumexp of log R over the distinct known proofs of the trajectory's theorem, in nats;
             minus infinity where none is known.
         unseen_N: Estimated share of the theorem's proofs, by probability, that were never sampled, in [0, 1).
             Both None unless asked for.
+        log_ref_N: log pi_ref of the whole trajectory, in nats.
+        log_pf_NT: log P_F of each tactic, differentiable; 0 in the padding.
+        mask_NT: Whether a trajectory has that step.
+        log_flow_NT: Learned log F of the state before each tactic; None unless asked for.
         goals: Targets of single tactics; None unless asked for.
     """
 
-    log_pf_NT: Tensor
-    mask_NT: Tensor
+    log_pf_N: Tensor
     log_reward_N: Tensor
     group_N: Tensor
     proved_N: Tensor
-    log_ref_NT: Tensor | None = None
+    log_z_N: Tensor | None = None
     log_reward_std_N: Tensor | None = None
     num_copies_N: Tensor | None = None
-    log_z_N: Tensor | None = None
-    log_flow_NT: Tensor | None = None
     log_anchor_N: Tensor | None = None
     unseen_N: Tensor | None = None
+    log_ref_N: Tensor | None = None
+    log_pf_NT: Tensor | None = None
+    mask_NT: Tensor | None = None
+    log_flow_NT: Tensor | None = None
     goals: GoalTargets | None = None
-
-    @property
-    def log_pf_N(self) -> Tensor:  # noqa: N802 - the suffix is the shape
-        """Log P_F of whole trajectories, differentiable."""
-        return self.log_pf_NT.sum(1)
 
 
 class Objective(Protocol):

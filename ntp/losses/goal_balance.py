@@ -51,12 +51,12 @@ class GoalBalance:
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """Mean over goals; 0 when none has a known proof."""
-        goals = batch.goals
-        assert goals is not None, "goal balance needs the targets of tactics"
-        known_NT = batch.mask_NT & torch.isfinite(goals.log_target_NT)
+        goals, log_pf_NT = batch.goals, batch.log_pf_NT
+        assert goals is not None and log_pf_NT is not None, "goal balance needs the targets of tactics"
+        known_NT = torch.isfinite(goals.log_target_NT)
         if not known_NT.any():
-            return 0.0 * batch.log_pf_NT.sum()
-        log_pf_E, log_target_E = batch.log_pf_NT[known_NT], goals.log_target_NT[known_NT]
+            return 0.0 * log_pf_NT.sum()
+        log_pf_E, log_target_E = log_pf_NT[known_NT], goals.log_target_NT[known_NT]
         proved_E, copies_E = goals.proved_NT[known_NT], goals.num_copies_NT[known_NT]
         _, index_E = goals.goal_NT[known_NT].unique(return_inverse=True)
         num_goals = int(index_E.max()) + 1

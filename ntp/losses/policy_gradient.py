@@ -70,8 +70,8 @@ class GRPO:
         loss = policy_gradient_loss(batch.log_pf_N, deviation_N / (variance_G.sqrt() + _EPSILON)[index_N])
         if not self.kl_weight:
             return loss
-        assert batch.log_ref_NT is not None, "the divergence needs the prior"
-        difference_N = batch.log_ref_NT.sum(1) - batch.log_pf_N
+        assert batch.log_ref_N is not None, "the divergence needs the prior"
+        difference_N = batch.log_ref_N - batch.log_pf_N
         return loss + self.kl_weight * (difference_N.exp() - difference_N - 1).mean()
 
 

@@ -27,6 +27,7 @@ def potentials(batch: TrajectoryBatch) -> tuple[Tensor, Tensor]:
         The potentials (N, T + 1) in nats, that of a trajectory of n steps at n with log R in place of log F,
         and how many steps n each trajectory has, (N,).
     """
+    assert batch.log_pf_NT is not None and batch.mask_NT is not None, "this objective needs single steps"
     assert batch.log_flow_NT is not None, "this objective needs the flows of states"
     length_N = batch.mask_NT.sum(1)
     zero_N1 = batch.log_pf_NT.new_zeros(len(length_N), 1)

@@ -22,15 +22,16 @@ from ntp.errors import EnvError, InitError
 from ntp.experimental.sharding import Backbone
 from ntp.losses.batch import Inputs, Objective, TrajectoryBatch
 from ntp.losses.trajectory_balance import LogZ
-from ntp.modules.collation import collate, with_flows
-from ntp.modules.gfn_metrics import (
+from ntp.modules.gfn_batch import (
     balance_metrics,
+    collate,
     failure_metrics,
     gradient_norm,
     rollout_metrics,
     verifier_metrics,
+    with_flows,
 )
-from ntp.modules.learner import Learner, OptimizerFactory
+from ntp.modules.learner import Learner, OptimizerFactory, WeightAverage
 from ntp.modules.rollout import (
     Group,
     Rollout,
@@ -46,7 +47,6 @@ from ntp.modules.rollout import (
     with_verifier_scores,
     without_failures,
 )
-from ntp.modules.weight_average import WeightAverage
 from ntp.policy.policy import TacticPolicy
 from ntp.rewards.base import Reward, RewardComponents
 from ntp.seeding import derive_seed

@@ -19,8 +19,7 @@ KNOWN = {0: [-1.0, -2.0, -4.0], 2: [-3.0]}
 def batch(log_pf, **kwargs):
     anchors = [torch.tensor(KNOWN.get(int(g), [-torch.inf])).logsumexp(0) for g in GROUP]
     return TrajectoryBatch(
-        log_pf_NT=log_pf[:, None],
-        mask_NT=torch.ones(7, 1, dtype=torch.bool),
+        log_pf_N=log_pf,
         log_reward_N=LOG_R,
         group_N=GROUP,
         proved_N=PROVED,
@@ -71,9 +70,8 @@ def test_far_from_balance_its_direction_is_that_of_distinct_proofs():
 def test_without_any_proof_the_loss_is_zero_and_differentiable():
     log_pf = torch.full((1,), -4.0, requires_grad=True)
     nothing = torch.tensor([-torch.inf])
-    one = torch.ones(1, 1, dtype=torch.bool)
     loss = AnchoredBalance()(
-        TrajectoryBatch(log_pf[:, None], one, LOG_R[:1], GROUP[:1], ~one[0], log_anchor_N=nothing)
+        TrajectoryBatch(log_pf, LOG_R[:1], GROUP[:1], torch.tensor([False]), log_anchor_N=nothing)
     )
     assert loss == 0
     loss.backward()

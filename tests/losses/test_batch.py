@@ -23,11 +23,9 @@ LOG_Z = torch.tensor([0.5, 0.5, -1.0, -1.0])
 
 
 def batch(kept, **kwargs):
-    """One step each of the trajectories that are kept."""
-    log_pf_NT = LOG_PF[kept][:, None]
-    mask_NT = torch.ones_like(log_pf_NT, dtype=torch.bool)
-    fields = (LOG_R[kept], GROUP[kept], PROVED[kept])
-    return TrajectoryBatch(log_pf_NT, mask_NT, *fields, log_z_N=LOG_Z[kept], **kwargs)
+    """The trajectories that are kept."""
+    fields = (LOG_PF, LOG_R, GROUP, PROVED, LOG_Z)
+    return TrajectoryBatch(*(field[kept] for field in fields), **kwargs)
 
 
 ALL = torch.ones(4, dtype=torch.bool)

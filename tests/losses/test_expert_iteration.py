@@ -10,8 +10,7 @@ from ntp.losses.expert_iteration import ExpertIteration
 def batch(log_pf_N, proved, group, num_copies):
     proved_N = torch.tensor(proved)
     return TrajectoryBatch(
-        log_pf_N[:, None],
-        torch.ones(len(proved), 1, dtype=torch.bool),
+        log_pf_N,
         -torch.arange(len(proved)) / 2,
         torch.tensor(group),
         proved_N,

@@ -23,7 +23,9 @@ LOG_PF = torch.tensor([[-2.0, -0.5], [-2.0, -4.0], [-1.0, 0.0], [-3.0, -6.0]])
 def batch(log_pf=LOG_PF, target=TARGET):
     zeros = torch.zeros(4, dtype=torch.long)
     goals = GoalTargets(target, PROVED, GOAL, COPIES)
-    return TrajectoryBatch(log_pf, MASK, torch.zeros(4), zeros, zeros > 0, goals=goals)
+    return TrajectoryBatch(
+        log_pf.sum(1), torch.zeros(4), zeros, zeros > 0, log_pf_NT=log_pf, mask_NT=MASK, goals=goals
+    )
 
 
 @pytest.mark.parametrize(("name", "regression"), [("square", square), ("huber", huber)])

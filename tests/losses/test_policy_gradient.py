@@ -14,8 +14,7 @@ LOG_PF = torch.tensor([-1.0, -2.0, -3.0, -4.0, -5.0, -6.0])
 
 
 def batch(log_pf=LOG_PF, proved=PROVED, group=GROUP, **kwargs):
-    mask = torch.ones(len(log_pf), 1, dtype=torch.bool)
-    return TrajectoryBatch(log_pf[:, None], mask, torch.zeros_like(log_pf), group, proved, **kwargs)
+    return TrajectoryBatch(log_pf, torch.zeros_like(log_pf), group, proved, **kwargs)
 
 
 def gradient(objective, **kwargs):
@@ -57,9 +56,9 @@ def test_the_likeliest_proof_is_rewarded_least():
 
 
 def test_the_divergence_is_zero_at_the_prior_and_pulls_towards_it():
-    at_prior = batch(log_ref_NT=LOG_PF[:, None])
+    at_prior = batch(log_ref_N=LOG_PF)
     assert_close(GRPO(kl_weight=3.0)(at_prior), GRPO()(at_prior))
-    pulled = gradient(GRPO(kl_weight=1.0), log_ref_NT=(LOG_PF + 1)[:, None]) - gradient(GRPO())
+    pulled = gradient(GRPO(kl_weight=1.0), log_ref_N=LOG_PF + 1) - gradient(GRPO())
     assert (pulled < 0).all(), "where the prior is likelier, probability is raised"
 
 

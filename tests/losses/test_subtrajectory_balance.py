@@ -16,7 +16,8 @@ LOG_R = torch.tensor([-4.0, -1.0])
 
 def batch(log_pf=LOG_PF, log_flow=LOG_FLOW):
     zeros = torch.zeros(2, dtype=torch.long)
-    return TrajectoryBatch(log_pf, MASK, LOG_R, zeros, zeros > 0, log_flow_NT=log_flow)
+    steps = {"log_pf_NT": log_pf, "mask_NT": MASK, "log_flow_NT": log_flow}
+    return TrajectoryBatch(log_pf.sum(1), LOG_R, zeros, zeros > 0, **steps)
 
 
 def parts(n):

@@ -11,7 +11,7 @@ from ntp.losses.batch import TrajectoryBatch
 from ntp.losses.trajectory_balance import Pairwise
 from ntp.models.heads import HeadSettings
 from ntp.modules.datamodules import TheoremDataModule
-from ntp.modules.gfn_metrics import balance_metrics
+from ntp.modules.gfn_batch import balance_metrics
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import RolloutConfig
 from ntp.rewards.aggregation import WorstCase
@@ -124,8 +124,7 @@ def test_verifiers_are_neither_trained_nor_saved(oracle, ensemble, monkeypatch):
 def test_pairs_that_verifiers_cannot_tell_apart_are_counted():
     def metrics(log_reward_std):
         batch = TrajectoryBatch(
-            log_pf_NT=torch.zeros(4, 1),
-            mask_NT=torch.ones(4, 1, dtype=torch.bool),
+            log_pf_N=torch.zeros(4),
             log_reward_N=torch.tensor([0.0, 1.0, 5.0, 0.0]),
             group_N=torch.tensor([0, 0, 0, 1]),
             proved_N=torch.zeros(4, dtype=torch.bool),

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ntp.modules.gfn_metrics import failure_metrics
+from ntp.modules.gfn_batch import failure_metrics
 from ntp.modules.rollout import Group, Origin, Rollout
 from ntp.types import Span, Status, Theorem
 
