@@ -9,6 +9,14 @@ from rich.table import Table
 
 from ntp.evaluation.arms import ArmSummary, arm_rows, arms_of, flat_arms, require_arms, summarize_arm
 from ntp.evaluation.comparison import Comparison, compare, comparison_rows, flat_comparison
+from ntp.evaluation.endpoints import (
+    Endpoint,
+    beyond_one_shot,
+    curve_rows,
+    endpoint_rows,
+    endpoints,
+    flat_endpoints,
+)
 from ntp.evaluation.html import Section, render_page
 from ntp.evaluation.metrics import distinct_counts
 from ntp.evaluation.results import TheoremResult
@@ -37,6 +45,11 @@ DEFINITIONS = (
     "'timeout' when a tactic or a replay crashed the prover, was stopped by a resource limit, or ran out "
     "of time; and 'failed' otherwise."
 )
+BEYOND_DEFINITION = (
+    "Beyond one-shot tactics are the theorems that none of these proves alone. Their endpoints have "
+    "percentile intervals over resampled seeds and files, and p-values with Holm's correction; 'by samples' "
+    "are the expected numbers of solved theorems and of distinct minimal proofs by samples of each theorem."
+)
 ARM_DEFINITIONS = (
     "Methods named ARM@SEED are the seeds of one arm. What is said of an arm is of each theorem's mean "
     "over seeds, so its intervals are over theorems, not over seeds."
@@ -53,6 +66,7 @@ class Report:
         summaries: One per method.
         comparisons: Every other arm with the baseline, then the requested pairs.
         arms: One per arm; empty where every arm is one method of the same name.
+        endpoints: The comparisons again, on theorems beyond one-shot tactics, where arms have seeds.
     """
 
     title: str
@@ -60,6 +74,7 @@ class Report:
     summaries: tuple[MethodSummary, ...]
     comparisons: tuple[Comparison, ...]
     arms: tuple[ArmSummary, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
     @property
     def has_seeds(self) -> bool:
@@ -97,12 +112,16 @@ def build_report(
     with_baseline = [(name, baseline) for name in arms if baseline is not None and name != baseline]
     pairs = list(dict.fromkeys([*with_baseline, *comparisons]))
     are_methods = all(tuple(arm.runs) == (name,) for name, arm in arms.items())
+    kept_N = beyond_one_shot(groups)
+    compared = [(arms[one], arms[other]) for one, other in pairs]
+    found = () if are_methods or kept_N is None else endpoints(compared, kept_N, seed, num_resamples)
     return Report(
         title,
         groups,
         tuple(summarize(method, group, seed, num_resamples) for method, group in groups.items()),
-        tuple(compare(arms[one], arms[other], seed, num_resamples) for one, other in pairs),
+        tuple(compare(one, other, seed, num_resamples) for one, other in compared),
         () if are_methods else tuple(summarize_arm(arm, seed, num_resamples) for arm in arms.values()),
+        found,
     )
 
 
@@ -112,7 +131,7 @@ def summary_metrics(report: Report) -> dict[str, float]:
     flat |= flat_arms(report.arms, flat)
     for comparison in report.comparisons:
         flat |= flat_comparison(comparison)
-    return flat
+    return flat | flat_endpoints(report.endpoints)
 
 
 def headline(report: Report) -> Table:
@@ -135,7 +154,10 @@ def markdown(report: Report) -> str:
 
 
 def _definitions(report: Report) -> str:
-    return f"{DEFINITIONS} {ARM_DEFINITIONS}" if report.has_seeds else DEFINITIONS
+    parts = [DEFINITIONS]
+    parts += [BEYOND_DEFINITION] if beyond_one_shot(report.groups) is not None else []
+    parts += [ARM_DEFINITIONS] if report.has_seeds else []
+    return " ".join(parts)
 
 
 def _sections(report: Report) -> list[Section]:
@@ -144,6 +166,12 @@ def _sections(report: Report) -> list[Section]:
         sections.append(Section("Arms", *arm_rows(report.arms)))
     if report.comparisons:
         sections.append(Section("Paired comparison", *comparison_rows(report.comparisons)))
+    if report.endpoints:
+        sections.append(Section("Beyond one-shot tactics: endpoints", *endpoint_rows(report.endpoints)))
+    kept_N = beyond_one_shot(report.groups)
+    if kept_N is not None:
+        arms = list(arms_of(report.groups).values())
+        sections.append(Section("Beyond one-shot tactics, by samples", *curve_rows(arms, kept_N)))
     return [
         *sections,
         Section("Theorems by outcome", *theorem_rows(report.summaries)),
