@@ -41,3 +41,8 @@ class PlainSyntax:
         """The only component."""
         (component,) = components
         return component
+
+
+def syntax_of(make_env: object) -> ScriptSyntax:
+    """The syntax that a factory of environments names as `syntax`; a plain one without."""
+    return getattr(make_env, "syntax", PlainSyntax())

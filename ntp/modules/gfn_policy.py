@@ -32,6 +32,7 @@ from ntp.modules.gfn_batch import (
     with_flows,
 )
 from ntp.modules.learner import Learner, OptimizerFactory, WeightAverage
+from ntp.modules.minimal_proofs import ProofMinimizer
 from ntp.modules.rollout import (
     Group,
     Rollout,
@@ -79,6 +80,7 @@ class GFNPolicyModule(Learner):
         buffer: The policy's own proofs, saved with checkpoints.
         optimizer: Builds the optimizer from parameter groups.
         verifiers: Score the trajectories that the reward names. Not part of this module's state.
+        minimizer: Replaces sampled proofs by their minimal scripts; None to train on them as they are.
         log_z_lr: Learning rate of log Z, if the objective learns one.
         keep_unsolved: Fraction of the groups without any proof that are trained on.
         num_replay_theorems: Theorems of the buffer that are trained on in each step in addition to those
@@ -99,6 +101,7 @@ class GFNPolicyModule(Learner):
         buffer: ReplayBuffer,
         optimizer: OptimizerFactory,
         verifiers: VerifierEnsemble | None = None,
+        minimizer: ProofMinimizer | None = None,
         *,
         log_z_lr: float,
         keep_unsolved: float,
@@ -114,6 +117,7 @@ class GFNPolicyModule(Learner):
         self.buffer = buffer
         self._reference = (reference,)  # in a tuple, so that its weights are not registered in this module
         self._verifiers = verifiers
+        self._minimizer = minimizer
         self._objective = objective
         self._reward = reward
         self._behaviour = behaviour
@@ -139,6 +143,8 @@ class GFNPolicyModule(Learner):
             group if isinstance(group, InitError) else with_canonical_tokens(group, self.policy)
             for group in sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
         ]
+        if self._minimizer is not None:
+            mine = self._minimizer.minimal(mine, self.pool)
         sampled = self.gather(mine, len(batch))
         self._observe(sampled)
         # The provers load files while the gradient is computed.

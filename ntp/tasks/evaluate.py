@@ -17,7 +17,7 @@ from ntp.bounds import PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.data.splits import ALL, AUTO
 from ntp.envs.pool import EnvPool
-from ntp.envs.script import PlainSyntax
+from ntp.envs.script import syntax_of
 from ntp.errors import ConfigError, EnvError
 from ntp.evaluation.arms import arm_name, require_arms
 from ntp.evaluation.assess import assess
@@ -171,7 +171,7 @@ def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> 
     if not missing:
         return
     search = method.make_search()
-    syntax = getattr(make_env, "syntax", PlainSyntax())
+    syntax = syntax_of(make_env)
     num_theorems = sum(len(part.theorems) for part in parts)
     with ProgressReporter(method.name, num_theorems, "theorems", num_before=num_done(parts)) as progress:
         for part in missing:

@@ -17,11 +17,13 @@ from ntp.buffers.replay import ReplayBuffer
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
 from ntp.envs.pool import EnvPool
+from ntp.envs.script import syntax_of
 from ntp.errors import ConfigError
 from ntp.modules.curriculum import Frontier, priors_of
 from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs, unread_goals
+from ntp.modules.minimal_proofs import ProofMinimizer
 from ntp.modules.rollout import RolloutConfig
 from ntp.tasks.builders import load_verifiers
 from ntp.tasks.methods import one_shot_theorems
@@ -64,6 +66,7 @@ class GFNOptions(RolloutConfig):
         warmup_steps: Optimizer steps of linear warm-up.
         average_decay: Decay of the average of weights over steps, which is saved; 0 for the last weights.
         human_proofs: Whether replay begins with the recorded proofs that the kernel accepts again.
+        minimal_proofs: Whether sampled proofs are trained on, and kept, as their minimal scripts.
         seed: Seed of rollouts.
     """
 
@@ -80,6 +83,7 @@ class GFNOptions(RolloutConfig):
     warmup_steps: NonNegativeInt = 0
     average_decay: Share = 0.98
     human_proofs: bool = False
+    minimal_proofs: bool = False
     seed: NonNegativeInt = 0
 
 
@@ -113,6 +117,7 @@ def build(
         buffer,
         instantiate(cfg.optimizer),
         load_verifiers(cfg, inputs) if "verifier" in inputs else None,
+        ProofMinimizer(policy, syntax_of(make_env)) if options.minimal_proofs else None,
         log_z_lr=options.log_z_lr,
         keep_unsolved=options.keep_unsolved,
         num_replay_theorems=options.num_replay_theorems,
