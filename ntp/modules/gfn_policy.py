@@ -35,6 +35,7 @@ from ntp.modules.learner import Learner, OptimizerFactory, WeightAverage
 from ntp.modules.minimal_proofs import ProofMinimizer
 from ntp.modules.rollout import (
     Group,
+    Origin,
     Rollout,
     RolloutConfig,
     Scorer,
@@ -176,12 +177,17 @@ class GFNPolicyModule(Learner):
     def _observe(self, sampled: Sequence[Group | InitError]) -> None:
         """Take note of how often each theorem was proved: the curriculum and replay go by it."""
         for group in sampled:
-            if isinstance(group, Group) and group.attempts:
-                num_proved = sum(attempt.status is Status.PROVED for attempt in group.attempts)
-                self._success[group.theorem.id] = num_proved / len(group.attempts)
-                self.trainer.datamodule.observe(  # type: ignore[attr-defined]
-                    group.theorem.id, num_proved, len(group.attempts)
-                )
+            if isinstance(group, Group):
+                proved = [
+                    attempt.status is Status.PROVED
+                    for attempt in group.attempts
+                    if attempt.origin is not Origin.RESTARTED
+                ]
+                if proved:
+                    self._success[group.theorem.id] = sum(proved) / len(proved)
+                    self.trainer.datamodule.observe(  # type: ignore[attr-defined]
+                        group.theorem.id, sum(proved), len(proved)
+                    )
 
     def _require_opened(self, sampled: Sequence[Group | InitError]) -> None:
         unopened = [group for group in sampled if isinstance(group, InitError)]

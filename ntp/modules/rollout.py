@@ -33,6 +33,7 @@ class Origin(StrEnum):
 
     ON_POLICY = "on_policy"
     TEMPERED = "tempered"
+    RESTARTED = "restarted"
     REPLAY = "replay"
 
 
@@ -93,6 +94,7 @@ class RolloutConfig:
     Args:
         num_on_policy: Trajectories sampled from the policy at temperature 1.
         num_tempered: Trajectories sampled at other temperatures, each chosen uniformly at random.
+        num_restarts: Most further trajectories, each from the state in which another one got stuck.
         num_replay: Maximum number of proofs replayed from the buffer, besides those just found.
         temperature_min: Lowest temperature of a tempered trajectory.
         temperature_max: Highest temperature of a tempered trajectory.
@@ -108,6 +110,7 @@ class RolloutConfig:
     temperature_min: PositiveFloat = 0.8
     temperature_max: PositiveFloat = 1.4
     max_depth: PositiveInt = 5
+    num_restarts: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
         if min(self.num_on_policy, self.num_tempered, self.num_replay) < 0:
@@ -120,6 +123,12 @@ class RolloutConfig:
             )
         if self.max_depth < 1:
             raise ConfigError(f"module.max_depth={self.max_depth} allows no tactic: give at least 1")
+
+    def origin(self, index: int) -> Origin:
+        """Where the trajectory with a given place in its group comes from."""
+        if index < self.num_on_policy:
+            return Origin.ON_POLICY
+        return Origin.TEMPERED if index < self.num_on_policy + self.num_tempered else Origin.RESTARTED
 
     def draws(self, *seed: int | str) -> list[SamplingParams]:
         """Seed and temperature of each sampled trajectory, the on-policy ones first; a function of `seed`."""
@@ -149,7 +158,8 @@ def sample_groups(
     """
 
     def make_search(theorem: Theorem, root: ProofState) -> SamplingSearch:
-        return SamplingSearch(theorem, root, behaviour.draws(seed, theorem.id), behaviour.max_depth)
+        draws = behaviour.draws(seed, theorem.id)
+        return SamplingSearch(theorem, root, draws, behaviour.max_depth, num_restarts=behaviour.num_restarts)
 
     groups: list[Group | InitError] = []
     for search in search_theorems(theorems, make_search, policy, pool):
@@ -157,8 +167,7 @@ def sample_groups(
             groups.append(search)
             continue
         attempts = (
-            _attempt(trajectory, Origin.ON_POLICY if i < behaviour.num_on_policy else Origin.TEMPERED)
-            for i, trajectory in enumerate(search.trajectories)
+            _attempt(trajectory, behaviour.origin(i)) for i, trajectory in enumerate(search.trajectories)
         )
         groups.append(Group(search.theorem, search.root.text, tuple(attempts)))
     return groups

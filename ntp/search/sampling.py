@@ -37,12 +37,16 @@ class SamplingSearch:
     its own path, or TRUNCATED after `max_depth` tactics. The t-th tactic of a trajectory is sampled with a
     seed derived from the trajectory's seed and t, so trajectories do not depend on one another.
 
+    The first `num_restarts` trajectories that get stuck after an accepted tactic are tried once more from the
+    state in which they got stuck, as further trajectories: these are not samples of the policy.
+
     Args:
         theorem: The theorem to prove.
         root: Its initial state.
         draws: Seed and temperature of each trajectory.
         max_depth: Maximum number of tactics in a trajectory.
         budget: Further limits over all trajectories; those still open when it is spent are TRUNCATED.
+        num_restarts: Most trajectories that begin where another one got stuck.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class SamplingSearch:
         draws: Sequence[SamplingParams],
         max_depth: int,
         budget: Budget | None = None,
+        num_restarts: int = 0,
     ) -> None:
         self.theorem = theorem
         self.root = root
@@ -59,11 +64,12 @@ class SamplingSearch:
         self._max_depth = max_depth
         self._budget = budget
         self._walks = [_Walk(draw, root) for draw in draws]
+        self._max_walks = len(draws) + num_restarts
         self._selected: list[list[_Walk]] = []
 
     @property
     def trajectories(self) -> list[Trajectory]:
-        """All finished trajectories, in the order of `draws`."""
+        """All finished trajectories, in the order of `draws`, then those that began elsewhere."""
         return [
             Trajectory(self.theorem, tuple(walk.transitions), walk.status)
             for walk in self._walks
@@ -109,6 +115,16 @@ class SamplingSearch:
                         walk.status = Status.CRASHED
                     case _:
                         walk.status = Status.STUCK
+        for walk in [walk for walks in self._selected for walk in walks if walk.status is Status.STUCK]:
+            self._restart(walk)
+
+    def _restart(self, walk: _Walk) -> None:
+        """Try once more where a walk got stuck, unless that is the root."""
+        done = walk.transitions[:-1]
+        if done and len(self._walks) < self._max_walks:
+            seed = derive_seed(walk.draw.seed, "restart", len(self._walks))
+            draw = SamplingParams(seed, walk.draw.temperature)
+            self._walks.append(_Walk(draw, walk.transitions[-1].state, done))
 
     def _next_draw(self, walk: _Walk) -> SamplingParams:
         return SamplingParams(derive_seed(walk.draw.seed, len(walk.transitions)), walk.draw.temperature)

@@ -153,3 +153,13 @@ def test_replay_adds_only_proofs_that_the_group_lacks():
         assert each.log_ref_T == (each.log_ref,) and each.unread == ((),)
         assert each.log_ref == -float(each.token_ids[0][0])
     assert len(with_replay(group, buffer, num_replay=9, seed=5).attempts) == 2 + 3
+
+
+def test_restarted_trajectories_are_told_apart(oracle, policy):
+    behaviour = replace(BEHAVIOUR, num_restarts=4)
+    with EnvPool(oracle.make_env, num_workers=3) as pool:
+        groups = sample_groups(oracle.THEOREMS, policy, pool, behaviour, seed=1)
+    origins = [[attempt.origin for attempt in group.attempts] for group in groups]
+    expected = [Origin.ON_POLICY] * 3 + [Origin.TEMPERED] * 5
+    assert all(found[:8] == expected and set(found[8:]) <= {Origin.RESTARTED} for found in origins)
+    assert any(len(found) > 8 for found in origins)

@@ -6,10 +6,10 @@ from ntp.seeding import derive_seed
 from ntp.types import Crashed, Exceeded, Proved, Reached, Status, Timeout
 
 
-def sampler(num, max_depth=4, budget=None):
+def sampler(num, max_depth=4, budget=None, num_restarts=0):
     def make(theorem, root):
         draws = [SamplingParams(derive_seed(theorem.id, i)) for i in range(num)]
-        return SamplingSearch(theorem, root, draws, max_depth, budget)
+        return SamplingSearch(theorem, root, draws, max_depth, budget, num_restarts)
 
     return make
 
@@ -84,3 +84,22 @@ def test_a_spent_budget_truncates_what_is_open(theorems, pool, proposer):
     assert search.usage.num_samples == 64
     assert len(search.trajectories) == 64
     assert any(t.status is Status.TRUNCATED for t in search.trajectories)
+
+
+def test_restarts_begin_where_a_trajectory_got_stuck_and_change_no_other(theorems, pool, env, proposer):
+    plain = search_theorems(theorems, sampler(16), proposer, pool)
+    searches = search_theorems(theorems, sampler(16, num_restarts=5), proposer, pool)
+    assert any(len(search.trajectories) > 16 for search in searches)
+    for without, search in zip(plain, searches, strict=True):
+        own, more = search.trajectories[:16], search.trajectories[16:]
+        assert [t.tactics for t in own] == [t.tactics for t in without.trajectories]
+        assert len(more) <= 5
+        places = {t.tactics[:-1] for t in own + more if t.status is Status.STUCK}
+        for trajectory in more:
+            assert trajectory.status == replayed_status(env, trajectory, max_depth=4)
+            assert any(
+                prefix
+                and trajectory.tactics[: len(prefix)] == prefix
+                and len(trajectory.tactics) > len(prefix)
+                for prefix in places
+            )
