@@ -1,11 +1,14 @@
 """A data set in the formats of other systems, from the command line, on a project whose values are known."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
 
 from ntp.data.dataset import Dataset
+from ntp.data.formats.size import least_bytes, require_space
+from ntp.errors import ConfigError
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 
@@ -208,3 +211,26 @@ def test_what_cannot_be_exported_is_one_line(own_cli, options):
     assert "was extracted before sources were kept" in own_cli.fail(
         "+experiment=export", *options, "force=true"
     )
+
+
+def test_outputs_that_have_no_room_are_refused_before_anything_is_written(
+    own_cli, exported, tmp_path, monkeypatch
+):
+    dataset = Dataset.load(next(own_cli.outputs.glob("extract_coq-*")))
+    folders = {
+        "full_proof": "FullProof",
+        "full_proof_with_states": "FullProofWithStates",
+        "minictx": "MiniCTX",
+        "tactic_prediction": "TacticPrediction",
+        "training_data_with_premises": "TrainingDataWithPremises",
+    }
+    for kind, folder in folders.items():
+        size = sum(path.stat().st_size for path in (exported / "p" / folder).iterdir())
+        assert 0 < least_bytes(dataset, [kind]) <= size
+    assert least_bytes(dataset, ["premises", "imports"]) == 0
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    require_space([dataset], ["premises"], tmp_path)
+    with pytest.raises(ConfigError, match=r"room for 0\.0 GB: choose some with export\.kinds"):
+        require_space([dataset], list(folders), tmp_path)
+    require_space([dataset], list(folders), exported)  # it is there already

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from ntp.bounds import NonNegativeInt, PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.data.formats.kinds import KINDS, Exporter
+from ntp.data.formats.size import require_space
 from ntp.data.formats.source_file import SourceFile, source_files
 from ntp.data.formats.uses import Uses
 from ntp.data.history import Creations, find_creations, load_creations, save_creations
@@ -71,7 +72,9 @@ def run(context: Context) -> dict[str, float]:
     """Write every kind for every file of every repository, with lists and counts."""
     options, kinds = context.cfg.export, _kinds(context.cfg)
     totals: Counter[str] = Counter()
-    for name, dataset in Collection.load(context.inputs["dataset"]).datasets():
+    collection = Collection.load(context.inputs["dataset"])
+    require_space((dataset for _, dataset in collection.datasets()), kinds, context.directory)
+    for name, dataset in collection.datasets():
         _require_kept_sources(dataset)
         directory = context.directory / folder_of(context.cfg, name, dataset)
         own = dataset.directory / TERMS
