@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
 from ntp.envs.pool import EnvPool
@@ -169,11 +169,11 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None
             return AugmentedProposer(policy, augmentation) if augmentation else policy
 
         if writes_whole_proofs(arm.node.kind):
-            search = whole_proofs(load, cfg.search.sampling, cfg)
+            search = whole_proofs(load, _sampling(cfg, arm), cfg)
             found.append(Method(arm.name, search, independent=True))
             continue
         if "sampling" in cfg.search:
-            search = step_by_step(load, sampling_search(cfg.search.sampling, cfg.seed))
+            search = step_by_step(load, sampling_search(_sampling(cfg, arm), cfg.seed))
             found.append(Method(arm.name, search, independent=True))
         if "best_first" in cfg.search:
             policy, at, seed = arm.name.partition("@")
@@ -184,6 +184,12 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None
             )
             found.append(Method(f"{policy}_best_first{at}{seed}", search, independent=False))
     return found
+
+
+def _sampling(cfg: DictConfig, arm: Arm) -> DictConfig:
+    """The options of sampling, with the temperature of a policy that has its own."""
+    own = {} if arm.node.temperature is None else {"temperature": arm.node.temperature}
+    return OmegaConf.merge(cfg.search.sampling, own)  # pyright: ignore[reportReturnType]
 
 
 def _fixed(name: str, tactics: Sequence[str]) -> Method:

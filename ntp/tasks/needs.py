@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ntp.bounds import NonNegativeInt
+from ntp.bounds import NonNegativeInt, PositiveFloat
 from ntp.config.schema import schema_of
 from ntp.errors import ConfigError
 from ntp.workflow.plan import Needs, composed
@@ -32,6 +32,7 @@ class PolicyOptions:
         tactics: A fixed list of tactics to propose in every state, in place of a model.
         kind: The kind of instruction data that the model was trained on (docs/formats.md). It is shown the
             same prompts; with a kind of whole proofs it samples whole proofs.
+        temperature: Sampling temperature in an evaluation; null for that of `search.sampling`.
         seeds: Seeds to train the policy with; empty for the seed of the command.
         seed_key: The option that these seeds are given to: `seed` makes everything it needs again with that
             seed, `module.seed` only what the experiment itself trains.
@@ -43,6 +44,7 @@ class PolicyOptions:
     model: Any = None
     tactics: list[str] | None = None
     kind: str | None = None
+    temperature: PositiveFloat | None = None
     seeds: list[NonNegativeInt] = field(default_factory=list)
     seed_key: str = "seed"
 

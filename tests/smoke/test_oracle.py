@@ -22,7 +22,9 @@ def test_sampled_frequencies_are_the_scored_probabilities(oracle):
     paths = oracle.enumerate_exactly(policy, theorem).paths
     expected_N = num * score_paths(policy, paths).detach().double().exp()
     with EnvPool(oracle.make_env, num_workers=1) as pool:
-        (group,) = sample_groups([theorem], policy, pool, RolloutConfig(num, 0, 0, max_depth=oracle.MAX_DEPTH), seed=0)
+        (group,) = sample_groups(
+            [theorem], policy, pool, RolloutConfig(num, 0, 0, max_depth=oracle.MAX_DEPTH), seed=0
+        )
     counts = Counter((attempt.states, attempt.token_ids) for attempt in group.attempts)
     assert set(counts) <= {(path.states, path.token_ids) for path in paths}
     count_N = torch.tensor([float(counts[path.states, path.token_ids]) for path in paths])

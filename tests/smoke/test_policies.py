@@ -6,6 +6,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from ntp.evaluation.inspection import read_results
+
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
 
 FEW = ["evaluation.max_theorems=4", "search.sampling.num_samples=3", "search=[sampling]"]
@@ -28,6 +30,7 @@ def test_policies_of_every_kind_are_compared(cli, small, sft_policy, pretrained,
         "  comparisons: [[tiny, causal]]\n"
         "  policies:\n"
         f"    tiny: {{checkpoint: {sft_policy}}}\n"
+        f"    cold: {{checkpoint: {sft_policy}, temperature: 1.0e-4}}\n"
         f"    causal: {{model: {{name_or_path: {pretrained}, max_tactic_tokens: 8, dtype: float32}}}}\n"
         f"    encoder_decoder: {{model: {{name_or_path: {byt5}, max_tactic_tokens: 8}}}}\n"
         "    closers: {tactics: [auto., 'destruct b; auto.']}\n"
@@ -39,6 +42,11 @@ def test_policies_of_every_kind_are_compared(cli, small, sft_policy, pretrained,
         assert sum(outcomes) == summary["num_theorems"] == 4
     assert summary["causal/num_samples"] >= 12
     assert "solved_difference" in " ".join(key for key in summary if key.startswith("tiny/"))
+    different = {
+        name: [len({a.tactics for a in result.attempts}) for result in read_results(run)[name]]
+        for name in ("tiny", "cold")
+    }
+    assert set(different["cold"]) == {1} and max(different["tiny"]) > 1
     report = (run / "report.md").read_text()
     assert "tiny / causal" in report and "tiny / closers" in report
 
