@@ -140,12 +140,15 @@ class GFNPolicyModule(Learner):
     def training_step(self, batch: Sequence[Theorem]) -> Tensor:
         """The objective on one group of trajectories per theorem; 0 if no group remains."""
         seed = derive_seed(self._seed, self.trainer.global_step)
+        learn = None if self._minimizer is None else self._minimizer.learn
         mine = [
             group if isinstance(group, InitError) else with_canonical_tokens(group, self.policy)
-            for group in sample_groups(self.share(batch), self.policy, self.pool, self._behaviour, seed)
+            for group in sample_groups(
+                self.share(batch), self.policy, self.pool, self._behaviour, seed, learn
+            )
         ]
         if self._minimizer is not None:
-            mine = self._minimizer.minimal(mine, self.pool)
+            mine = self._minimizer.minimal(mine)
         sampled = self.gather(mine, len(batch))
         self._observe(sampled)
         # The provers load files while the gradient is computed.

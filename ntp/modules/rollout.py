@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ntp.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
-from ntp.envs.pool import EnvPool
+from ntp.envs.pool import EnvPool, PooledSession
 from ntp.errors import ConfigError, InitError
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import SamplingParams, ScoreRequest
@@ -142,7 +142,12 @@ class RolloutConfig:
 
 
 def sample_groups(
-    theorems: Sequence[Theorem], policy: Proposer, pool: EnvPool, behaviour: RolloutConfig, seed: int
+    theorems: Sequence[Theorem],
+    policy: Proposer,
+    pool: EnvPool,
+    behaviour: RolloutConfig,
+    seed: int,
+    before_close: Callable[[PooledSession, SamplingSearch], None] | None = None,
 ) -> list[Group | InitError]:
     """Roll out every theorem in lock step.
 
@@ -152,6 +157,7 @@ def sample_groups(
         pool: Executes them.
         behaviour: How many attempts, at which temperatures.
         seed: Seed of all samples, together with the theorem's id.
+        before_close: Called with the attempts at a theorem while it is still open.
 
     Returns:
         In the order of `theorems`, the attempts, or why the theorem could not be opened.
@@ -162,7 +168,7 @@ def sample_groups(
         return SamplingSearch(theorem, root, draws, behaviour.max_depth, num_restarts=behaviour.num_restarts)
 
     groups: list[Group | InitError] = []
-    for search in search_theorems(theorems, make_search, policy, pool):
+    for search in search_theorems(theorems, make_search, policy, pool, before_close=before_close):
         if isinstance(search, InitError):
             groups.append(search)
             continue

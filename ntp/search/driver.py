@@ -53,6 +53,7 @@ def search_theorems(
     on_finished: Callable[[Theorem, S | InitError], None] | None = None,
     critic: Critic | None = None,
     num_crews: int | None = None,
+    before_close: Callable[[PooledSession, S], None] | None = None,
 ) -> list[S | InitError]:
     """Search every theorem, as many at a time as the pool has workers.
 
@@ -65,6 +66,7 @@ def search_theorems(
         critic: Scores the tactics that reached a state; None for no scores.
         num_crews: Groups of theorems that take turns: while the provers work for one, the proposer samples
             for another, in smaller batches. None for what suits the proposer's device.
+        before_close: Called when a search is finished, while its theorem is still open.
 
     Returns:
         In the order of `theorems`, the finished search, or why the theorem could not be opened.
@@ -80,7 +82,7 @@ def search_theorems(
     num_crews = num_crews or suitable_crews(proposer)
     charges = Charges()
     crews = [
-        _Crew(queues[i::num_crews], make_search, proposer, pool, finish, critic, charges)
+        _Crew(queues[i::num_crews], make_search, proposer, pool, finish, before_close, critic, charges)
         for i in range(num_crews)
     ]
     try:
@@ -133,12 +135,13 @@ class _Crew(Generic[S]):
         proposer: Proposer,
         pool: EnvPool,
         finish: Callable[[Theorem, S | InitError], None],
+        before_close: Callable[[PooledSession, S], None] | None,
         critic: Critic | None,
         charges: Charges,
     ) -> None:
         self._queues = queues
         self._make_search, self._proposer, self._pool, self._finish = make_search, proposer, pool, finish
-        self._critic, self._charges = critic, charges
+        self._before_close, self._critic, self._charges = before_close, critic, charges
         self._active: dict[int, tuple[PooledSession, S]] = {}
         self._opening: dict[int, tuple[Theorem, Future[PooledSession | InitError]]] = {}
         self._round: _Round | None = None
@@ -153,7 +156,10 @@ class _Crew(Generic[S]):
         self._take_in()
         selected = {slot: search.select() for slot, (_, search) in self._active.items()}
         for slot in [slot for slot, expansions in selected.items() if not expansions]:
-            session, search = self._active.pop(slot)
+            session, search = self._active[slot]
+            if self._before_close is not None:
+                self._before_close(session, search)
+            del self._active[slot]
             session.close()
             self._finish(search.theorem, search)
         self._open_next()
