@@ -81,7 +81,7 @@ class GoalFlows:
     """Flows Z(g) of goals and the target of each tactic, by the equations in `ntp.losses.goal_balance`.
 
     Proof trees of at most `max_height` tactics on a path are counted, since a tactic may lead back to a goal
-    above it.
+    above it. Z of trees of height h is computed from that of height h - 1, until nothing changes any more.
 
     Args:
         moves: The known moves (`goal_moves`).
@@ -90,33 +90,40 @@ class GoalFlows:
     """
 
     def __init__(self, moves: Moves, log_reward: Callable[[float], float], max_height: int) -> None:
-        self._moves = moves
-        self._log_reward = log_reward
-        self._max_height = max_height
-        self._flow: dict[tuple[str, int], float] = {}
+        self._moves = {
+            goal: {tactic: (log_reward(log_ref), subgoals) for tactic, (log_ref, subgoals) in known.items()}
+            for goal, known in moves.items()
+        }
+        # Of subtrees, and of whole trees, which may be one tactic higher.
+        self._below: dict[str, float] = {}
+        self._flow: dict[str, float] = {}
+        for _ in range(max_height):
+            self._below, before = self._flow, self._below
+            self._flow = {
+                goal: _logsumexp([self._log_move(move) for move in known.values()])
+                for goal, known in self._moves.items()
+            }
+            if self._flow == self._below == before:
+                break
+
+    def knows(self, goal: str, tactic: str) -> bool:
+        """Whether the tactic begins a known proof of the goal, of any height."""
+        return tactic in self._moves.get(goal, {})
 
     def log_flow(self, goal: str) -> float:
         """Log Z of a goal, in nats; minus infinity if no proof of it is known."""
-        return self._log_flow(goal, self._max_height)
+        return self._flow.get(goal, -math.inf)
 
     def log_target(self, goal: str, tactic: str) -> float:
-        """Log P(tactic | goal), in nats; minus infinity if the tactic begins no known proof."""
-        if tactic not in self._moves.get(goal, {}):
+        """Log P(tactic | goal), in nats; minus infinity if the tactic begins no proof that is counted."""
+        if not self.knows(goal, tactic):
             return -math.inf
-        return self._log_move(goal, tactic, self._max_height) - self.log_flow(goal)
+        log_move = self._log_move(self._moves[goal][tactic])
+        return log_move - self.log_flow(goal) if math.isfinite(log_move) else -math.inf
 
-    def _log_move(self, goal: str, tactic: str, height: int) -> float:
-        log_ref, subgoals = self._moves[goal][tactic]
-        below = sum(self._log_flow(subgoal, height - 1) for subgoal in subgoals)
-        return self._log_reward(log_ref) + below
-
-    def _log_flow(self, goal: str, height: int) -> float:
-        if height < 1 or goal not in self._moves:
-            return -math.inf
-        if (goal, height) not in self._flow:
-            parts = [self._log_move(goal, tactic, height) for tactic in self._moves[goal]]
-            self._flow[goal, height] = _logsumexp(parts)
-        return self._flow[goal, height]
+    def _log_move(self, move: tuple[float, tuple[str, ...]]) -> float:
+        log_reward, subgoals = move
+        return log_reward + sum(self._below.get(subgoal, -math.inf) for subgoal in subgoals)
 
 
 def _logsumexp(values: Sequence[float]) -> float:

@@ -12,9 +12,14 @@ from ntp.config.declarations import bounds_of
 from ntp.errors import ConfigError
 
 
-def check_bounds(cfg: DictConfig) -> None:
-    """Raise `ConfigError` for the first number that is out of range."""
-    for key, value, bounds in _numbers(cfg, ""):
+def check_bounds(cfg: DictConfig, path: str = "") -> None:
+    """Raise `ConfigError` for the first number that is out of range.
+
+    Args:
+        cfg: A config, or a node of one.
+        path: Where the node is, for messages.
+    """
+    for key, value, bounds in _numbers(cfg, path):
         if not bounds.allow(value):
             raise ConfigError(f"{key}={value} is out of range: give a number of {bounds}")
 

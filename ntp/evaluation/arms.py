@@ -129,6 +129,11 @@ def arm_name(method: str) -> str:
     return method.partition(_SEED_MARK)[0]
 
 
+def seed_of(method: str) -> str:
+    """The seed in the name of a method, `SEED` of `ARM@SEED`; empty without one."""
+    return method.partition(_SEED_MARK)[2]
+
+
 def arms_of(groups: Mapping[str, Sequence[TheoremResult]]) -> dict[str, Arm]:
     """The arms of an evaluation by name.
 

@@ -7,12 +7,12 @@ both, files and seeds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from ntp.evaluation.arms import Arm, Measure, measure_distinct
+from ntp.evaluation.arms import Arm, Measure, measure_distinct, seed_of
 from ntp.evaluation.metrics import Interval, expected_distinct, is_solved, pass_at_k, pass_at_k_values
 from ntp.evaluation.results import TheoremResult
 
@@ -35,18 +35,20 @@ class Endpoint:
         name: Name of the measure, a sum over theorems.
         method: Name of the arm.
         baseline: Name of the arm that it is compared with.
+        num_seeds: Number of seeds of each. With one the interval is over files only.
         ratio: Ratio of the sums, each the mean over seeds, with its 95 % percentile interval over resampled
             seeds and files.
-        p_value: Two-sided, of equal sums, from the same resamples.
+        p_value: Two-sided, of equal sums, from the same resamples; None with a single seed or file.
         adjusted: The p-value after Holm's correction for all endpoints of the report.
     """
 
     name: str
     method: str
     baseline: str
+    num_seeds: tuple[int, int]
     ratio: Interval
-    p_value: float
-    adjusted: float
+    p_value: float | None
+    adjusted: float | None
 
 
 def beyond_one_shot(groups: Mapping[str, Sequence[TheoremResult]]) -> np.ndarray | None:
@@ -70,28 +72,47 @@ def endpoints(
     found = []
     for name, measure in _MEASURES.items():
         for method, baseline in pairs:
-            values = [arm.values_SN(measure) for arm in (method, baseline)]
-            if values[0] is None or values[1] is None or not kept_N.any():
+            ordered = _ordered(method, baseline)
+            values = [arm.values_SN(measure) for arm in (method, ordered or baseline)]
+            if ONE_SHOT in (method.name, baseline.name) or values[0] is None or values[1] is None:
                 continue
             files = [result.file for result in next(iter(method.runs.values()))]
             kept_files = [file for file, kept in zip(files, kept_N, strict=True) if kept]
-            ratio, p_value = hierarchical_ratio(
-                values[0][:, kept_N], values[1][:, kept_N], kept_files, seed, num_resamples
-            )
-            found.append(Endpoint(name, method.name, baseline.name, ratio, p_value, p_value))
-    adjusted = holm([endpoint.p_value for endpoint in found])
-    return tuple(
-        Endpoint(e.name, e.method, e.baseline, e.ratio, e.p_value, p)
-        for e, p in zip(found, adjusted, strict=True)
+            if not kept_files:
+                continue
+            kept = (values[0][:, kept_N], values[1][:, kept_N])
+            paired = ordered is not None
+            ratio, p_value = hierarchical_ratio(kept[0], kept[1], kept_files, seed, num_resamples, paired)
+            num_seeds = (method.num_seeds, baseline.num_seeds)
+            found.append(Endpoint(name, method.name, baseline.name, num_seeds, ratio, p_value, None))
+    tested = [endpoint for endpoint in found if endpoint.p_value is not None]
+    adjusted = dict(
+        zip(map(id, tested), holm([e.p_value for e in tested if e.p_value is not None]), strict=True)
     )
+    return tuple(replace(endpoint, adjusted=adjusted.get(id(endpoint))) for endpoint in found)
+
+
+def _ordered(method: Arm, baseline: Arm) -> Arm | None:
+    """The baseline with its runs in the order of the method's seeds; None if they have other seeds."""
+    runs = {seed_of(name): name for name in baseline.runs}
+    seeds = [seed_of(name) for name in method.runs]
+    if sorted(seeds) != sorted(runs):
+        return None
+    return Arm(baseline.name, {runs[seed]: baseline.runs[runs[seed]] for seed in seeds})
 
 
 def hierarchical_ratio(
-    first_SN: np.ndarray, second_SN: np.ndarray, files: Sequence[str], seed: int, num_resamples: int
-) -> tuple[Interval, float]:
+    first_SN: np.ndarray,
+    second_SN: np.ndarray,
+    files: Sequence[str],
+    seed: int,
+    num_resamples: int,
+    paired: bool = True,
+) -> tuple[Interval, float | None]:
     """Ratio of two sums over theorems, with an interval and a p-value over resampled seeds and files.
 
-    Equally many seeds are resampled in pairs, since runs of one seed share the policy that they start from.
+    Of S seeds and F files S - 1 and F - 1 are drawn (of one, that one), so that the variance of a mean is not
+    too small by the factor (S - 1) / S.
 
     Args:
         first_SN: Values by seed and theorem.
@@ -99,28 +120,33 @@ def hierarchical_ratio(
         files: The file of each theorem.
         seed: Seed of the bootstrap.
         num_resamples: Number of resamples.
+        paired: Whether rows are resampled in pairs, since runs of one seed share the policy that they start
+            from.
 
     Returns:
         The ratio (infinite for a baseline of 0, or 1 if both are 0) with its percentile interval, and the
-        two-sided p-value of no difference.
+        two-sided p-value of no difference, None with a single seed or file.
     """
     names = {file: i for i, file in enumerate(dict.fromkeys(files))}
     is_in_NF = np.eye(len(names))[[names[file] for file in files]]
     first_SF, second_SF = first_SN @ is_in_NF, second_SN @ is_in_NF
     draw = np.random.default_rng(seed)
-    file_BF = draw.integers(len(names), size=(num_resamples, len(names)))
-    first_BS = draw.integers(len(first_SF), size=(num_resamples, len(first_SF)))
-    paired = len(first_SF) == len(second_SF)
-    second_BS = first_BS if paired else draw.integers(len(second_SF), size=(num_resamples, len(second_SF)))
+
+    def drawn(num: int) -> np.ndarray:
+        return draw.integers(num, size=(num_resamples, max(1, num - 1)))
+
+    file_BF, first_BS = drawn(len(names)), drawn(len(first_SF))
+    second_BS = first_BS if paired else drawn(len(second_SF))
     first_B = first_SF[first_BS[:, :, None], file_BF[:, None, :]].sum(2).mean(1)
     second_B = second_SF[second_BS[:, :, None], file_BF[:, None, :]].sum(2).mean(1)
     ratio_B = _ratio(first_B, second_B)
     low, high = np.quantile(ratio_B, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], method="nearest")
     value = _ratio(first_SF.sum(1).mean(keepdims=True), second_SF.sum(1).mean(keepdims=True))[0]
+    interval = Interval(float(value), float(low), float(high))
+    if min(len(first_SF), len(second_SF), len(names)) < 2:
+        return interval, None
     tail = min((first_B <= second_B).sum(), (first_B >= second_B).sum())
-    return Interval(float(value), float(low), float(high)), float(
-        min(1.0, 2 * (tail + 1) / (num_resamples + 1))
-    )
+    return interval, float(min(1.0, 2 * (tail + 1) / (num_resamples + 1)))
 
 
 def _ratio(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -139,14 +165,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def endpoint_rows(found: Sequence[Endpoint]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of endpoints."""
-    header = ["measure", "method / baseline", "ratio (95 % interval)", "p", "p, Holm"]
+    header = ["measure", "method / baseline", "seeds", "ratio (95 % interval)", "p", "p, Holm"]
     return header, [
         [
             e.name,
             f"{e.method} / {e.baseline}",
+            f"{e.num_seeds[0]} / {e.num_seeds[1]}",
             f"{e.ratio.value:.2f} [{e.ratio.low:.2f}, {e.ratio.high:.2f}]",
-            f"{e.p_value:.3g}",
-            f"{e.adjusted:.3g}",
+            *("-" if p is None else f"{p:.3g}" for p in (e.p_value, e.adjusted)),
         ]
         for e in found
     ]
@@ -158,7 +184,8 @@ def flat_endpoints(found: Sequence[Endpoint]) -> dict[str, float]:
     for e in found:
         name = f"{e.method}/beyond_{_KEYS[e.name]}"
         values = {"ratio": e.ratio.value, "ratio_low": e.ratio.low, "ratio_high": e.ratio.high}
-        values |= {"p": e.p_value, "p_holm": e.adjusted}
+        if e.p_value is not None and e.adjusted is not None:
+            values |= {"p": e.p_value, "p_holm": e.adjusted}
         flat |= {
             f"{name}_{key}_vs_{e.baseline}": value for key, value in values.items() if np.isfinite(value)
         }

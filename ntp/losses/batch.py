@@ -25,6 +25,8 @@ class Inputs(Flag):
     """A learned log F of every state."""
     KNOWN_PROOFS = auto()
     """The rewards of each theorem's known proofs."""
+    FRESH = auto()
+    """Only trajectories as the policy has sampled them: no replay, and no script that was changed."""
     GOALS = auto()
     """Targets of single tactics, from all known proofs of goals."""
 

@@ -59,7 +59,7 @@ class GRPO:
 
     rank_penalty: Share = 0.0
     kl_weight: NonNegativeFloat = 0.0
-    inputs: ClassVar[Inputs] = Inputs.FAILURES
+    inputs: ClassVar[Inputs] = Inputs.FAILURES | Inputs.FRESH
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """The mean over all trajectories, a scalar."""
@@ -83,7 +83,7 @@ class Reinforce:
     loss.
     """
 
-    inputs: ClassVar[Inputs] = Inputs.FAILURES
+    inputs: ClassVar[Inputs] = Inputs.FAILURES | Inputs.FRESH
 
     def __call__(self, batch: TrajectoryBatch) -> Tensor:
         """The mean over all trajectories, a scalar."""

@@ -7,6 +7,7 @@ goals (`ntp.losses.goal_balance`), as in forward-looking GFlowNets (Pan et al. 2
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,13 +55,14 @@ def subtrajectory_balance_loss(
     steps_SS = index_S - index_S[:, None]
     is_part_NSS = (steps_SS > 0) & (index_S <= length_N[:, None, None])
     if decay is None:
-        weight_NSS = (is_part_NSS & (steps_SS == 1)).to(potential_NS)
-    else:
-        weight_NSS = torch.where(is_part_NSS, float(decay) ** steps_SS.clamp(min=0), 0.0).to(potential_NS)
+        is_part_NSS = is_part_NSS & (steps_SS == 1)
+    # Powers of the decay would be out of range: the weights of a trajectory, which sum to 1, are not.
+    log_weight_SS = steps_SS * math.log(decay or 1.0)
+    log_weight_NSS = torch.where(is_part_NSS, log_weight_SS, -torch.inf).to(potential_NS)
+    weight_NSS = log_weight_NSS.flatten(1).softmax(1).view_as(log_weight_NSS)
     residual_NSS = potential_NS[:, :, None] - potential_NS[:, None, :]
-    loss_NSS = regression(torch.where(weight_NSS > 0, residual_NSS, 0.0)) * weight_NSS
-    total_N = weight_NSS.sum((1, 2)).clamp_min(torch.finfo(weight_NSS.dtype).tiny)
-    return (loss_NSS.sum((1, 2)) / total_N).sum() / max(1, len(length_N))
+    loss_NSS = regression(torch.where(is_part_NSS, residual_NSS, 0.0)) * weight_NSS
+    return loss_NSS.sum() / max(1, len(length_N))
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,11 @@ def verifier_metrics(groups: Sequence[Group], log_pf: Sequence[float], reward: R
         reward: The reward, which says which trajectories verifiers score.
     """
     attempts = [attempt for group in groups for attempt in group.attempts]
-    drawn = [(a, p) for a, p in zip(attempts, log_pf, strict=True) if a.origin is Origin.ON_POLICY]
+    drawn = [
+        (a, p)
+        for a, p in zip(attempts, log_pf, strict=True)
+        if a.origin is Origin.ON_POLICY and not a.rewritten
+    ]
     metrics: dict[str, float] = {}
     if drawn:
         metrics["train/kl_to_prior"] = sum(p - a.log_ref for a, p in drawn) / len(drawn)

@@ -279,8 +279,9 @@ class GFNPolicyModule(Learner):
         if not gradient_norm(list(self.parameters())):
             optimizer.zero_grad(set_to_none=True)
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
-        """Take the new weights into their average."""
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Make the step and take the new weights into their average, before any callback saves both."""
+        super().optimizer_step(*args, **kwargs)
         self.average.update()
 
     def configure_gradient_clipping(

@@ -36,18 +36,18 @@ def goal_targets(
         known: Proofs of earlier steps.
         reward: Gives the reward of a tactic in a proof, as if it were a proof of one step.
         step: The training step.
-        max_height: Most tactics on a path of a proof tree.
+        max_height: Most tactics on a path of a proof tree, if no longer proof is known.
     """
-    own = [attempt for attempt in attempts if attempt.status is Status.PROVED]
+    proofs = [*known, *(attempt for attempt in attempts if attempt.status is Status.PROVED)]
     flows = GoalFlows(
-        goal_moves((p.states, p.tactics, p.log_ref_T or (), p.unread) for p in (*known, *own)),
+        goal_moves((p.states, p.tactics, p.log_ref_T or (), p.unread) for p in proofs),
         lambda log_ref: reward.log_reward(RewardComponents(log_ref, Status.PROVED), step),
-        max_height,
+        max([max_height, *(len(proof.tactics) for proof in proofs)]),
     )
     log_failure = reward.log_failure_bound(step)
     num_steps = max(len(attempt.tactics) for attempt in attempts)
     moves = [list(zip(attempt.states, attempt.tactics, strict=True)) for attempt in attempts]
-    num_copies = Counter(move for each in moves for move in each)
+    num_copies: Counter[tuple[str, str]] = Counter()
     goal_ids: dict[str, int] = {}
     log_target_NT = torch.full((len(attempts), num_steps), -math.inf)
     proved_NT = torch.zeros(log_target_NT.shape, dtype=torch.bool)
@@ -58,10 +58,13 @@ def goal_targets(
             proved_NT[n, t] = math.isfinite(log_target)
             failed = attempt.status in _FAILURES and t == len(moves[n]) - 1
             log_flow = flows.log_flow(goal)
-            if failed and not proved_NT[n, t] and math.isfinite(log_flow) and math.isfinite(log_failure):
+            failed = failed and not flows.knows(goal, tactic)
+            if failed and math.isfinite(log_flow) and math.isfinite(log_failure):
                 assert attempt.log_ref_T is not None, "attempts are scored under the prior"
                 log_target = attempt.log_ref_T[t] + log_failure - log_flow
             log_target_NT[n, t] = log_target
             goal_NT[n, t] = goal_ids.setdefault(goal, len(goal_ids))
-            copies_NT[n, t] = num_copies[goal, tactic]
+            num_copies[goal, tactic] += math.isfinite(log_target)
+    for n, each in enumerate(moves):
+        copies_NT[n, : len(each)] = torch.tensor([max(1, num_copies[move]) for move in each])
     return GoalTargets(log_target_NT, proved_NT, goal_NT, copies_NT)

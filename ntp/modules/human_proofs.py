@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from ntp.buffers.replay import ReplayBuffer, ReplayProof
-from ntp.data.records import StepRecord
 from ntp.envs.pool import EnvPool
 from ntp.modules.rollout import Scorer, score_steps
 from ntp.policy.policy import TacticPolicy
-from ntp.types import Theorem, Verdict
+from ntp.types import ScriptResult, Theorem
 
 SCORE_BATCH = 32
 
@@ -22,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HumanProof:
-    """A proof as extracted.
+    """A proof as the prover has run it.
 
     Attributes:
         theorem: What it proves.
@@ -37,32 +36,22 @@ class HumanProof:
     unread: tuple[tuple[str, ...], ...]
 
 
-def unread_goals(steps: Sequence[StepRecord]) -> tuple[tuple[str, ...], ...]:
-    """The goals behind the first one at each step of a recorded proof that always works on the first.
-
-    Only their number is recorded for Coq, but each is the first goal later: when as many are left behind it.
-    None where a policy reads all goals.
-    """
-    unread = []
-    for index, step in enumerate(steps):
-        num = 0 if step.other_goals else step.num_other_goals
-        later = {s.num_other_goals: s.state for s in reversed(steps[index + 1 :])}
-        unread.append(tuple(later.get(place, "") for place in reversed(range(num))))
-    return tuple(unread)
-
-
-def accepted_proofs(proofs: Sequence[HumanProof], pool: EnvPool) -> list[HumanProof]:
+def accepted_proofs(proofs: Sequence[tuple[Theorem, Sequence[str]]], pool: EnvPool) -> list[HumanProof]:
     """The proofs whose recorded tactics the kernel accepts, one after the other on the first goal.
 
     Not all do: a proof may depend on what is recorded of it only in part, such as the focus on another goal
     than the first, `Unshelve`, or an option that it sets.
     """
-    verdicts = pool.check_proofs([(proof.theorem, proof.tactics) for proof in proofs])
-    accepted = [
-        proof
-        for proof, verdict in zip(proofs, verdicts, strict=True)
-        if isinstance(verdict, Verdict) and verdict.accepted
-    ]
+    results = pool.check_scripts([(theorem, "\n".join(tactics)) for theorem, tactics in proofs])
+    accepted = []
+    for (theorem, tactics), result in zip(proofs, results, strict=True):
+        if not isinstance(result, ScriptResult) or not result.verdict.accepted:
+            continue
+        steps = result.transitions
+        if [step.tactic.text for step in steps] == list(tactics):
+            states = tuple(step.state.text for step in steps)
+            unread = tuple(step.state.unread_goals for step in steps)
+            accepted.append(HumanProof(theorem, states, tuple(tactics), unread))
     if len(accepted) < len(proofs):
         _log.info("%d of %d recorded proofs replay; only those are used", len(accepted), len(proofs))
     return accepted

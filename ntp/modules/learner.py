@@ -240,12 +240,13 @@ class WeightAverage:
 
     Args:
         parameters: The parameters in training. Only these are copied.
-        decay: Weight of the average against the present parameters, in [0, 1); 0 is the last weights.
+        decay: Weight of the average against the present parameters, in [0, 1]; 0 is the last weights.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], decay: float) -> None:
         self._parameters = list(parameters)
-        self._averages = [parameter.detach().clone() for parameter in self._parameters]
+        # In 16 bits a small step would be rounded away.
+        self._averages = [parameter.detach().float().clone() for parameter in self._parameters]
         self._decay = decay
         self._num_updates = 0
 
@@ -257,7 +258,7 @@ class WeightAverage:
         # On the parameters' device, which they may have been moved to since.
         self._averages = [a.to(p.device) for a, p in zip(self._averages, self._parameters, strict=True)]
         for average, parameter in zip(self._averages, self._parameters, strict=True):
-            average.lerp_(parameter, 1 - decay)
+            average.lerp_(parameter.float(), 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

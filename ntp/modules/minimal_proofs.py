@@ -76,6 +76,7 @@ class ProofMinimizer:
             tactics=script,
             token_ids=token_ids,
             unread=tuple(state.unread_goals for state in states),
+            rewritten=True,
         )
 
 

@@ -50,6 +50,7 @@ class Rollout:
         unread: The goals that stood behind the one that each tactic was applied to.
         log_ref_T: log pi_ref of each tactic, in nats, if already computed.
         log_odds: The verifiers' log-odds of the tactic that the reward names, if they scored it.
+        rewritten: Whether it is the minimal script of what was sampled, and not that itself.
     """
 
     states: tuple[str, ...]
@@ -60,6 +61,7 @@ class Rollout:
     unread: tuple[tuple[str, ...], ...]
     log_ref_T: tuple[float, ...] | None = None
     log_odds: tuple[float, ...] = ()
+    rewritten: bool = False
 
     @property
     def log_ref(self) -> float:
@@ -281,7 +283,7 @@ def store_proofs(groups: Sequence[Group], buffer: ReplayBuffer) -> None:
         for attempt in group.attempts:
             if attempt.status is Status.PROVED and attempt.origin is not Origin.REPLAY:
                 assert attempt.log_ref_T is not None
-                num_sampled = int(attempt.origin is Origin.ON_POLICY)
+                num_sampled = int(attempt.origin is Origin.ON_POLICY and not attempt.rewritten)
                 path = (attempt.states, attempt.tactics, attempt.token_ids)
                 proof = ReplayProof(*path, attempt.log_ref_T, attempt.unread, num_sampled)
                 buffer.add(group.theorem.id, proof)

@@ -205,7 +205,9 @@ def merge(context: Context) -> dict[str, float]:
 
 
 def _reads(cfg: DictConfig) -> dict:
-    values = read(cfg, "data.split", "seed", "model", "search", "evaluation") | prover_reads(cfg)
+    values = read(cfg, "data.split", "evaluation") | prover_reads(cfg)
+    if any(arm.node.tactics is None for arm in arms(cfg)):
+        values |= read(cfg, "seed", "model", "search")
     if is_guided(cfg):
         values |= read(cfg, "aggregation")
     if any(arm.node.kind is not None for arm in arms(cfg)):

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ntp.bounds import NonNegativeInt, PositiveFloat
+from ntp.config.bounds import check_bounds
 from ntp.config.schema import schema_of
 from ntp.errors import ConfigError
 from ntp.workflow.plan import Needs, composed
@@ -32,7 +33,8 @@ class PolicyOptions:
         tactics: A fixed list of tactics to propose in every state, in place of a model.
         kind: The kind of instruction data that the model was trained on (docs/formats.md). It is shown the
             same prompts; with a kind of whole proofs it samples whole proofs.
-        temperature: Sampling temperature in an evaluation; null for that of `search.sampling`.
+        temperature: Temperature of samples in an evaluation; null for that of `search.sampling`. Best-first
+            search has its own.
         seeds: Seeds to train the policy with; empty for the seed of the command.
         seed_key: The option that these seeds are given to: `seed` makes everything it needs again with that
             seed, `module.seed` only what the experiment itself trains.
@@ -119,11 +121,14 @@ def policy_node(cfg: DictConfig, key: str) -> DictConfig:
         raise ConfigError(f"{key}: give experiment=NAME, checkpoint=PATH, model or tactics")
     options = OmegaConf.structured(schema_of(f"{__name__}.{PolicyOptions.__name__}"))
     try:
-        return OmegaConf.merge(options, OmegaConf.to_container(given, resolve=True))  # pyright: ignore[reportReturnType]
+        merged = OmegaConf.merge(options, OmegaConf.to_container(given, resolve=True))
     except OmegaConfBaseException as error:
         raise ConfigError(
             f"{key}: {str(error).splitlines()[0]}; a policy has {', '.join(options)}"
         ) from error
+    assert isinstance(merged, DictConfig)
+    check_bounds(merged, key)
+    return merged
 
 
 def verifier_split(cfg: DictConfig) -> str:

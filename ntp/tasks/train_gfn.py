@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import lightning
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
 from ntp.bounds import NonNegativeInt, PositiveFloat, PositiveInt, Share
 from ntp.buffers.replay import ReplayBuffer
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
+from ntp.data.splits import AUTO
 from ntp.envs.pool import EnvPool
 from ntp.envs.script import syntax_of
 from ntp.errors import ConfigError
+from ntp.losses.batch import Inputs
 from ntp.modules.curriculum import Frontier, priors_of
 from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs, unread_goals
+from ntp.modules.human_proofs import accepted_proofs, add_human_proofs
 from ntp.modules.minimal_proofs import ProofMinimizer
 from ntp.modules.rollout import RolloutConfig
+from ntp.rewards.base import Reward
 from ntp.tasks.builders import load_verifiers
 from ntp.tasks.methods import one_shot_theorems
 from ntp.tasks.needs import (
@@ -40,10 +43,12 @@ from ntp.tasks.needs import (
 )
 from ntp.tasks.selection import load_split, part_of, posable_theorems, require_theorems
 from ntp.tasks.train import check_training, train
+from ntp.types import Status
 from ntp.workflow.plan import Needs
 from ntp.workflow.task import Task
 
 Curriculum = Literal["uniform", "frontier"]
+_REWARDS_OF_PROOFS = Inputs.KNOWN_PROOFS | Inputs.GOALS | Inputs.LOG_FLOW
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class GFNOptions(RolloutConfig):
         split: Part of the split whose theorems are tuned on.
         num_theorems: Theorems in a training step.
         max_proof_steps: Theorems with longer recorded proofs are left out.
-        beyond_one_shot: Whether theorems that one of `evaluation.one_shot_tactics` proves alone are left out.
+        beyond_one_shot: Whether theorems are left out that one of the tactics that users try first
+            (`+experiment=one_shot`) proves alone.
         curriculum: `uniform` visits all theorems alike, `frontier` rather those whose attempts are likely to
             be mixed, some proofs and some not.
         curriculum_share: Part of the theorems in one pass of the frontier.
@@ -106,7 +112,9 @@ def build(
     make_env = instantiate(cfg.env)
     if options.human_proofs:
         with EnvPool(make_env, make_env.num_workers) as pool:
-            proofs = accepted_proofs([_human_proof(record) for record in records if record.steps], pool)
+            proofs = accepted_proofs(
+                [(r.theorem, [step.tactic for step in r.steps]) for r in records if r.steps], pool
+            )
         add_human_proofs(buffer, proofs, policy, reference)
     module = GFNPolicyModule(
         policy,
@@ -144,22 +152,30 @@ def _curriculum(options: DictConfig, records: Sequence[TheoremRecord]) -> Fronti
     return Frontier(priors_of(records), num_attempts, options.curriculum_share, options.seed)
 
 
-def _human_proof(record: TheoremRecord) -> HumanProof:
-    return HumanProof(
-        record.theorem,
-        tuple(step.state for step in record.steps),
-        tuple(step.tactic for step in record.steps),
-        unread_goals(record.steps),
-    )
-
-
 def _needs(needs: Needs) -> None:
     add_dataset(needs)
     add_policy(needs)
     if needs.cfg.module.beyond_one_shot:
-        needs.add("one_shot", ["+experiment=one_shot", f"evaluation.split={needs.cfg.module.split}"])
+        kind = "random" if needs.cfg.data.split.kind == AUTO else needs.cfg.data.split.kind
+        chosen = [f"data.split.kind={kind}", f"evaluation.split={needs.cfg.module.split}"]
+        needs.add("one_shot", ["+experiment=one_shot", *chosen])
     if "aggregation" in needs.cfg.reward:
         add_verifier(needs)
+
+
+def _check_inputs(inputs: Inputs, options: DictConfig, reward: Reward) -> None:
+    """Refuse a loss that would read what the other options do not give."""
+    others = ("num_replay", "num_replay_theorems", "num_tempered", "num_restarts", "minimal_proofs")
+    given = [name for name in others if options[name]]
+    if Inputs.FRESH in inputs and given:
+        named = ", ".join(f"module.{name}={options[name]}" for name in given)
+        raise ConfigError(
+            f"this loss is right for trajectories as the policy samples them only: not with {named}"
+        )
+    if inputs & _REWARDS_OF_PROOFS and reward.scored_step(Status.PROVED, 1) is not None:
+        raise ConfigError(
+            "this loss needs rewards of proofs that no verifier has scored: choose another reward"
+        )
 
 
 def _check(cfg: DictConfig) -> None:
@@ -167,7 +183,7 @@ def _check(cfg: DictConfig) -> None:
     refuse_lent_premises(cfg)
     refuse_retrieval(cfg, "GFlowNet tuning")
     check_training(cfg)
-    instantiate(cfg.reward)
+    _check_inputs(get_class(cfg.loss._target_).inputs, cfg.module, instantiate(cfg.reward))
     if cfg.module.curriculum not in get_args(Curriculum):
         names = " or ".join(get_args(Curriculum))
         raise ConfigError(f"module.curriculum={cfg.module.curriculum}: give {names}")

@@ -58,6 +58,17 @@ def test_targets_of_a_goal_sum_to_one_also_with_loops():
     assert flows.log_flow("nowhere") == -math.inf
 
 
+def test_long_chains_have_flows_and_what_is_too_high_has_no_target():
+    chain = {f"g{i}": {"next": (-1.0, (f"g{i + 1}",))} for i in range(2000)} | {"g2000": {"end": (-1.0, ())}}
+    flows = GoalFlows(chain, lambda log_ref: ALPHA * log_ref, 3000)
+    assert flows.log_flow("g0") == pytest.approx(-ALPHA * 2001)
+    assert flows.log_target("g0", "next") == pytest.approx(0)
+    short = GoalFlows(chain, lambda log_ref: ALPHA * log_ref, 5)
+    assert short.log_flow("g0") == short.log_target("g0", "next") == -math.inf
+    assert short.knows("g0", "next") and not short.knows("g0", "end")
+    assert short.log_target("g1996", "next") == pytest.approx(0)
+
+
 def test_a_proof_in_preorder_has_a_move_for_each_step():
     states, tactics = ("g", "a", "b", "a"), ("split", "x", "z", "y")
     unread = ((), ("b",), (), ())

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ntp.evaluation.arms import arms_of
+from ntp.evaluation.arms import Arm, arms_of
 from ntp.evaluation.endpoints import (
     beyond_one_shot,
     curve_rows,
@@ -27,7 +27,7 @@ def test_holm_by_hand():
 
 def test_the_ratio_is_that_of_sums_averaged_over_seeds():
     first, second = np.array([[1.0, 2.0, 0.0], [3.0, 2.0, 0.0]]), np.array([[1.0, 1.0, 0.0]])
-    ratio, _ = hierarchical_ratio(first, second, ["a", "b", "b"], seed=0, num_resamples=200)
+    ratio, _ = hierarchical_ratio(first, second, ["a", "b", "b"], seed=0, num_resamples=200, paired=False)
     assert ratio.value == 2.0 and ratio.low <= 2.0 <= ratio.high
 
 
@@ -35,6 +35,25 @@ def test_without_any_success_arms_are_equal():
     zeros = np.zeros((2, 3))
     ratio, p_value = hierarchical_ratio(zeros, zeros, ["a", "b", "b"], seed=0, num_resamples=100)
     assert (ratio.value, ratio.low, ratio.high, p_value) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_one_seed_or_one_file_has_no_p_value():
+    one, two = np.ones((1, 4)), np.ones((2, 4))
+    assert hierarchical_ratio(2 * one, one, list("abcd"), seed=0, num_resamples=50)[1] is None
+    assert hierarchical_ratio(2 * two, two, list("aaaa"), seed=0, num_resamples=50)[1] is None
+    assert hierarchical_ratio(2 * two, two, list("abcd"), seed=0, num_resamples=50)[1] < 0.05
+
+
+def test_few_seeds_do_not_make_a_difference_of_noise():
+    """Arms without an effect, three seeds that differ by a fifth: about one in twenty has p < .05."""
+    draw = np.random.default_rng(0)
+    files = [str(i // 6) for i in range(360)]
+    found = []
+    for number in range(150):
+        means = 0.3 * (1 + 0.2 * draw.standard_normal((2, 3, 1))).clip(0.1)
+        first, second = draw.poisson(np.broadcast_to(means, (2, 3, 360))).astype(float)
+        found.append(hierarchical_ratio(first, second, files, seed=number, num_resamples=200)[1] < 0.05)
+    assert np.mean(found) < 0.12
 
 
 def test_files_and_seeds_are_what_is_resampled():
@@ -107,6 +126,17 @@ def test_theorems_that_a_one_shot_tactic_proves_do_not_count(groups):
     header, rows = curve_rows([arms["gfn"]], kept_N)
     assert rows[0][:2] == ["gfn", "solved"] and rows[0][header.index("32")] == "1.5"
     assert rows[0][header.index("64")] == "-" and rows[1][header.index("1")] == "1.5"
+
+
+def test_seeds_are_paired_by_their_name_and_one_shot_tactics_are_no_arm(groups):
+    arms = arms_of(groups)
+    reversed_runs = Arm("sft", dict(reversed(arms["sft"].runs.items())))
+    kept_N = beyond_one_shot(groups)
+    options = {"seed": 0, "num_resamples": 200}
+    assert endpoints([(arms["gfn"], arms["sft"])], kept_N, **options) == endpoints(
+        [(arms["gfn"], reversed_runs)], kept_N, **options
+    )
+    assert endpoints([(arms["one_shot"], arms["sft"])], kept_N, **options) == ()
 
 
 def test_the_report_of_a_study_has_its_endpoints(groups):

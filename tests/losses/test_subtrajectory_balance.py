@@ -54,6 +54,20 @@ def test_with_a_large_decay_it_is_trajectory_balance():
     assert_close(SubTrajectoryBalance(1e6)(batch()), expected, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("decay", [1e-30, 1e-3, 1e10, 1e30])
+def test_any_decay_is_finite_for_long_trajectories(decay):
+    log_pf = torch.full((1, 60), -0.5, requires_grad=True)
+    mask = torch.ones(1, 60, dtype=torch.bool)
+    zeros = torch.zeros(1, dtype=torch.long)
+    steps = {"log_pf_NT": log_pf, "mask_NT": mask, "log_flow_NT": torch.zeros(1, 60)}
+    loss = SubTrajectoryBalance(decay)(
+        TrajectoryBatch(log_pf.sum(1), torch.zeros(1), zeros, zeros > 0, **steps)
+    )
+    loss.backward()
+    assert loss.item() == pytest.approx(0.25 if decay < 1 else 900.0, rel=0.05)
+    assert log_pf.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("objective", [SubTrajectoryBalance(), DetailedBalance()])
 def test_the_padding_has_no_gradient(objective):
     log_pf, log_flow = LOG_PF.clone().requires_grad_(), LOG_FLOW.clone().requires_grad_()

@@ -46,6 +46,17 @@ class Recorder(lightning.Callback):
         self.steps.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
 
+class SaveInTraining(lightning.Callback):
+    """Saves a checkpoint after a step, where `LastCheckpoint` does."""
+
+    def __init__(self, step, path):
+        self.step, self.path = step, path
+
+    def on_train_batch_end(self, trainer, *args):
+        if trainer.global_step == self.step:
+            trainer.save_checkpoint(self.path)
+
+
 def build(oracle, objective=VarGrad, behaviour=MIXED, reference=None, **kwargs) -> GFNPolicyModule:
     return GFNPolicyModule(
         oracle.make_policy(seed=0),
@@ -78,13 +89,14 @@ def fit(
     num_workers=None,
     curriculum=None,
     batch_size=None,
+    callbacks=(),
 ):
     recorder = Recorder()
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_steps=num_steps,
         default_root_dir=directory,
-        callbacks=[recorder],
+        callbacks=[recorder, *callbacks],
         gradient_clip_val=1.0,
         logger=False,
         enable_checkpointing=False,
@@ -170,8 +182,8 @@ def test_resumed_run_is_the_uninterrupted_run(objective, oracle, tmp_path):
     whole = build(oracle, objective, warmup_steps=2)
     _, expected = fit(whole, tmp_path, 6, oracle=oracle)
 
-    trainer, _ = fit(build(oracle, objective, warmup_steps=2), tmp_path, 3, oracle=oracle)
-    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    first = build(oracle, objective, warmup_steps=2)
+    fit(first, tmp_path, 4, oracle=oracle, callbacks=[SaveInTraining(3, tmp_path / "half.ckpt")])
     resumed = build(oracle, objective, warmup_steps=2)
     _, steps = fit(resumed, tmp_path, 6, oracle=oracle, ckpt_path=tmp_path / "half.ckpt")
 
@@ -180,6 +192,9 @@ def test_resumed_run_is_the_uninterrupted_run(objective, oracle, tmp_path):
     assert len(resumed.buffer) > 0
     for (name, p), (_, q) in zip(whole.named_parameters(), resumed.named_parameters(), strict=True):
         assert torch.equal(p, q), name
+    with whole.average.applied(), resumed.average.applied():
+        for (name, p), (_, q) in zip(whole.named_parameters(), resumed.named_parameters(), strict=True):
+            assert torch.equal(p, q), f"average of {name}"
 
 
 def test_the_number_of_provers_does_not_change_what_is_computed(oracle, tmp_path):

@@ -1,16 +1,13 @@
-import contextlib
 from functools import partial
 
 import pytest
 
 from ntp.buffers.replay import ReplayBuffer
-from ntp.data.records import StepRecord
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import toy_theorem
-from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs, unread_goals
-from ntp.types import Span
+from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs
 
 
 def test_proofs_are_encoded_scored_and_kept_once(oracle):
@@ -44,31 +41,13 @@ Lemma second (A B : Prop) : A -> B -> A /\\ B. Proof. intros a b. split. 2: { ex
 Lemma shelved : exists n : nat, n = n. Proof. eexists. reflexivity. Unshelve. exact 0. Qed.
 """
     (tmp_path / "A.v").write_text(source)
-    scripts = [
-        HumanProof(theorem, ("",) * len(tactics), tuple(tactics), ((),) * len(tactics))
-        for theorem, tactics in proofs("A.v", source)
-    ]
+    scripts = proofs("A.v", source)
     assert len(scripts) == 3
     with EnvPool(partial(CoqEnv, CoqProject(tmp_path)), 2) as pool:
-        accepted = accepted_proofs(scripts, pool)
-    assert [proof.theorem.statement.split()[1] for proof in accepted] == ["plain"]
-
-
-@pytest.mark.coq
-def test_goals_behind_the_first_one_are_found_by_their_number(tmp_path, proofs):
-    """As a prover shows them, from what is recorded: the first goal and the number of others."""
-    source = "Lemma l (A B : Prop) : A -> B -> (A /\\ B) /\\ A. Proof. intros. split. split. Qed.\n"
-    (tmp_path / "A.v").write_text(source)
-    ((theorem, _),) = proofs("A.v", source)
-    tactics = ["intros a b.", "split.", "split.", "exact a.", "exact b.", "exact a."]
-    with contextlib.closing(CoqEnv(CoqProject(tmp_path))) as env:
-        session = env.open(theorem)
-        states = [session.root]
-        for tactic in tactics[:-1]:
-            states.append(session.step(states[-1], tactic).state)
-    steps = [
-        StepRecord(tactic, Span(0, 0), state.goal, len(state.other_goals), None, 0, ())
-        for tactic, state in zip(tactics, states, strict=True)
-    ]
-    assert unread_goals(steps) == tuple(state.unread_goals for state in states)
-    assert [len(goals) for goals in unread_goals(steps)] == [0, 0, 1, 2, 1, 0]
+        (accepted,) = accepted_proofs(scripts, pool)
+    assert accepted.theorem.statement.split()[1] == "plain"
+    assert accepted.tactics == ("intros a b.", "split.", "exact a.", "exact b.")
+    assert [state.splitlines()[-1] for state in accepted.states] == [
+        "⊢ A -> B -> A /\\ B", "⊢ A /\\ B", "⊢ A", "⊢ B"
+    ]  # fmt: skip
+    assert accepted.unread == ((), (), (accepted.states[3],), ())

@@ -68,7 +68,7 @@ def test_padding_is_dropped_and_states_are_those_of_the_minimal_script(minimizer
     first, second = replaced.attempts
     assert (first.tactics, first.states, first.unread) == (("b",), ("⊢ a",), ((),))
     assert first.token_ids == (oracle.make_policy(seed=0).encode_tactic("b"),)
-    assert first.origin is Origin.TEMPERED and first.status is Status.PROVED
+    assert first.origin is Origin.TEMPERED and first.status is Status.PROVED and first.rewritten
     assert second is stuck and same_error is error
 
 

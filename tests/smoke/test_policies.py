@@ -80,5 +80,8 @@ def test_an_arm_has_a_policy_for_every_seed(cli, small, sft_policy):
 def test_a_node_that_is_no_policy_is_one_line(cli, small):
     said = cli.fail("+experiment=search_eval", "+evaluation.policies.x={experimnt: sft}", *small)
     assert "evaluation.policies.x" in said and "experimnt" in said and "a policy has experiment" in said
+    cold = "+evaluation.policies.x={experiment: sft, temperature: 0}"
+    said = cli.fail("+experiment=search_eval", cold, *small)
+    assert "evaluation.policies.x.temperature=0.0 is out of range" in said
     said = cli.fail("+experiment=search_eval", "+evaluation.policies.x={}", *small)
     assert "evaluation.policies.x: give checkpoint=PATH or experiment=NAME" in said

@@ -121,11 +121,31 @@ def test_seeds_of_a_study_are_not_those_of_what_it_starts_from():
             "verifier.checkpoint=/nowhere",
         ),
         (["gfn_tb", "reward=verifier_ensemble", "reward.gap=1"], "gives failures 9"),
+        (["grpo", "module.num_replay=2"], "not with module.num_replay=2"),
+        (
+            ["grpo", "module.minimal_proofs=true", "module.num_restarts=1"],
+            "num_restarts=1, module.minimal_proofs=True",
+        ),
+        (["gfn_verifier_only", "loss=goal_balance"], "rewards of proofs that no verifier has scored"),
+        (["gfn_verifier_only", "loss=subtb"], "rewards of proofs that no verifier has scored"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_made(overrides, message):
     with pytest.raises((ConfigError, CheckpointError, InstantiationException), match=message):
         stage(*overrides)
+
+
+def test_seeds_and_models_share_what_one_shot_tactics_prove(tmp_path):
+    stages = [
+        stage("gfn_anchored", f"env.root={tmp_path}", "data.include=['*.v']", *more).needs["one_shot"]
+        for more in ([], ["seed=1"], ["model=micro"], ["env.tactic_timeout_s=3"])
+    ]
+    assert stages[0].key == stages[1].key == stages[2].key != stages[3].key
+    assert stages[0].cfg.evaluation.split == "train"
+    assert stages[0].cfg.data.split.kind == "random", (
+        "the part that is tuned on, of a project of one's own too"
+    )
+    assert "one_shot" not in stage("gfn_tb").needs
 
 
 @pytest.mark.parametrize(
