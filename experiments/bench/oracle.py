@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import product, repeat
+from multiprocessing import get_context
 
 import lightning
 import torch
@@ -253,21 +256,25 @@ def measure(module: GFNPolicyModule) -> dict[str, float]:
     return figures
 
 
-def main() -> None:
+def run(regime: str, num_steps: int) -> dict[str, float]:
+    """Train in a regime and measure, in a process of its own."""
     torch.set_num_threads(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
+    start = time.monotonic()
+    figures = measure(train(regime, num_steps))
+    return {**figures, "seconds": round(time.monotonic() - start, 1)}
+
+
+def main() -> None:
     num_steps = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_STEPS
     regimes = sys.argv[2:] or list(REGIMES)
     figures: dict[str, dict[str, float]] = {}
-    for regime in regimes:
-        start = time.monotonic()
-        for name, value in measure(train(regime, num_steps)).items():
-            figures.setdefault(name, {})[regime] = round(value, 5)
-        figures.setdefault("seconds", {})[regime] = round(time.monotonic() - start, 1)
-        print(
-            regime, {name: values[regime] for name, values in figures.items() if regime in values}, flush=True
-        )
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for regime, values in zip(regimes, pool.map(run, regimes, repeat(num_steps)), strict=True):
+            for name, value in values.items():
+                figures.setdefault(name, {})[regime] = round(value, 5)
+            print(regime, {name: figures[name][regime] for name in values}, flush=True)
     print(json.dumps({"bench": "oracle", "ratios": {}, "figures": figures}))
 
 
