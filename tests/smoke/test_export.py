@@ -172,6 +172,14 @@ def test_what_is_written_is_accepted_and_what_is_changed_is_not(own_cli, options
     assert summary == {
         "num_sources": 2, "num_sources_refused": 0, "num_proofs": 4, "num_proofs_refused": 0
     }  # fmt: skip
+    # As if it had been interrupted after one file.
+    (checked / "COMPLETE").unlink()
+    small, user = (checked / "checked/p" / f"P.{name}.json" for name in ("Small", "User"))
+    small.unlink()
+    written = user.stat().st_mtime_ns
+    assert own_cli.succeed("+experiment=check_export", *options, "resume=true") == checked
+    assert json.loads((checked / "summary.json").read_text()) == summary
+    assert small.exists() and user.stat().st_mtime_ns == written
     kept = {}
     for name, old, new in (
         ("FullProof/P.Small.jsonl", "apply twice_0", "apply nothing"),
