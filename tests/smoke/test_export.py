@@ -210,17 +210,6 @@ def test_two_runs_write_the_same_bytes(own_cli, options, exported, tmp_path):
         assert (again / file).read_bytes() == (exported / file).read_bytes(), file
 
 
-def test_what_cannot_be_exported_is_one_line(own_cli, options):
-    assert "export.kinds=['proofs']: choose some of tactic_prediction" in own_cli.fail(
-        "+experiment=export", *options, "export.kinds=[proofs]"
-    )
-    (directory,) = own_cli.outputs.glob("extract_coq-*")
-    (directory / "sources.jsonl").unlink()
-    assert "was extracted before sources were kept" in own_cli.fail(
-        "+experiment=export", *options, "force=true"
-    )
-
-
 def test_outputs_that_have_no_room_are_refused_before_anything_is_written(
     own_cli, exported, tmp_path, monkeypatch
 ):
@@ -242,3 +231,14 @@ def test_outputs_that_have_no_room_are_refused_before_anything_is_written(
     with pytest.raises(ConfigError, match=r"room for 0\.0 GB: choose some with export\.kinds"):
         require_space([dataset], list(folders), tmp_path)
     require_space([dataset], list(folders), exported)  # it is there already
+
+
+def test_what_cannot_be_exported_is_one_line(own_cli, options):
+    assert "export.kinds=['proofs']: choose some of tactic_prediction" in own_cli.fail(
+        "+experiment=export", *options, "export.kinds=[proofs]"
+    )
+    (directory,) = own_cli.outputs.glob("extract_coq-*")
+    (directory / "sources.jsonl").unlink()
+    assert "was extracted before sources were kept" in own_cli.fail(
+        "+experiment=export", *options, "force=true"
+    )
