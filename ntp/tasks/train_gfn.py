@@ -70,7 +70,8 @@ class GFNOptions(RolloutConfig):
         keep_unsolved: Fraction of groups without any proof that are trained on.
         log_z_lr: Learning rate of log Z, where the loss learns one.
         warmup_steps: Optimizer steps of linear warm-up.
-        average_decay: Decay of the average of weights over steps, which is saved; 0 for the last weights.
+        average_decay: Decay of an average of weights over steps, which is saved; 0 for the last weights. With
+            .98 it is behind them by some fifty steps: for long runs.
         human_proofs: Whether replay begins with the recorded proofs that the kernel accepts again.
         minimal_proofs: Whether sampled proofs are trained on, and kept, as their minimal scripts.
         seed: Seed of rollouts.
@@ -87,7 +88,7 @@ class GFNOptions(RolloutConfig):
     keep_unsolved: Share = 0.25
     log_z_lr: PositiveFloat = 0.1
     warmup_steps: NonNegativeInt = 0
-    average_decay: Share = 0.98
+    average_decay: Share = 0.0
     human_proofs: bool = False
     minimal_proofs: bool = False
     seed: NonNegativeInt = 0
