@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-Move = tuple[str, str]
-"""A goal's text and a tactic."""
 Moves = Mapping[str, Mapping[str, tuple[float, tuple[str, ...]]]]
 """Of each goal, by tactic: log pi_ref of the tactic in nats, and the goals that it left."""
 

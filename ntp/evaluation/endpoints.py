@@ -85,11 +85,8 @@ def endpoints(
             ratio, p_value = hierarchical_ratio(kept[0], kept[1], kept_files, seed, num_resamples, paired)
             num_seeds = (method.num_seeds, baseline.num_seeds)
             found.append(Endpoint(name, method.name, baseline.name, num_seeds, ratio, p_value, None))
-    tested = [endpoint for endpoint in found if endpoint.p_value is not None]
-    adjusted = dict(
-        zip(map(id, tested), holm([e.p_value for e in tested if e.p_value is not None]), strict=True)
-    )
-    return tuple(replace(endpoint, adjusted=adjusted.get(id(endpoint))) for endpoint in found)
+    adjusted = iter(holm([e.p_value for e in found if e.p_value is not None]))
+    return tuple(e if e.p_value is None else replace(e, adjusted=next(adjusted)) for e in found)
 
 
 def _ordered(method: Arm, baseline: Arm) -> Arm | None:

@@ -56,9 +56,9 @@ def goal_targets(
         for t, (goal, tactic) in enumerate(moves[n]):
             log_target = flows.log_target(goal, tactic)
             proved_NT[n, t] = math.isfinite(log_target)
-            failed = attempt.status in _FAILURES and t == len(moves[n]) - 1
+            is_last = t == len(moves[n]) - 1
+            failed = attempt.status in _FAILURES and is_last and not flows.knows(goal, tactic)
             log_flow = flows.log_flow(goal)
-            failed = failed and not flows.knows(goal, tactic)
             if failed and math.isfinite(log_flow) and math.isfinite(log_failure):
                 assert attempt.log_ref_T is not None, "attempts are scored under the prior"
                 log_target = attempt.log_ref_T[t] + log_failure - log_flow

@@ -245,14 +245,17 @@ class WeightAverage:
 
     def __init__(self, parameters: Sequence[nn.Parameter], decay: float) -> None:
         self._parameters = list(parameters)
-        # In 16 bits a small step would be rounded away.
-        self._averages = [parameter.detach().float().clone() for parameter in self._parameters]
+        # In 16 bits a small step would be rounded away. Without decay nothing is copied.
+        kept = self._parameters if decay else []
+        self._averages = [parameter.detach().float().clone() for parameter in kept]
         self._decay = decay
         self._num_updates = 0
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the present parameters."""
+        if not self._decay:
+            return
         decay = min(self._decay, (1 + self._num_updates) / (10 + self._num_updates))
         self._num_updates += 1
         # On the parameters' device, which they may have been moved to since.
@@ -263,6 +266,9 @@ class WeightAverage:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Let the parameters be the average."""
+        if not self._decay:
+            yield
+            return
         present = [parameter.detach().clone() for parameter in self._parameters]
         self._set(self._averages)
         try:
@@ -282,7 +288,7 @@ class WeightAverage:
         """
         averages, num_updates = state["averages"], state["num_updates"]
         assert isinstance(averages, list) and isinstance(num_updates, int)
-        if [a.shape for a in averages] != [p.shape for p in self._parameters]:
+        if [a.shape for a in averages] != [a.shape for a in self._averages]:
             raise CheckpointError("the checkpoint's averages are of another model")
         self._averages, self._num_updates = averages, num_updates
 
