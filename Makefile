@@ -33,7 +33,7 @@ demo: setup ## Learn from the Coq library, tune with trajectory balance, prove h
 
 # Three processes on two cores: tests of clusters and of what hangs wait much. Files are taken in the order of
 # tests/conftest.py.
-test: setup slurm hammer other-provers ## Run every test, with the real Coq and, where they can be installed, SLURM and other Coqs
+test: setup slurm hammer editors libraries other-provers ## Run every test, with the real Coq and, where they can be installed, SLURM and other Coqs
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 docs: .venv/.installed ## Write the generated pages of docs/: the configuration reference and the experiments
@@ -76,9 +76,21 @@ slurm:
 
 .PHONY: hammer
 hammer: coq
-	@[ -d "$$(coqc -where)/user-contrib/Hammer" ] \
-	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends libcoq-hammer; } \
-	  || echo "CoqHammer could not be installed, its tests will be skipped; run: sudo apt-get install libcoq-hammer" >&2
+	@[ -d "$$(coqc -where)/user-contrib/Hammer" ] && command -v eprover > /dev/null && command -v cvc4 > /dev/null \
+	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends libcoq-hammer eprover cvc4; } \
+	  || echo "CoqHammer could not be installed, its tests will be skipped; run: sudo apt-get install libcoq-hammer eprover cvc4" >&2
+
+.PHONY: editors
+editors:
+	@command -v chromium > /dev/null && command -v nvim > /dev/null && command -v emacs > /dev/null \
+	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends chromium neovim emacs-nox; } \
+	  || echo "tests of editors and of the page will be skipped; run: sudo apt-get install chromium neovim emacs-nox" >&2
+
+.PHONY: libraries
+libraries: coq
+	@[ -d "$$(coqc -where)/user-contrib/Coquelicot" ] \
+	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends libcoq-coquelicot; } \
+	  || echo "Coquelicot could not be installed, its tests will be skipped; run: sudo apt-get install libcoq-coquelicot" >&2
 
 # Debian releases, each with another Coq: trixie with 8.20, sid with the newest. An interrupted build is begun again,
 # since the file with the version is the last thing that is made.
