@@ -21,6 +21,7 @@ class SamplingParams:
     Attributes:
         seed: Determines all random numbers of the sample; non-negative.
         temperature: Divides the logits for sampling. `Tactic.log_prob` is untempered.
+        first: Tactic with which the trajectory begins, in place of a sampled one; None for none.
 
     Raises:
         ConfigError: The temperature is not positive.
@@ -28,6 +29,7 @@ class SamplingParams:
 
     seed: int
     temperature: float = TEMPERATURE
+    first: str | None = None
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:

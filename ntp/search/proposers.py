@@ -1,4 +1,4 @@
-"""Other proposers than policies: a fixed list of tactics, and one that adds retrieved premises to states."""
+"""Other proposers than policies: fixed tactics, given first tactics, and retrieved premises before states."""
 
 from __future__ import annotations
 
@@ -37,6 +37,31 @@ class AugmentedProposer:
         return self._proposer.sample(
             [replace(request, state=state) for request, state in zip(requests, states, strict=True)]
         )
+
+
+class Beginning:
+    """Another proposer, but a draw that names its tactic (`SamplingParams.first`) gets that tactic.
+
+    Args:
+        proposer: Proposes the tactics of all other draws.
+    """
+
+    def __init__(self, proposer: Proposer) -> None:
+        self._proposer = proposer
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[list[Tactic]]:
+        """One tactic per entry of `draws` of every request, in order; a given one has log-probability 0."""
+        free = [
+            replace(request, draws=tuple(draw for draw in request.draws if draw.first is None))
+            for request in requests
+        ]
+        asked = [request for request in free if request.draws]
+        sampled = iter(self._proposer.sample(asked) if asked else [])
+        rows = []
+        for request, rest in zip(requests, free, strict=True):
+            own = iter(next(sampled) if rest.draws else [])
+            rows.append([next(own) if d.first is None else Tactic(d.first) for d in request.draws])
+        return rows
 
 
 class FixedTactics:

@@ -127,7 +127,8 @@ class SamplingSearch:
             self._walks.append(_Walk(draw, walk.transitions[-1].state, done))
 
     def _next_draw(self, walk: _Walk) -> SamplingParams:
-        return SamplingParams(derive_seed(walk.draw.seed, len(walk.transitions)), walk.draw.temperature)
+        seed = derive_seed(walk.draw.seed, len(walk.transitions))
+        return SamplingParams(seed, walk.draw.temperature, None if walk.transitions else walk.draw.first)
 
     def _status_in(self, state: ProofState, walk: _Walk) -> Status | None:
         if any(transition.state.key == state.key for transition in walk.transitions):

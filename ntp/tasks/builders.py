@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,18 +158,28 @@ def priority_weights(search: DictConfig) -> tuple[float, float]:
     return weights[search.score]
 
 
-def sampling_search(options: DictConfig, seed: int) -> Callable[[Theorem, ProofState], SamplingSearch]:
-    """Makes searches by independent samples, from a config of `SamplingOptions`."""
+def sampling_search(
+    options: DictConfig, seed: int, first_tactics: Sequence[str] = ()
+) -> Callable[[Theorem, ProofState], SamplingSearch]:
+    """Makes searches by independent samples, from a config of `SamplingOptions`.
+
+    Args:
+        options: The config.
+        seed: Seed of all samples.
+        first_tactics: Every sample begins with one of them, drawn at random; empty for none.
+    """
     budget = Budget(options.num_samples * options.max_depth, options.max_env_steps, options.max_seconds)
 
     def make(theorem: Theorem, root: ProofState) -> SamplingSearch:
-        params = [
-            SamplingParams(derive_seed(seed, "sampling", theorem.id, i), options.temperature)
-            for i in range(options.num_samples)
-        ]
+        seeds = [derive_seed(seed, "sampling", theorem.id, i) for i in range(options.num_samples)]
+        params = [SamplingParams(s, options.temperature, _first(s, first_tactics)) for s in seeds]
         return SamplingSearch(theorem, root, params, options.max_depth, budget)
 
     return make
+
+
+def _first(seed: int, tactics: Sequence[str]) -> str | None:
+    return tactics[derive_seed(seed, "first") % len(tactics)] if tactics else None
 
 
 def best_first_search(

@@ -21,7 +21,7 @@ from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
 from ntp.search.instructions import InstructedProposer
 from ntp.search.interface import Critic, Proposer
-from ntp.search.proposers import AugmentedProposer, FixedTactics
+from ntp.search.proposers import AugmentedProposer, Beginning, FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.tasks.builders import (
     best_first_search,
@@ -166,14 +166,17 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None
                 if not isinstance(policy, CausalPolicy):
                     raise ConfigError(f"{arm.key}.kind: only causal language models learn instruction data")
                 return InstructedProposer(policy, prompts[arm.node.kind])
-            return AugmentedProposer(policy, augmentation) if augmentation else policy
+            proposer = AugmentedProposer(policy, augmentation) if augmentation else policy
+            return Beginning(proposer) if arm.node.first_tactics else proposer
 
         if writes_whole_proofs(arm.node.kind):
             search = whole_proofs(load, _sampling(cfg, arm), cfg)
             found.append(Method(arm.name, search, independent=True))
             continue
         if "sampling" in cfg.search:
-            search = step_by_step(load, sampling_search(_sampling(cfg, arm), cfg.seed))
+            search = step_by_step(
+                load, sampling_search(_sampling(cfg, arm), cfg.seed, arm.node.first_tactics)
+            )
             found.append(Method(arm.name, search, independent=True))
         if "best_first" in cfg.search:
             policy, at, seed = arm.name.partition("@")

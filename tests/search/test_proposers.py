@@ -6,7 +6,7 @@ from ntp.data.records import PremiseRecord
 from ntp.policy.prompt import SampleRequest, SamplingParams
 from ntp.retrieval.augmentation import Augmentation
 from ntp.retrieval.base import Retrieved
-from ntp.search.proposers import AugmentedProposer
+from ntp.search.proposers import AugmentedProposer, Beginning
 from ntp.types import Span, Tactic, Theorem
 
 THEOREMS = [Theorem(name, "f.v", "", Span(0, 1), Span(1, 2)) for name in ("first", "second")]
@@ -44,3 +44,16 @@ def test_a_request_without_its_theorem_is_refused():
     proposer = AugmentedProposer(Recorder(), Augmentation(OwnName(), 100, 2048))
     with pytest.raises(ValueError, match="without its theorem"):
         proposer.sample([SampleRequest("⊢ 0", (SamplingParams(0),))])
+
+
+def test_draws_that_name_their_tactic_get_it_and_the_others_are_sampled_in_order():
+    inner = Recorder()
+    given, free = SamplingParams(0, first="intros."), SamplingParams(1)
+    requests = [
+        SampleRequest("a", (free, given, free)),
+        SampleRequest("b", (given,)),
+        SampleRequest("c", (free,)),
+    ]
+    rows = Beginning(inner).sample(requests)
+    assert [[t.text for t in row] for row in rows] == [["a", "intros.", "a"], ["intros."], ["c"]]
+    assert [(r.state, len(r.draws)) for r in inner.requests] == [("a", 2), ("c", 1)]

@@ -1,6 +1,7 @@
 from ntp.policy.prompt import SamplingParams
 from ntp.search.driver import search_theorems
 from ntp.search.interface import Budget
+from ntp.search.proposers import Beginning
 from ntp.search.sampling import SamplingSearch
 from ntp.seeding import derive_seed
 from ntp.types import Crashed, Exceeded, Proved, Reached, Status, Timeout
@@ -103,3 +104,18 @@ def test_restarts_begin_where_a_trajectory_got_stuck_and_change_no_other(theorem
                 and len(trajectory.tactics) > len(prefix)
                 for prefix in places
             )
+
+
+def test_a_first_tactic_is_the_first_only(theorems, pool, proposer):
+    def make(theorem, root):
+        draws = [
+            SamplingParams(derive_seed(theorem.id, i), first="left" if i % 2 else None) for i in range(32)
+        ]
+        return SamplingSearch(theorem, root, draws, max_depth=4)
+
+    (search,) = search_theorems(theorems[:1], make, Beginning(proposer), pool)
+    (free,) = search_theorems(theorems[:1], sampler(32), proposer, pool)
+    begun = [trajectory.tactics for trajectory in search.trajectories]
+    assert {tactics[0] for tactics in begun[1::2]} == {"left"}
+    assert any(len(set(tactics)) > 1 for tactics in begun[1::2])
+    assert begun[::2] == [trajectory.tactics for trajectory in free.trajectories][::2]

@@ -31,6 +31,7 @@ def test_policies_of_every_kind_are_compared(cli, small, sft_policy, pretrained,
         "  policies:\n"
         f"    tiny: {{checkpoint: {sft_policy}}}\n"
         f"    cold: {{checkpoint: {sft_policy}, temperature: 1.0e-4}}\n"
+        f"    begun: {{checkpoint: {sft_policy}, first_tactics: [intros., induction n.]}}\n"
         f"    causal: {{model: {{name_or_path: {pretrained}, max_tactic_tokens: 8, dtype: float32}}}}\n"
         f"    encoder_decoder: {{model: {{name_or_path: {byt5}, max_tactic_tokens: 8}}}}\n"
         "    closers: {tactics: [auto., 'destruct b; auto.']}\n"
@@ -47,6 +48,8 @@ def test_policies_of_every_kind_are_compared(cli, small, sft_policy, pretrained,
         for name in ("tiny", "cold")
     }
     assert set(different["cold"]) == {1} and max(different["tiny"]) > 1
+    begun = {a.tactics[0] for result in read_results(run)["begun"] for a in result.attempts}
+    assert begun == {"intros.", "induction n."}
     report = (run / "report.md").read_text()
     assert "tiny / causal" in report and "tiny / closers" in report
 
