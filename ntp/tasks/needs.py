@@ -35,8 +35,8 @@ class PolicyOptions:
             same prompts; with a kind of whole proofs it samples whole proofs.
         temperature: Temperature of samples in an evaluation; null for that of `search.sampling`. Best-first
             search has its own.
-        first_tactics: Tactics with which samples begin, each sample with one drawn at random, so that samples are
-            independent; what follows is the policy's. Empty for none.
+        first_tactics: Tactics with which samples begin, each sample with one drawn at random, so that samples
+            are independent; what follows is the policy's. Empty for none.
         seeds: Seeds to train the policy with; empty for the seed of the command.
         seed_key: The option that these seeds are given to: `seed` makes everything it needs again with that
             seed, `module.seed` only what the experiment itself trains.

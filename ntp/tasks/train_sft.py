@@ -16,7 +16,15 @@ from ntp.data.dataset import Dataset
 from ntp.modules.sft import SFTModule
 from ntp.modules.supervised_data import TacticDataModule
 from ntp.tasks.builders import load_augmentation
-from ntp.tasks.needs import add_dataset, add_retrieval, learning, refuse_lent_premises, retrieval_reads
+from ntp.tasks.needs import (
+    add_dataset,
+    add_policy,
+    add_retrieval,
+    inner,
+    learning,
+    refuse_lent_premises,
+    retrieval_reads,
+)
 from ntp.tasks.selection import load_split, require_proofs, tactic_pairs
 from ntp.tasks.train import check_training, train
 from ntp.workflow.plan import Needs
@@ -25,7 +33,7 @@ from ntp.workflow.task import Task
 
 @dataclass(frozen=True)
 class SFTOptions:
-    """Supervised fine-tuning.
+    """Supervised fine-tuning, of a fresh policy or of the one that `policy` names.
 
     Attributes:
         batch_size: Tactics in a batch.
@@ -51,7 +59,7 @@ class SFTOptions:
 def build(
     cfg: DictConfig, dataset: Dataset, inputs: Mapping[str, Path]
 ) -> tuple[SFTModule, lightning.LightningDataModule]:
-    """A fresh policy, to be trained on the recorded proofs of the training split.
+    """A fresh policy or a trained one, to be trained on the recorded proofs of the training split.
 
     Limits on lengths apply to training only: validation is on all pairs.
 
@@ -64,7 +72,11 @@ def build(
     augmentation = load_augmentation(cfg, dataset, inputs)
     train = tactic_pairs(dataset.select(split.train), *limits, augmentation)
     val = tactic_pairs(dataset.select(split.val), augmentation=augmentation)
-    policy = instantiate(cfg.model).create(text for pair in train for text in (pair.state, pair.tactic))
+    model = instantiate(cfg.model)
+    if "policy" in inputs:
+        policy = model.load(inner(inputs["policy"], "policy"))
+    else:
+        policy = model.create(text for pair in train for text in (pair.state, pair.tactic))
     module = SFTModule(
         policy,
         instantiate(cfg.optimizer),
@@ -79,6 +91,8 @@ def build(
 def _needs(needs: Needs) -> None:
     add_dataset(needs)
     add_retrieval(needs)
+    if needs.cfg.policy.experiment is not None or needs.cfg.policy.checkpoint is not None:
+        add_policy(needs)
 
 
 def _check(cfg: DictConfig) -> None:

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from ntp.data.dataset import Dataset
 from ntp.data.lean.import_benchmark import import_leandojo
@@ -29,3 +30,17 @@ def test_data_without_proofs_is_refused(make_context, statements):
     cfg = make_context("sft", *TINY, "data=statements", "data.path=x").cfg
     with pytest.raises(DataError, match="statements without proofs"):
         build(cfg, statements, {})
+
+
+def test_a_policy_that_is_named_is_trained_further(make_context, benchmark_parts, write_benchmark, tmp_path):
+    import_leandojo(write_benchmark(tmp_path / "benchmark", benchmark_parts()), tmp_path / "data")
+    context = make_context("sft", *TINY, "data=leandojo", "data.split.kind=novel_premises")
+    dataset = Dataset.load(tmp_path / "data")
+    first, _ = build(context.cfg, dataset, {})
+    with torch.no_grad():
+        next(first.policy.parameters()).fill_(0.25)
+    first.policy.save(tmp_path / "trained")
+    again, _ = build(context.cfg, dataset, {"policy": tmp_path / "trained"})
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.policy.parameters(), again.policy.parameters(), strict=True)
+    )
