@@ -1,7 +1,8 @@
 """Aggregation of the scores of K verifiers into one per tactic (Coste et al. 2023, section 3).
 
 A policy that exploits an error of one verifier gains little if the lowest score counts, or if the variance
-over verifiers is subtracted.
+over verifiers is subtracted. With labels at hand, what each verifier and their disagreement are worth can be
+learned too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Protocol
 from torch import Tensor
 
 from ntp.bounds import NonNegativeFloat
+from ntp.errors import ConfigError
 
 
 class Aggregation(Protocol):
@@ -53,6 +55,46 @@ class UncertaintyWeighted:
     def __call__(self, log_odds_KN: Tensor) -> Tensor:
         """(N,)."""
         return log_odds_KN.mean(0) - self.variance_weight * log_odds_KN.var(0, correction=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The combination that the verifiers' training fitted to held-out attempts (`ntp.verifier.combination`).
+
+    It stands for a `Combination` in a config: whoever loads the verifiers puts that in its place.
+    """
+
+    def __call__(self, log_odds_KN: Tensor) -> Tensor:  # noqa: ARG002 - the interface
+        """Never.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError("aggregation=learned needs verifiers, which know what was learned")
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Weighs the heads' log-odds and their disagreement.
+
+    Attributes:
+        weights: Weight of each head's log-odds.
+        disagreement_weight: Weight of the standard deviation over heads.
+        offset: Log-odds where all of these are 0.
+    """
+
+    weights: tuple[float, ...]
+    disagreement_weight: float
+    offset: float
+
+    def __call__(self, log_odds_KN: Tensor) -> Tensor:
+        """(N,).
+
+        Raises:
+            ValueError: It was fitted for another number of heads.
+        """
+        weighed_N = log_odds_KN.new_tensor(self.weights) @ log_odds_KN
+        return weighed_N + self.disagreement_weight * disagreement(log_odds_KN) + self.offset
 
 
 def disagreement(log_odds_KN: Tensor) -> Tensor:

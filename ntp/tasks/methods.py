@@ -208,7 +208,8 @@ def _fixed(name: str, tactics: Sequence[str]) -> Method:
 def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
     if "verifier" not in inputs:
         return None
-    return EnsembleCritic(load_verifiers(cfg, inputs), instantiate(cfg.aggregation))
+    ensemble = load_verifiers(cfg, inputs)
+    return EnsembleCritic(ensemble, ensemble.aggregation(instantiate(cfg.aggregation)))
 
 
 def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,6 +27,7 @@ from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.human_proofs import accepted_proofs, add_human_proofs
 from ntp.modules.minimal_proofs import ProofMinimizer
 from ntp.modules.rollout import RolloutConfig
+from ntp.rewards.aggregation import Learned
 from ntp.rewards.base import Reward
 from ntp.tasks.builders import load_verifiers
 from ntp.tasks.methods import one_shot_theorems
@@ -117,15 +118,20 @@ def build(
                 [(r.theorem, [step.tactic for step in r.steps]) for r in records if r.steps], pool
             )
         add_human_proofs(buffer, proofs, policy, reference)
+    reward, verifiers = instantiate(cfg.reward), None
+    if "verifier" in inputs:
+        verifiers = load_verifiers(cfg, inputs)
+        if isinstance(reward.aggregation, Learned):
+            reward = replace(reward, aggregation=verifiers.aggregation(reward.aggregation))
     module = GFNPolicyModule(
         policy,
         reference,
         instantiate(cfg.loss),
-        instantiate(cfg.reward),
+        reward,
         RolloutConfig(**{field.name: options[field.name] for field in fields(RolloutConfig)}),
         buffer,
         instantiate(cfg.optimizer),
-        load_verifiers(cfg, inputs) if "verifier" in inputs else None,
+        verifiers,
         ProofMinimizer(policy, syntax_of(make_env)) if options.minimal_proofs else None,
         log_z_lr=options.log_z_lr,
         keep_unsolved=options.keep_unsolved,

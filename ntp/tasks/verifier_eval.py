@@ -13,7 +13,7 @@ from ntp.data.examples import LabelledState
 from ntp.evaluation.inspection import RELIABILITY_FILE
 from ntp.evaluation.verifier_report import best_of_k_plot, flat, markdown
 from ntp.policy.policy import TacticPolicy
-from ntp.rewards.aggregation import Aggregation, Mean, UncertaintyWeighted, WorstCase
+from ntp.rewards.aggregation import Aggregation, Learned, Mean, UncertaintyWeighted, WorstCase
 from ntp.tasks.builders import load_labelled, load_policy, load_verifiers
 from ntp.tasks.needs import add_arms, add_attempts, add_policy, verifier_split
 from ntp.tracking.progress import ProgressReporter
@@ -31,6 +31,7 @@ AGGREGATIONS: Mapping[str, Aggregation] = {
     "mean": Mean(),
     "wco": WorstCase(),
     "uwo": UncertaintyWeighted(),
+    "learned": Learned(),
 }
 
 
@@ -78,7 +79,8 @@ def _verifiers(context: Context, test: Sequence[LabelledState]) -> Iterator[Scor
             scores = _score(f"{name}/{seed}", ensemble, test)
             chosen = AGGREGATIONS if ensemble.num_heads > 1 else {"": Mean()}
             for key, aggregation in chosen.items():
-                yield f"{name} {key}".strip(), scores, ensemble.calibration, aggregation
+                combined = ensemble.aggregation(aggregation)
+                yield f"{name} {key}".strip(), scores, ensemble.calibration, combined
 
 
 def _score(name: str, ensemble: VerifierEnsemble, states: Sequence[LabelledState]) -> TacticScores:

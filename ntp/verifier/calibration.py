@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ntp.errors import CheckpointError, ConfigError, DataError
 from ntp.jsonl import atomic_write
+from ntp.rewards.aggregation import Combination
+from ntp.verifier.combination import combine
 from ntp.verifier.features import ScoreFeatures
 from ntp.verifier.scoring import TacticScores
 
@@ -30,6 +32,7 @@ class Calibration:
         std: Their standard deviations.
         slope: Log-odds of a correct tactic per standard deviation (inverse temperatures).
         offset: Log-odds at the means, K tuples of one.
+        combination: What the heads are worth together; None in ensembles of an older version.
     """
 
     features: ScoreFeatures
@@ -37,6 +40,7 @@ class Calibration:
     std: PerHead
     slope: PerHead
     offset: PerHead
+    combination: Combination | None = None
 
     def save(self, directory: Path) -> None:
         """Write it next to the heads."""
@@ -53,8 +57,14 @@ class Calibration:
         try:
             fields = json.loads((directory / CALIBRATION_FILE).read_text())
             features = ScoreFeatures(**fields["features"])
-            numbers = (fields[name] for name in ("mean", "std", "slope", "offset"))
-            return cls(features, *(tuple(tuple(map(float, row)) for row in rows) for rows in numbers))
+            mean, std, slope, offset = (
+                tuple(tuple(map(float, row)) for row in fields[name])
+                for name in ("mean", "std", "slope", "offset")
+            )
+            learned = fields.get("combination")
+            if learned is not None:
+                learned = Combination(tuple(learned.pop("weights")), **learned)
+            return cls(features, mean, std, slope, offset, learned)
         except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise CheckpointError(f"no calibration of a verifier in {directory}: {error}") from error
 
@@ -103,9 +113,9 @@ def calibrate(
         return loss
 
     optimizer.step(closure)
-    return Calibration(
-        features, *(_rows(values_FK) for values_FK in (mean_FK, std_FK, slope_FK, offset_K[None]))
-    )
+    mean, std, slope, offset = map(_rows, (mean_FK, std_FK, slope_FK, offset_K[None]))
+    calibration = Calibration(features, mean, std, slope, offset)
+    return replace(calibration, combination=combine(calibration.log_odds(tactics), label_N, num_tried_N))
 
 
 def _rows(values_FK: Tensor) -> PerHead:

@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from ntp.errors import CheckpointError
 from ntp.policy.policy import TacticPolicy
-from ntp.rewards.aggregation import Aggregation, disagreement
+from ntp.rewards.aggregation import Aggregation, Learned, disagreement
 from ntp.verifier.calibration import Calibration
 from ntp.verifier.model import VerifierModel
 from ntp.verifier.scoring import score_tactics
@@ -58,6 +59,18 @@ class VerifierEnsemble:
     def num_heads(self) -> int:
         """K."""
         return self.model.num_heads
+
+    def aggregation(self, chosen: Aggregation) -> Aggregation:
+        """A chosen aggregation, with what was learned in place of `Learned`.
+
+        Raises:
+            CheckpointError: Nothing was.
+        """
+        if not isinstance(chosen, Learned):
+            return chosen
+        if self.calibration.combination is None:
+            raise CheckpointError("these verifiers know no learned combination: train them again")
+        return self.calibration.combination
 
     def score(self, questions: Sequence[tuple[str, str]]) -> EnsembleScores:
         """Scores of N pairs of a state and a tactic, at least one; equal pairs are computed once."""

@@ -144,7 +144,7 @@ def test_verifiers_are_reported_beside_the_backbone(cli, overrides, mined):
         "study.variants.bce_single=" + quoted("+experiment=verifier_bce", *QUICK, "module.num_heads=1"),
     )  # fmt: skip
     metrics = json.loads((run / "metrics.json").read_text())
-    ensemble = [f"dpo_ensemble {aggregation}" for aggregation in ("mean", "wco", "uwo")]
+    ensemble = [f"dpo_ensemble {aggregation}" for aggregation in ("mean", "wco", "uwo", "learned")]
     assert list(metrics) == ["backbone", "backbone per token", *ensemble, "bce_single"]
     assert all(0 <= seeds[0]["auroc"] <= 1 for seeds in metrics.values())
     assert "| backbone |" in (run / "report.md").read_text()
