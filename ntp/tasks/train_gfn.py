@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,11 +21,12 @@ from ntp.data.splits import AUTO
 from ntp.envs.pool import EnvPool
 from ntp.envs.script import syntax_of
 from ntp.errors import ConfigError
+from ntp.evaluation.inspection import read_results
 from ntp.losses.batch import Inputs
 from ntp.modules.curriculum import Frontier, priors_of
 from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
-from ntp.modules.human_proofs import accepted_proofs, add_human_proofs
+from ntp.modules.known_proofs import accepted_proofs, add_known_proofs
 from ntp.modules.minimal_proofs import ProofMinimizer
 from ntp.modules.rollout import RolloutConfig
 from ntp.rewards.aggregation import Learned
@@ -44,7 +46,7 @@ from ntp.tasks.needs import (
 )
 from ntp.tasks.selection import load_split, part_of, posable_theorems, require_theorems
 from ntp.tasks.train import check_training, train
-from ntp.types import Status
+from ntp.types import Status, Theorem
 from ntp.workflow.plan import Needs
 from ntp.workflow.task import Task
 
@@ -74,6 +76,8 @@ class GFNOptions(RolloutConfig):
         average_decay: Decay of an average of weights over steps, which is saved; 0 for the last weights. With
             .98 it is behind them by some fifty steps: for long runs.
         human_proofs: Whether replay begins with the recorded proofs that the kernel accepts again.
+        searched_proofs: Whether replay begins with the proofs that best-first search by the supervised policy
+            finds (`+experiment=search_eval`), in their minimal form.
         minimal_proofs: Whether sampled proofs are trained on, and kept, as their minimal scripts.
         seed: Seed of rollouts.
     """
@@ -91,6 +95,7 @@ class GFNOptions(RolloutConfig):
     warmup_steps: NonNegativeInt = 0
     average_decay: Share = 0.0
     human_proofs: bool = False
+    searched_proofs: bool = False
     minimal_proofs: bool = False
     seed: NonNegativeInt = 0
 
@@ -112,12 +117,9 @@ def build(
     reference = policy.make_reference()
     buffer = ReplayBuffer(options.replay_capacity)
     make_env = instantiate(cfg.env)
-    if options.human_proofs:
+    if known := _known_proofs(options, records, inputs):
         with EnvPool(make_env, make_env.num_workers) as pool:
-            proofs = accepted_proofs(
-                [(r.theorem, [step.tactic for step in r.steps]) for r in records if r.steps], pool
-            )
-        add_human_proofs(buffer, proofs, policy, reference)
+            add_known_proofs(buffer, accepted_proofs(known, pool), policy, reference)
     reward, verifiers = instantiate(cfg.reward), None
     if "verifier" in inputs:
         verifiers = load_verifiers(cfg, inputs)
@@ -152,6 +154,25 @@ def build(
     return module, data
 
 
+def _known_proofs(
+    options: DictConfig, records: Sequence[TheoremRecord], inputs: Mapping[str, Path]
+) -> list[tuple[Theorem, Sequence[str]]]:
+    """Proofs with which replay begins, to be checked: recorded ones, then those that a search has found."""
+    known: list[tuple[Theorem, Sequence[str]]] = []
+    if options.human_proofs:
+        known += [(r.theorem, [step.tactic for step in r.steps]) for r in records if r.steps]
+    if "searched" in inputs:
+        theorems = {record.theorem.id: record.theorem for record in records}
+        found = chain.from_iterable(read_results(inputs["searched"]).values())
+        known += [
+            (theorems[result.theorem], proof.minimal)
+            for result in found
+            if result.theorem in theorems
+            for proof in result.verified_proofs
+        ]
+    return known
+
+
 def _curriculum(options: DictConfig, records: Sequence[TheoremRecord]) -> Frontier | None:
     if options.curriculum == "uniform":
         return None
@@ -166,6 +187,10 @@ def _needs(needs: Needs) -> None:
         kind = "random" if needs.cfg.data.split.kind == AUTO else needs.cfg.data.split.kind
         chosen = [f"data.split.kind={kind}", f"evaluation.split={needs.cfg.module.split}"]
         needs.add("one_shot", ["+experiment=one_shot", *chosen])
+    if needs.cfg.module.searched_proofs:
+        options = [f"evaluation.split={needs.cfg.module.split}", "evaluation.max_theorems=null"]
+        chosen = ["search=[best_first]", "evaluation.one_shot_tactics=[]", *options]
+        needs.add("searched", ["+experiment=search_eval", *chosen], policy=needs.cfg.policy)
     if "aggregation" in needs.cfg.reward:
         add_verifier(needs)
 

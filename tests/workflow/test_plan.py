@@ -208,3 +208,17 @@ def test_sides_that_are_mined_apart_do_not_depend_on_one_another():
     fewer = stage("verifier_eval", "mining.num_theorems.verifier=7").needs
     assert needs["attempts"].key != fewer["attempts"].key
     assert needs["test_attempts"].key == fewer["test_attempts"].key
+
+
+def test_tuning_needs_the_search_and_the_floor_that_its_options_name(tmp_path):
+    given = f"policy.checkpoint={tmp_path}"
+    plain = stage("gfn_tb", given)
+    assert set(plain.needs) == {"dataset"}
+    asked = stage(
+        "gfn_tb", given, "module.beyond_one_shot=true", "module.searched_proofs=true", "module.split=verifier"
+    )
+    assert set(asked.needs) == {"dataset", "one_shot", "searched"}
+    floor, searched = (asked.needs[role].cfg for role in ("one_shot", "searched"))
+    assert floor.evaluation.split == searched.evaluation.split == "verifier"
+    assert "sampling" not in searched.search and searched.evaluation.max_theorems is None
+    assert asked.needs["searched"].checkpoints == {"policy/policy": tmp_path}

@@ -7,18 +7,18 @@ from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.pool import EnvPool
 from ntp.envs.toy import toy_theorem
-from ntp.modules.human_proofs import HumanProof, accepted_proofs, add_human_proofs
+from ntp.modules.known_proofs import KnownProof, accepted_proofs, add_known_proofs
 
 
 def test_proofs_are_encoded_scored_and_kept_once(oracle):
     policy, buffer = oracle.make_policy(seed=0), ReplayBuffer(32)
     proofs = [
-        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a"), ((), ())),
-        HumanProof(toy_theorem("a"), ("⊢ a",), ("a b",), ((),)),
-        HumanProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a"), ((), ())),
-        HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",), ((),)),
+        KnownProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a"), ((), ())),
+        KnownProof(toy_theorem("a"), ("⊢ a",), ("a b",), ((),)),
+        KnownProof(toy_theorem("a"), ("⊢ a", "⊢ a b"), ("b", "a"), ((), ())),
+        KnownProof(toy_theorem("b"), ("⊢ b",), ("a b a",), ((),)),
     ]
-    assert add_human_proofs(buffer, proofs, policy, oracle.PRIOR) == 2
+    assert add_known_proofs(buffer, proofs, policy, oracle.PRIOR) == 2
     first, second = buffer.proofs("a")
     assert first.tactics == ("b", "a")
     assert [policy.decode_tactic(ids) for ids in first.token_ids] == ["b", "a"]
@@ -27,8 +27,8 @@ def test_proofs_are_encoded_scored_and_kept_once(oracle):
 
 def test_a_tactic_the_policy_cannot_say_leaves_its_proof_out(oracle):
     buffer = ReplayBuffer(32)
-    too_long = HumanProof(toy_theorem("b"), ("⊢ b",), ("a b a",), ((),))
-    assert add_human_proofs(buffer, [too_long], oracle.make_policy(seed=0), oracle.PRIOR) == 0
+    too_long = KnownProof(toy_theorem("b"), ("⊢ b",), ("a b a",), ((),))
+    assert add_known_proofs(buffer, [too_long], oracle.make_policy(seed=0), oracle.PRIOR) == 0
     assert len(buffer) == 0
 
 

@@ -1,4 +1,4 @@
-"""Human proofs as initial contents of the replay buffer."""
+"""Known proofs, of people or of a search, as initial contents of the replay buffer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class HumanProof:
+class KnownProof:
     """A proof as the prover has run it.
 
     Attributes:
@@ -36,11 +36,11 @@ class HumanProof:
     unread: tuple[tuple[str, ...], ...]
 
 
-def accepted_proofs(proofs: Sequence[tuple[Theorem, Sequence[str]]], pool: EnvPool) -> list[HumanProof]:
-    """The proofs whose recorded tactics the kernel accepts, one after the other on the first goal.
+def accepted_proofs(proofs: Sequence[tuple[Theorem, Sequence[str]]], pool: EnvPool) -> list[KnownProof]:
+    """The proofs whose tactics the kernel accepts, one after the other on the first goal.
 
-    Not all do: a proof may depend on what is recorded of it only in part, such as the focus on another goal
-    than the first, `Unshelve`, or an option that it sets.
+    Not all recorded ones do: a proof may depend on what is recorded of it only in part, such as the focus on
+    another goal than the first, `Unshelve`, or an option that it sets.
     """
     results = pool.check_scripts([(theorem, "\n".join(tactics)) for theorem, tactics in proofs])
     accepted = []
@@ -51,20 +51,21 @@ def accepted_proofs(proofs: Sequence[tuple[Theorem, Sequence[str]]], pool: EnvPo
         if [step.tactic.text for step in steps] == list(tactics):
             states = tuple(step.state.text for step in steps)
             unread = tuple(step.state.unread_goals for step in steps)
-            accepted.append(HumanProof(theorem, states, tuple(tactics), unread))
+            accepted.append(KnownProof(theorem, states, tuple(tactics), unread))
     if len(accepted) < len(proofs):
-        _log.info("%d of %d recorded proofs replay; only those are used", len(accepted), len(proofs))
+        _log.info("%d of %d known proofs replay; only those are used", len(accepted), len(proofs))
     return accepted
 
 
 @torch.no_grad()
-def add_human_proofs(
-    buffer: ReplayBuffer, proofs: Iterable[HumanProof], policy: TacticPolicy, reference: Scorer
+def add_known_proofs(
+    buffer: ReplayBuffer, proofs: Iterable[KnownProof], policy: TacticPolicy, reference: Scorer
 ) -> int:
-    """Add human proofs to the buffer as if the policy had found them; returns how many were new.
+    """Add known proofs to the buffer as if the policy had found them; returns how many were new.
 
-    In a VarGrad group their tiny probability dominates the variance (measured: standard deviation of f 10.5
-    against 1.6, gradient norm 640 against 70), so use this for theorems that the policy cannot prove.
+    In a VarGrad group the tiny probability of human proofs dominates the variance (measured: standard
+    deviation of f 10.5 against 1.6, gradient norm 640 against 70), so use those for theorems that the policy
+    cannot prove.
 
     Args:
         buffer: The buffer.
