@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ntp.data.coq.modules import module_name
 from ntp.data.file_shards import SHARDS, is_complete, make_shards, prepare
 from ntp.data.records import FileRecord
 from ntp.envs.coq.project import CoqProject
-from ntp.envs.coq.syntax import CoqSyntaxError
+from ntp.envs.coq.syntax import CoqSyntaxError, sentences
 from ntp.errors import DataError, InitError
 from ntp.formalization.declarations import COQ
 from ntp.formalization.mining.candidates import Candidate, part_of_file
@@ -111,6 +112,32 @@ def mine_library(
     if not distinct:
         raise DataError(f"{project.root}: no documented statement in {len(files)} files")
     return distinct, left_out
+
+
+def training_texts(project: CoqProject, files: Sequence[str], shares: Shares, size: int) -> Iterator[str]:
+    """The texts of the files of the training part, comments included, in pieces of whole sentences.
+
+    What a model learns from them before it sees a pair: no text of a held-out file is among them.
+
+    Args:
+        project: The sources.
+        files: Relative to its root; those that cannot be read are left out.
+        shares: How they are divided.
+        size: About the characters of a piece.
+    """
+    for file in files:
+        if part_of_file(file, shares.seed, shares.valid, shares.test) != TRAIN:
+            continue
+        try:
+            source = project.read(file)
+            ends = [sentence.span.end for sentence in sentences(source)]
+        except (InitError, CoqSyntaxError):
+            continue
+        begin = 0
+        for end, following in itertools.pairwise([*ends, len(source) + size]):
+            if following - begin > size:
+                yield source[begin:end].strip()
+                begin = end
 
 
 def mine_file(project: CoqProject, limits: Limits, file: str) -> MinedFile:

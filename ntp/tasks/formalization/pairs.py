@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.errors import ConfigError, DataError
 from ntp.formalization.hub import read_hub
 from ntp.formalization.mining.candidates import summary_of
-from ntp.formalization.mining.library import Shares, mine_library
+from ntp.formalization.mining.library import Shares, mine_library, training_texts
 from ntp.formalization.readers import Reading, read_pairs
 from ntp.formalization.records import Pair, write_pairs
 from ntp.jsonl import atomic_write
@@ -26,9 +26,16 @@ from ntp.workflow.digest import path_digest
 from ntp.workflow.stage import read
 from ntp.workflow.task import Task
 
+# The text of the training part's files, as completions without a prompt.
+TEXTS_FILE = "text_train.jsonl"
+_TEXT_SIZE = 1200
+
 
 def run(context: Context) -> dict[str, float]:
-    """Write `pairs.jsonl`, and each part as prompts and completions without a template, in TRL's format."""
+    """Write `pairs.jsonl`, and each part as prompts and completions without a template, in TRL's format.
+
+    What is mined comes with the text of the training part's files.
+    """
     cfg = context.cfg
     pairs, left_out = _mined(context) if cfg.data.source == MINED else (_given(cfg), Counter())
     _write_completions(context.directory, pairs)
@@ -62,6 +69,8 @@ def _mined(context: Context) -> tuple[list[Pair], Counter[str]]:
     if not files:
         raise DataError(f"no file of {project.root} matches {list(options.include)}")
     shares = Shares(cfg.seed, options.valid_fraction, options.test_fraction)
+    texts = training_texts(project, files, shares, _TEXT_SIZE)
+    _write_rows(context.directory / TEXTS_FILE, ({"prompt": "", "completion": text} for text in texts))
     return mine_library(
         project, context.directory, files, shares, factory.limits, options.num_extract_workers
     )
@@ -69,11 +78,14 @@ def _mined(context: Context) -> tuple[list[Pair], Counter[str]]:
 
 def _write_completions(directory: Path, pairs: Sequence[Pair]) -> None:
     for split in SPLITS:
-        with atomic_write(directory / f"{split}.jsonl") as stream:
-            for pair in pairs:
-                if pair.split == split:
-                    row = {"prompt": pair.informal, "completion": pair.formal}
-                    stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        own = (pair for pair in pairs if pair.split == split)
+        rows = ({"prompt": pair.informal, "completion": pair.formal} for pair in own)
+        _write_rows(directory / f"{split}.jsonl", rows)
+
+
+def _write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    with atomic_write(path) as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _reads(cfg: DictConfig) -> dict[str, Any]:
