@@ -1,0 +1,1 @@
+"""Tasks on pairs of informal and formal statements: make them, train on them, evaluate on them."""
