@@ -1,0 +1,1 @@
+"""Autoformalization: pairs of statements, how formalizations are judged, and what data are worth."""
