@@ -1,1 +1,1 @@
-"""Autoformalization: pairs of statements, how formalizations are judged, and what data are worth."""
+"""Informal statements and their formal ones: pairs, scores of a translation, equivalence, and what data are worth."""
