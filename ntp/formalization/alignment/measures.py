@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntp.errors import DataError
-from ntp.evaluation.metrics import Interval
+from ntp.types import Interval
 from ntp.seeding import derive_seed
 
 R = TypeVar("R")

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ntp.evaluation.metrics import Interval
+from ntp.types import Interval
 from ntp.formalization.alignment.measures import PairwiseMeasure, interval
 from ntp.formalization.alignment.probe import Probe
 from ntp.seeding import derive_seed
