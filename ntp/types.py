@@ -257,3 +257,12 @@ class ScriptResult:
         if self.transitions and not isinstance(self.transitions[-1].outcome, Reached | Proved):
             return self.transitions[-1]
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its confidence interval."""
+
+    value: float
+    low: float
+    high: float

@@ -13,18 +13,10 @@ import numpy as np
 from scipy.stats import binomtest, bootstrap
 
 from ntp.evaluation.results import TheoremOutcome, TheoremResult
+from ntp.types import Interval
 
 # Indices of resampled theorems in memory at once: BCa's jackknife uses N (N - 1) of them for N theorems.
 _MAX_INDICES = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with its confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
