@@ -41,7 +41,9 @@ class ServeOptions:
         text_timeout_s: Seconds for a sentence of a text.
         split: Part of the split whose proofs are assessed or calibrated on.
         num_steps: Steps of recorded proofs that are assessed.
-        outcome_s: Seconds of search that decide whether a proof is finished from a state.
+        num_judged: Suggested tactics at each step whose outcome is looked at.
+        outcome_expansions: Expansions of the search that decides whether a proof is finished after a tactic.
+        outcome_s: Most seconds of that search.
     """
 
     suggestions: Any = MISSING
@@ -54,7 +56,9 @@ class ServeOptions:
     text_timeout_s: PositiveFloat = 30.0
     split: str = "test"
     num_steps: PositiveInt = 200
-    outcome_s: PositiveFloat = 5.0
+    num_judged: PositiveInt = 3
+    outcome_expansions: PositiveInt = 8
+    outcome_s: PositiveFloat = 10.0
 
 
 def make_copilot(cfg: DictConfig, checkpoint: Path | None) -> Copilot:
