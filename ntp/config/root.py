@@ -66,6 +66,7 @@ class Config:
         study: Arms to be compared.
         alignment: Data conditions, and how close they are to a target.
         sweep: The sweep that `task=collect` reports.
+        serve: The copilot.
         optimizer: The optimizer.
         trainer: Lightning's trainer.
         tracking: Where runs are recorded.
@@ -99,6 +100,7 @@ class Config:
     study: Any = MISSING
     alignment: Any = MISSING
     sweep: Any = MISSING
+    serve: Any = MISSING
     optimizer: Any = MISSING
     trainer: Any = MISSING
     tracking: Any = MISSING
