@@ -16,7 +16,7 @@ local function command(options)
 end
 
 local function attached(client, buffer)
-  vim.api.nvim_buf_set_option(buffer, 'omnifunc', 'v:lua.vim.lsp.omnifunc')
+  vim.bo[buffer].omnifunc = 'v:lua.vim.lsp.omnifunc'
   vim.keymap.set('n', 'K', vim.lsp.buf.hover, { buffer = buffer, desc = 'Goals' })
   if vim.lsp.inline_completion then
     vim.lsp.inline_completion.enable(true, { bufnr = buffer, client_id = client.id })
@@ -30,20 +30,20 @@ function M.setup(options)
   if not options or not options.directory then
     error("ntp: setup({ directory = '/path/to/ntp' }): the checkout is missing")
   end
+  local config = {
+    name = 'ntp',
+    cmd = command(options),
+    cmd_cwd = options.directory,
+    root_dir = options.directory,
+    on_attach = attached,
+  }
   local id
   local function start(buffer)
-    if not id or not vim.lsp.get_client_by_id(id) then
-      id = vim.lsp.start_client({
-        name = 'ntp',
-        cmd = command(options),
-        cmd_cwd = options.directory,
-        root_dir = vim.fn.getcwd(),
-        on_attach = attached,
-      })
+    if vim.lsp.start then -- from 0.8; finds the client that is there
+      return vim.lsp.start(config, { bufnr = buffer })
     end
-    if id then
-      vim.lsp.buf_attach_client(buffer, id)
-    end
+    id = id and vim.lsp.get_client_by_id(id) and id or vim.lsp.start_client(config)
+    vim.lsp.buf_attach_client(buffer, id)
   end
   vim.filetype.add({ extension = { v = 'coq' } })
   vim.api.nvim_create_autocmd('FileType', {

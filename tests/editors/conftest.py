@@ -52,7 +52,12 @@ def checkout(tmp_path):
 @pytest.fixture
 def environment(tmp_path):
     """Environment variables of an editor that finds nobody's settings, and of the server that it starts."""
-    return {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(PROJECT_ROOT), "XDG_RUNTIME_DIR": str(tmp_path)}
+    return {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+    }
 
 
 @pytest.fixture

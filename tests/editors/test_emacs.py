@@ -13,7 +13,12 @@ pytestmark = [pytest.mark.coq, pytest.mark.slow]
 @pytest.fixture
 def emacs(program):
     path = program("emacs")
-    has = [path, "--batch", "--eval", "(progn (package-initialize) (kill-emacs (if (require 'eglot nil t) 0 1)))"]
+    has = [
+        path,
+        "--batch",
+        "--eval",
+        "(progn (package-initialize) (kill-emacs (if (require 'eglot nil t) 0 1)))",
+    ]
     if subprocess.run(has, capture_output=True, timeout=MINUTES).returncode:
         pytest.skip("eglot is missing: make editors")
     return path

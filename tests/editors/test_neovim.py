@@ -93,5 +93,7 @@ def test_it_completes_a_proof_with_what_the_kernel_accepted(neovim, source, comp
 def test_it_says_which_admit_can_be_closed_and_closes_it(neovim, source, compiles):
     neovim.keys("3GAadmit.<Esc>:4s/Qed/Admitted/<CR>3G")
     neovim.wait("luaeval('#vim.diagnostic.get(0) > 0')")
-    (message,) = neovim.value("luaeval('vim.tbl_map(function(d) return d.message end, vim.diagnostic.get(0))')")
+    (message,) = neovim.value(
+        "luaeval('vim.tbl_map(function(d) return d.message end, vim.diagnostic.get(0))')"
+    )
     assert "can be closed" in message

@@ -74,7 +74,9 @@ def test_a_proof_by_clicks(page, size, served):
         # A proof if there is one, else the most probable step.
         best = page.locator("#suggestions .proof button")
         (best if best.count() else page.locator("#suggestions button")).first.click()
-        page.wait_for_function("!document.querySelector('#suggestion-state').textContent.startsWith('asking')")
+        page.wait_for_function(
+            "!document.querySelector('#suggestion-state').textContent.startsWith('asking')"
+        )
         assert page.locator("#tree button").count() >= before
     page.wait_for_selector("#verdict.good")
     assert "no axioms" in page.inner_text("#verdict")
@@ -121,7 +123,10 @@ def test_a_faulty_text_is_said_to_be_so(page, served):
 
 def test_text_is_never_taken_for_markup(page, served):
     page.goto(served.url)
-    page.fill("#text", 'Require Import String. Open Scope string_scope.\nLemma m : "<img src=x onerror=alert(1)>" = "".')
+    page.fill(
+        "#text",
+        'Require Import String. Open Scope string_scope.\nLemma m : "<img src=x onerror=alert(1)>" = "".',
+    )
     page.click("#start")
     page.wait_for_selector(".goal")
     assert "<img" in page.inner_text(".goal")

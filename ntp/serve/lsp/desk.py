@@ -1,0 +1,158 @@
+"""The documents that an editor has open, for a server that must never wait: provers work in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from ntp.envs.live import NoProofError, Problem, ReplayError, View
+from ntp.errors import NtpError
+from ntp.serve.buffer import Buffer, ChangedError
+from ntp.serve.sessions import Sessions, TooManySessionsError, UnknownSessionError
+from ntp.serve.suggestions import Suggester, Suggestion, rank
+
+T = TypeVar("T")
+
+
+class Desk:
+    """The open documents by their names.
+
+    Args:
+        sessions: Gives each document its prover.
+        suggester: Finds suggestions.
+    """
+
+    def __init__(self, sessions: Sessions, suggester: Suggester) -> None:
+        self.sessions, self.suggester = sessions, suggester
+        self._papers: dict[str, Paper] = {}
+
+    def paper(self, uri: str, text: str) -> Paper:
+        """A document with the text that it has now."""
+        paper = self._papers.setdefault(uri, Paper(self))
+        paper.text = text
+        return paper
+
+    async def close(self, uri: str) -> None:
+        """Forget a document and end its prover."""
+        paper = self._papers.pop(uri, None)
+        if paper is not None:
+            await paper.close()
+
+    def make_room(self) -> bool:
+        """End the prover of a document that nobody waits for; returns whether there was one."""
+        for paper in self._papers.values():
+            if paper.id and not paper.is_busy:
+                self.sessions.close(paper.id)
+                paper.id = ""
+                return True
+        return False
+
+
+class Paper:
+    """One document. What has been suggested is remembered until the text before it changes.
+
+    Attributes:
+        text: What it says now.
+        id: The name of its session; empty without one.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.text, self.id = "", ""
+        self._desk = desk
+        self._known: dict[str, list[Suggestion]] = {}
+        self._searches = asyncio.Lock()  # one at a time: a second would end the first
+        self._background: threading.Event | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for suggestions."""
+        return self._searches.locked()
+
+    def known(self, begin: int) -> list[Suggestion]:
+        """What has been suggested at an offset, best first; empty if nobody asked."""
+        return self._known.get(self.text[:begin], [])
+
+    async def suggest(self, begin: int) -> list[Suggestion]:
+        """Suggestions at an offset, best first; none where no proof is open or the text is refused."""
+        if self._background is not None:
+            self._background.set()
+        return await self._suggest(begin, threading.Event())
+
+    async def suggest_in_background(self, begin: int) -> list[Suggestion] | None:
+        """As `suggest`, but gives up, with None, when somebody asks for suggestions."""
+        self._background = cancel = threading.Event()
+        try:
+            found = await self._suggest(begin, cancel)
+            return None if cancel.is_set() else found
+        finally:
+            self._background = None
+
+    async def view(self, begin: int) -> View | None:
+        """The goals at an offset; None if the prover does not answer."""
+        try:
+            return await self._run(lambda buffer: buffer.goals(buffer.position(begin)))
+        except NtpError:
+            return None
+
+    async def problem(self) -> Problem | None:
+        """What the prover first refuses in the text.
+
+        Raises:
+            NtpError: The prover cannot start, or repeatedly dies.
+        """
+        return (await self._run(lambda buffer: buffer.check())).problem
+
+    async def close(self) -> None:
+        """End the prover."""
+        if self._background is not None:
+            self._background.set()
+        if self.id:
+            await asyncio.to_thread(self._desk.sessions.close, self.id)
+
+    async def _suggest(self, begin: int, cancel: threading.Event) -> list[Suggestion]:
+        text = self.text
+        async with self._searches:
+            if text != self.text or cancel.is_set():
+                return []
+            if text[:begin] not in self._known:
+                try:
+                    found = await self._run(lambda buffer: self._search(buffer, begin, cancel), cancel)
+                except (NoProofError, ReplayError, ChangedError):
+                    return []
+                if cancel.is_set():
+                    return []
+                self._known = {
+                    before: known for before, known in self._known.items() if text.startswith(before)
+                }
+                self._known[text[:begin]] = rank(found)
+            return self._known[text[:begin]]
+
+    def _search(self, buffer: Buffer, begin: int, cancel: threading.Event) -> list[Suggestion]:
+        return list(self._desk.suggester.suggest(buffer, buffer.position(begin), cancel=cancel))
+
+    async def _run(self, work: Callable[[Buffer], T], cancel: threading.Event | None = None) -> T:
+        """Work on the buffer in a thread, which is told to stop when the request is cancelled."""
+        try:
+            return await asyncio.to_thread(self._with_buffer, self.text, work)
+        except asyncio.CancelledError:
+            if cancel is not None:
+                cancel.set()
+            raise
+
+    def _with_buffer(self, text: str, work: Callable[[Buffer], T]) -> T:
+        sessions = self._desk.sessions
+        while True:
+            try:
+                if not self.id:
+                    self.id = sessions.open().id
+                with sessions.use(self.id) as buffer:
+                    if buffer.text != text:
+                        buffer.edit(text)
+                    return work(buffer)
+            except UnknownSessionError:  # closed while it was idle
+                self.id = ""
+            except TooManySessionsError:
+                if not self._desk.make_room():
+                    raise
