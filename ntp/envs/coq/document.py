@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
+from collections.abc import Sequence
 
 from ntp.envs.coq.client import ROOT, CoqIdeTop
 from ntp.envs.coq.project import CoqProject
@@ -35,6 +36,7 @@ class CoqDocument:
         project: The project that contains the file.
         file: Path relative to the project's root.
         limits: Resource limits of the process.
+        source: Its text; None to read it.
 
     Attributes:
         source: Text of the file.
@@ -45,21 +47,17 @@ class CoqDocument:
         InitError: The file cannot be read or cut into sentences.
     """
 
-    def __init__(self, project: CoqProject, file: str, limits: Limits) -> None:
+    def __init__(self, project: CoqProject, file: str, limits: Limits, source: str | None = None) -> None:
         self.file = file
-        self.source = project.read(file)
+        self.source = project.read(file) if source is None else source
         self.generation = 0
         self._project, self._limits = project, limits
-        try:
-            self.sentences: list[Sentence] = list(sentences(self.source))
-        except CoqSyntaxError as error:
-            raise InitError(f"{self._where(error.offset)}: {error}") from None
-        self._begins = [sentence.span.begin for sentence in self.sentences]
-        self._plugins = [
-            i for i, s in enumerate(self.sentences) if _LOADS_PLUGIN.match(s.text, read_prefixes(s.text).end)
-        ]
         self._states: list[int] = []
         self._top: CoqIdeTop | None = None
+        try:
+            self._cut(list(sentences(self.source)))
+        except CoqSyntaxError as error:
+            raise InitError(f"{self._where(error.offset)}: {error}") from None
 
     @property
     def top(self) -> CoqIdeTop:
@@ -116,6 +114,13 @@ class CoqDocument:
             self._top.close()
             self._top = None
 
+    def _cut(self, found: list[Sentence]) -> None:
+        self.sentences = found
+        self._begins = [sentence.span.begin for sentence in found]
+        self._plugins = [
+            i for i, s in enumerate(found) if _LOADS_PLUGIN.match(s.text, read_prefixes(s.text).end)
+        ]
+
     def _seek(self, index: int) -> None:
         self.generation += 1
         if bisect.bisect_left(self._plugins, index) < bisect.bisect_left(self._plugins, len(self._states)):
@@ -124,8 +129,11 @@ class CoqDocument:
             self._top = CoqIdeTop(self._project, self.file, self._limits)
         del self._states[index:]
         self._top.edit_at(self._states[-1] if self._states else ROOT)
-        todo = self.sentences[len(self._states) : index]
-        states, failed = self._top.load([executable(sentence.text) for sentence in todo], _LOAD_TIMEOUT_S)
+        self._execute(self.sentences[len(self._states) : index])
+
+    def _execute(self, todo: Sequence[Sentence]) -> None:
+        """Run the sentences that follow the last one that has been executed."""
+        states, failed = self.top.load([executable(sentence.text) for sentence in todo], _LOAD_TIMEOUT_S)
         self._states += states
         if failed:
             raise self._not_replayed(todo[len(states)], failed)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from ntp.bounds import PositiveInt
 from ntp.envs.coq.build_files import BuildFile, LoadPath, find_build_file, read_options
+from ntp.envs.coq.continuation import LiveCoqEnv
 from ntp.envs.coq.env import CoqEnv
 from ntp.envs.coq.installation import CoqInstallation
 from ntp.envs.coq.project import CoqProject, standard_library
@@ -99,6 +100,15 @@ class CoqEnvFactory:
     def __call__(self) -> CoqEnv:
         """Return a new environment; its process starts when first needed."""
         return CoqEnv(self.project, self.tactic_timeout_s, self.limits)
+
+    def live(self, text_timeout_s: float = 60.0, axioms: Sequence[str] = ()) -> LiveCoqEnv:
+        """Return a prover for a text that is being written; its process starts when first needed.
+
+        Args:
+            text_timeout_s: Seconds for a sentence of the text.
+            axioms: Names of the axioms that proofs may use beside those that the text itself assumes.
+        """
+        return LiveCoqEnv(self.project, self.tactic_timeout_s, self.limits, text_timeout_s, axioms)
 
 
 def _load_path(given: Mapping[str, str]) -> LoadPath:

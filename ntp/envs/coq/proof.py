@@ -102,6 +102,7 @@ class CoqProof:
             )
         self.document, self.theorem = document, theorem
         self.timeout_s = tactic_timeout_s
+        self.num_given_up = 0  # before the first tactic
         self._path: tuple[str, ...] = ()
         self._name = ""
 
@@ -148,7 +149,7 @@ class CoqProof:
             return Timeout() if result.message == _TIMED_OUT else TacticError(result.message)
         if result is None:
             return Rejected("no proof is open after the tactic")
-        if result.num_given_up:
+        if result.num_given_up > self.num_given_up:
             return Rejected("a goal was given up")
         if result.num_shelved and not result.focused and not result.background:
             return Rejected("the goals that remain are shelved")
