@@ -25,7 +25,7 @@ def page_routes() -> list[Route]:
     for file in (files("ntp.serve") / "page").iterdir():
         kind = file.name.rpartition(".")[2]
         if kind in _TYPES:
-            found[file.name] = _route(f"/{file.name}", file.read_bytes(), _TYPES[kind])
+            found[file.name] = _route(f"/static/{file.name}", file.read_bytes(), _TYPES[kind])
     index = (files("ntp.serve") / "page" / _INDEX).read_bytes()
     return [_route("/", index, _TYPES["html"]), *found.values()]
 

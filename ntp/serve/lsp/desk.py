@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ntp.envs.live import NoProofError, Problem, ReplayError, View
 from ntp.errors import NtpError
 from ntp.serve.buffer import Buffer, ChangedError
+from ntp.serve.lsp.places import Place
 from ntp.serve.sessions import Sessions, TooManySessionsError, UnknownSessionError
 from ntp.serve.suggestions import Suggester, Suggestion, rank
 
@@ -61,7 +63,7 @@ class Paper:
     def __init__(self, desk: Desk) -> None:
         self.text, self.id = "", ""
         self._desk = desk
-        self._known: dict[str, list[Suggestion]] = {}
+        self._known: dict[str, _Found] = {}
         self._searches = asyncio.Lock()  # one at a time: a second would end the first
         self._background: threading.Event | None = None
 
@@ -70,21 +72,22 @@ class Paper:
         """Whether somebody waits for suggestions."""
         return self._searches.locked()
 
-    def known(self, begin: int) -> list[Suggestion]:
-        """What has been suggested at an offset, best first; empty if nobody asked."""
-        return self._known.get(self.text[:begin], [])
+    def known(self, place: Place) -> list[Suggestion]:
+        """What has been suggested for a place, best first; empty if nobody asked."""
+        found = self._known.get(self.text[: place.begin])
+        return [] if found is None else found.for_place(place)
 
-    async def suggest(self, begin: int) -> list[Suggestion]:
-        """Suggestions at an offset, best first; none where no proof is open or the text is refused."""
+    async def suggest(self, place: Place) -> list[Suggestion]:
+        """Suggestions for a place, best first; none where no proof is open or the text is refused."""
         if self._background is not None:
             self._background.set()
-        return await self._suggest(begin, threading.Event())
+        return await self._suggest(place, threading.Event())
 
-    async def suggest_in_background(self, begin: int) -> list[Suggestion] | None:
+    async def suggest_in_background(self, place: Place) -> list[Suggestion] | None:
         """As `suggest`, but gives up, with None, when somebody asks for suggestions."""
         self._background = cancel = threading.Event()
         try:
-            found = await self._suggest(begin, cancel)
+            found = await self._suggest(place, cancel)
             return None if cancel.is_set() else found
         finally:
             self._background = None
@@ -111,26 +114,27 @@ class Paper:
         if self.id:
             await asyncio.to_thread(self._desk.sessions.close, self.id)
 
-    async def _suggest(self, begin: int, cancel: threading.Event) -> list[Suggestion]:
-        text = self.text
+    async def _suggest(self, place: Place, cancel: threading.Event) -> list[Suggestion]:
+        text, before = self.text, self.text[: place.begin]
         async with self._searches:
             if text != self.text or cancel.is_set():
                 return []
-            if text[:begin] not in self._known:
+            if before not in self._known:
                 try:
-                    found = await self._run(lambda buffer: self._search(buffer, begin, cancel), cancel)
+                    found = await self._run(lambda buffer: self._search(buffer, place.begin, cancel), cancel)
                 except (NoProofError, ReplayError, ChangedError):
                     return []
                 if cancel.is_set():
                     return []
-                self._known = {
-                    before: known for before, known in self._known.items() if text.startswith(before)
-                }
-                self._known[text[:begin]] = rank(found)
-            return self._known[text[:begin]]
+                self._known = {begin: known for begin, known in self._known.items() if text.startswith(begin)}
+                self._known[before] = found
+            return self._known[before].for_place(place)
 
-    def _search(self, buffer: Buffer, begin: int, cancel: threading.Event) -> list[Suggestion]:
-        return list(self._desk.suggester.suggest(buffer, buffer.position(begin), cancel=cancel))
+    def _search(self, buffer: Buffer, begin: int, cancel: threading.Event) -> _Found:
+        position = buffer.position(begin)
+        view = buffer.goals(position)
+        found = list(self._desk.suggester.suggest(buffer, position, cancel=cancel))
+        return _Found(rank(found), len(view.goals) + len(view.unfocused))
 
     async def _run(self, work: Callable[[Buffer], T], cancel: threading.Event | None = None) -> T:
         """Work on the buffer in a thread, which is told to stop when the request is cancelled."""
@@ -156,3 +160,17 @@ class Paper:
             except TooManySessionsError:
                 if not self._desk.make_room():
                     raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Suggestions, best first, and the number of goals where they are made."""
+
+    suggestions: list[Suggestion]
+    num_goals: int
+
+    def for_place(self, place: Place) -> list[Suggestion]:
+        """Those that fit: what stands for an `admit.` proves its goal and leaves the others as they are."""
+        if not place.is_admit:
+            return self.suggestions
+        return [s for s in self.suggestions if len(s.goals_after) == self.num_goals - 1]

@@ -6,29 +6,36 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ntp.envs.coq.syntax import CoqSyntaxError, sentences
+from ntp.envs.coq.syntax import CoqSyntaxError, is_structure, sentences
 
 _ADMIT = re.compile(r"admit\s*\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in a text, in character offsets: a suggestion is run at `begin` and replaces what is up to `end`."""
+    """A place in a text: a suggestion is run where it begins, and replaces it.
+
+    Attributes:
+        begin: Character offset of its begin.
+        end: Character offset of its end.
+        is_admit: Whether an `admit.` is there.
+    """
 
     begin: int
     end: int
+    is_admit: bool = False
 
     def typed(self, text: str) -> str:
         """What the suggestion replaces."""
         return text[self.begin : self.end]
 
     def written(self, text: str, suggestion: str) -> str:
-        """A suggestion as it is put here: apart from the sentence before, further lines indented like this one."""
+        """A suggestion as it is put here: apart from what is before it, with further lines indented alike."""
         line_begin = text.rfind("\n", 0, self.begin) + 1
         before = text[line_begin : self.begin]
         indent = before[: len(before) - len(before.lstrip())]
         apart = " " if before[-1:].strip() else ""
-        return apart + f"\n{indent}".join(suggestion.splitlines())
+        return apart + f"\n{indent}".join(_with_bullets(suggestion.splitlines()))
 
 
 def place_at(text: str, offset: int) -> Place:
@@ -38,7 +45,7 @@ def place_at(text: str, offset: int) -> Place:
     """
     for begin, end in _spans(text):
         if begin <= offset <= end and _ADMIT.fullmatch(text, begin, end):
-            return Place(begin, end)
+            return Place(begin, end, True)
         if begin < offset < end:
             return Place(begin, offset)
         if begin >= offset:
@@ -48,7 +55,20 @@ def place_at(text: str, offset: int) -> Place:
 
 def admits(text: str) -> list[Place]:
     """Every `admit.` of a text."""
-    return [Place(begin, end) for begin, end in _spans(text) if _ADMIT.fullmatch(text, begin, end)]
+    return [Place(begin, end, True) for begin, end in _spans(text) if _ADMIT.fullmatch(text, begin, end)]
+
+
+def _with_bullets(lines: list[str]) -> Iterator[str]:
+    """The lines with each bullet or brace in front of the sentence that follows it."""
+    waiting = ""
+    for line in lines:
+        if is_structure(line):
+            waiting += f"{line} "
+        else:
+            yield waiting + line
+            waiting = ""
+    if waiting:
+        yield waiting.rstrip()
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

@@ -80,12 +80,12 @@ class CopilotServer(LanguageServer):
         found = [] if problem is None else [refusal(document, problem)]
         self._publish(uri, version, found)
         for place in admits(document.source):
-            offers = await paper.suggest_in_background(place.begin)
+            offers = await paper.suggest_in_background(place)
             if offers is None:  # somebody asked for suggestions, which comes first
-                return self.read_soon(uri)
-            closing = [offer for offer in offers if offer.closes_goal]
-            if closing:
-                found.append(can_be_closed(document, place, closing[0]))
+                self.read_soon(uri)
+                return
+            if offers:
+                found.append(can_be_closed(document, place, offers[0]))
                 self._publish(uri, version, found)
 
     def _publish(self, uri: str, version: int | None, found: Sequence[lsp.Diagnostic]) -> None:
@@ -108,7 +108,8 @@ def _add_features(server: CopilotServer) -> None:
         server.forget(params.text_document.uri)
         await server.desk.close(params.text_document.uri)
 
-    @server.feature(lsp.TEXT_DOCUMENT_INLINE_COMPLETION)
+    # Without options pygls would not announce it.
+    @server.feature(lsp.TEXT_DOCUMENT_INLINE_COMPLETION, lsp.InlineCompletionOptions())
     async def inline(params: lsp.InlineCompletionParams) -> lsp.InlineCompletionList:
         document, place, offers = await _offers(server, params)
         typed = place.typed(document.source)
@@ -129,7 +130,7 @@ def _add_features(server: CopilotServer) -> None:
         place = place_at(document.source, document.offset_at_position(params.range.start))
         # Some editors ask at every move of the cursor; the prover works only when a person does.
         automatic = params.context.trigger_kind == lsp.CodeActionTriggerKind.Automatic
-        offers = paper.known(place.begin) if automatic else await paper.suggest(place.begin)
+        offers = paper.known(place) if automatic else await paper.suggest(place)
         about = [given for given in params.context.diagnostics if given.code == ADMIT]
         return [code_action(document, place, offer, about) for offer in offers]
 
@@ -147,7 +148,7 @@ def _add_features(server: CopilotServer) -> None:
 async def _offers(server: CopilotServer, params: Any) -> tuple[TextDocument, Place, list[Suggestion]]:
     document, paper = server.document(params.text_document.uri)
     place = place_at(document.source, document.offset_at_position(params.position))
-    return document, place, await paper.suggest(place.begin)
+    return document, place, await paper.suggest(place)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,8 @@ function withProof(text) {
   return /\bProof\b/.test(text.slice(from)) ? text.trimEnd() : `${text.trimEnd()}\nProof.`;
 }
 
-const textAt = (node) => [opening, ...tree.path(node).map((tactic) => `  ${tactic}`)].join("\n") + "\n";
+const indented = (tactic) => `  ${tactic.replaceAll("\n", "\n  ")}`;
+const textAt = (node) => [opening, ...tree.path(node).map(indented)].join("\n") + "\n";
 const scriptOf = (node) => textAt(node) + (node.status === "proved" ? "Qed.\n" : "");
 
 function make(tag, className, text) {
@@ -55,17 +56,27 @@ function drawGoals() {
   if (!goals.length) element("goals").append(make("p", "good", tree.current.status === "proved" ? "No goals left." : ""));
 }
 
+// A server that is not calibrated gives no probabilities.
+function worth(node) {
+  if (node.status === "proved") return "proof";
+  if (node.probability !== null) return `${Math.round(100 * node.probability)} %`;
+  return node.goals.length === 1 ? "1 goal left" : `${node.goals.length} goals left`;
+}
+
 function drawSuggestions() {
-  const found = tree.current.children.filter((node) => node.status !== "failed" && node.probability !== null);
-  found.sort((one, other) => other.probability - one.probability);
+  const found = tree.current.children.filter((node) => node.status !== "failed" && node.isSuggested);
+  found.sort((one, other) => tree.hope(other) - tree.hope(one));
+  element("try").hidden = tree.current.status === "proved";
   element("suggestions").replaceChildren(
     ...found.map((node) => {
       const button = make("button", "", "");
-      const bar = make("span", "bar", "");
-      const percent = Math.round(100 * node.probability);
-      bar.style.width = `${percent}%`;
-      button.append(make("span", "tactic", node.tactic), make("small", "", `${percent} %`), bar);
-      button.title = node.status === "proved" ? "finishes the proof" : "the probability that the proof is finished from there";
+      button.append(make("span", "tactic", node.tactic), make("small", "", worth(node)));
+      if (node.probability !== null) {
+        const bar = make("span", "bar", "");
+        bar.style.width = `${100 * node.probability}%`;
+        button.append(bar);
+        button.title = "the probability that the proof is finished from there";
+      }
       button.addEventListener("click", () => look(node).catch(report));
       const item = make("li", node.status === "proved" ? "proof" : "", "");
       item.append(button);
@@ -90,7 +101,7 @@ async function ask(node, signal) {
     textAt(node),
     (found) => {
       const status = found.kind === "proof" ? "proved" : "suggested";
-      tree.add(node, found.text, { status, probability: found.probability, goals: found.goals });
+      tree.add(node, found.text, { status, probability: found.probability, goals: found.goals, isSuggested: true });
       draw();
     },
     signal,
@@ -107,10 +118,6 @@ async function look(node) {
   if (node.status === "suggested") node.status = "open";
   draw();
   if (node.status === "proved") return checkScript();
-  if (node.goals === null) {
-    node.goals = await prover.goals(textAt(node), mine.signal);
-    draw();
-  }
   if (node.asked || node.status === "failed") return;
   element("suggestion-state").textContent = "asking …";
   try {

@@ -10,7 +10,7 @@ export class ProofTree {
   add(parent, tactic, values) {
     let node = parent.children.find((child) => child.tactic === tactic);
     if (!node) {
-      node = { parent, tactic, status: "suggested", goals: null, probability: null, asked: false, children: [] };
+      node = { parent, tactic, status: "suggested", goals: [], probability: null, asked: false, children: [] };
       parent.children.push(node);
     }
     return Object.assign(node, values);
@@ -29,10 +29,16 @@ export class ProofTree {
     return found;
   }
 
-  // The state to look at next in a search: the most probable of those not yet asked about.
+  // How promising a state is: the server's probability, and without one fewer goals after fewer tactics.
+  hope(node) {
+    if (node.status === "proved") return 2;
+    return node.probability ?? 1 / (1 + node.goals.length + this.path(node).length);
+  }
+
+  // The state to look at next in a search: the most promising of those not yet asked about.
   best() {
     const open = this.nodes().filter((node) => !node.asked && !["failed", "proved"].includes(node.status));
-    return open.sort((one, other) => (other.probability ?? 1) - (one.probability ?? 1))[0];
+    return open.sort((one, other) => this.hope(other) - this.hope(one))[0];
   }
 
   proved() {

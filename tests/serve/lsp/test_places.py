@@ -57,3 +57,7 @@ def test_how_it_is_written(marked, written):
 def test_admits_are_found_also_before_an_unfinished_sentence():
     text = "(* admit. *) Proof. admit. Print admit. { admit . } Lemma un"
     assert [place.typed(text) for place in admits(text)] == ["admit.", "admit ."]
+
+
+def test_bullets_stand_in_front_of_sentences():
+    assert Place(0, 0).written("", "split.\n-\nauto.\n-\n{\neasy.\n}") == "split.\n- auto.\n- { easy.\n}"
