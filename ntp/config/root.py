@@ -63,6 +63,7 @@ class Config:
         evaluation: Which policies are evaluated on which theorems.
         study: Arms to be compared.
         sweep: The sweep that `task=collect` reports.
+        serve: The copilot.
         optimizer: The optimizer.
         trainer: Lightning's trainer.
         tracking: Where runs are recorded.
@@ -94,6 +95,7 @@ class Config:
     evaluation: Any = MISSING
     study: Any = MISSING
     sweep: Any = MISSING
+    serve: Any = MISSING
     optimizer: Any = MISSING
     trainer: Any = MISSING
     tracking: Any = MISSING

@@ -159,6 +159,10 @@ class Suggester:
         with self._model:
             return self.proposer.sample(requests)
 
+    def using_model(self) -> threading.Lock:
+        """Held while the model computes: it serves one request at a time."""
+        return self._model
+
     def judge(self, state: str, row: Sequence[StepResult]) -> list[StepResult]:
         """Attempts in a state, with the scores of the verifiers if there are any."""
         if self.critic is None:

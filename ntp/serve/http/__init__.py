@@ -1,0 +1,1 @@
+"""The copilot over HTTP: its own routes, and those of the clients that people have already."""

@@ -1,0 +1,1 @@
+"""Tasks of the copilot: serve, calibrate, assess."""

@@ -1,0 +1,144 @@
+"""Options of the copilot, and building it from a config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra.utils import instantiate
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from ntp.bounds import PositiveFloat, PositiveInt
+from ntp.errors import CheckpointError, ConfigError
+from ntp.search.interface import Critic, Proposer
+from ntp.serve.buffer import Buffer
+from ntp.serve.calibration import Calibration
+from ntp.serve.copilot import Copilot
+from ntp.serve.http.options import HttpOptions
+from ntp.serve.sessions import SessionLimits, Sessions
+from ntp.serve.suggestions import Suggester, SuggestionOptions
+from ntp.tasks.builders import load_policy
+from ntp.tasks.methods import ONE_SHOT_TACTICS
+from ntp.tasks.needs import inner, policy_node, run_config
+from ntp.verifier.ensemble import EnsembleCritic, VerifierEnsemble
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """The copilot.
+
+    Attributes:
+        suggestions: How suggestions are found.
+        sessions: How many documents may be open.
+        http: How the server listens.
+        calibration: Output directory of `+experiment=copilot_calibration`; null for a server that is not
+            calibrated, whose suggestions have no probabilities.
+        verifier: Whether the verifiers of `verifier.checkpoint` rank suggestions.
+        header: Text that is put before a goal which a client sends without its file.
+        axioms: Names of axioms that proofs may use beside those that a text itself assumes.
+        text_timeout_s: Seconds for a sentence of a text.
+        split: Part of the split whose proofs are assessed or calibrated on.
+        num_steps: Steps of recorded proofs that are assessed.
+        outcome_s: Seconds of search that decide whether a proof is finished from a state.
+    """
+
+    suggestions: Any = MISSING
+    sessions: Any = MISSING
+    http: Any = MISSING
+    calibration: str | None = None
+    verifier: bool = False
+    header: str = ""
+    axioms: list[str] = field(default_factory=list)
+    text_timeout_s: PositiveFloat = 30.0
+    split: str = "test"
+    num_steps: PositiveInt = 200
+    outcome_s: PositiveFloat = 5.0
+
+
+def make_copilot(cfg: DictConfig, checkpoint: Path | None) -> Copilot:
+    """The copilot of a config, with the policy of a checkpoint or with fixed tactics alone.
+
+    Raises:
+        CheckpointError: The policy, the verifiers or the calibration cannot be read.
+        ConfigError: The environment cannot work on texts, or there is nothing to suggest.
+    """
+    make_env = instantiate(cfg.env)
+    options = section(cfg.serve.suggestions, SuggestionOptions)
+    if make_env.prover == "lean" and options.one_shot_tactics == SuggestionOptions().one_shot_tactics:
+        options = replace(options, one_shot_tactics=ONE_SHOT_TACTICS["lean"])
+    suggester = Suggester(
+        None if checkpoint is None else load_checkpoint(cfg, checkpoint),
+        options,
+        critic=_critic(cfg),
+        calibrator=None if cfg.serve.calibration is None else Calibration.load(Path(cfg.serve.calibration)),
+        seed=cfg.seed,
+    )
+    model = "one-shot tactics" if checkpoint is None else checkpoint.resolve().name
+    limits = section(cfg.serve.sessions, SessionLimits)
+    return Copilot(
+        Sessions(buffers(cfg, make_env), limits), suggester, make_env.prover, model, cfg.serve.header
+    )
+
+
+def buffers(cfg: DictConfig, make_env: Any) -> Callable[[], Buffer]:
+    """Makes documents, each with a prover of its own.
+
+    Raises:
+        ConfigError: The environment cannot work on texts.
+    """
+    live = getattr(make_env, "live", None)
+    if live is None:
+        raise ConfigError(f"env={type(make_env).__name__} cannot work on texts: choose coq or lean_repl")
+    return lambda: Buffer(live(cfg.serve.text_timeout_s, tuple(cfg.serve.axioms)))
+
+
+def load_checkpoint(cfg: DictConfig, checkpoint: Path) -> Proposer:
+    """The policy of a training run, with the model that it was trained with."""
+    trained = run_config(checkpoint)
+    return load_policy(cfg, checkpoint, None if trained is None else trained.model)
+
+
+def given_checkpoint(cfg: DictConfig) -> Path | None:
+    """The directory that `policy.checkpoint` names; None if it names none.
+
+    Raises:
+        CheckpointError: It is no directory.
+    """
+    checkpoint = policy_node(cfg, "policy").checkpoint
+    if checkpoint is None:
+        return None
+    if not Path(checkpoint).is_dir():
+        raise CheckpointError(
+            f"policy.checkpoint={checkpoint} is not a directory: give the output directory of a training run"
+        )
+    return Path(checkpoint)
+
+
+def http_options(cfg: DictConfig) -> HttpOptions:
+    """How the server of a config listens."""
+    return section(cfg.serve.http, HttpOptions)
+
+
+T = TypeVar("T")
+
+
+def section(node: DictConfig, kind: type[T]) -> T:
+    """An object of a class of options, from the node of a config that has them."""
+    values = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(values, dict)
+    return kind(**{str(name): tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _critic(cfg: DictConfig) -> Critic | None:
+    if not cfg.serve.verifier:
+        return None
+    own, backbone = cfg.verifier.checkpoint, cfg.verifier.backbone.checkpoint
+    if own is None or backbone is None:
+        raise ConfigError(
+            "serve.verifier=true: give verifier.checkpoint=PATH and verifier.backbone.checkpoint=PATH"
+        )
+    policy = load_policy(cfg, Path(backbone))
+    ensemble = VerifierEnsemble.load(policy, inner(Path(own), "verifier"))
+    return EnsembleCritic(ensemble, instantiate(cfg.aggregation))
