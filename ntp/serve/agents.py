@@ -19,6 +19,7 @@ from ntp.serve.buffer import Attempt, Buffer, Position
 from ntp.serve.copilot import Copilot
 from ntp.serve.premises import PremiseSearch
 from ntp.serve.sessions import UnknownSessionError
+from ntp.serve.stdio import Later
 from ntp.serve.suggestions import printed_goals, rank
 from ntp.types import Goal, Outcome, Proved, Reached, TacticError, Timeout
 
@@ -26,16 +27,14 @@ MAX_TEXT = 1024 * 1024
 MAX_TACTICS = 32
 MAX_PREMISES = 64
 _INSTRUCTIONS = (
-    "Tools over a running prover. Each takes the whole text of a file and looks at its end, or at a line and a "
-    "character in it, both from 0. No file is read or written. What is called a proof was accepted by the kernel, "
-    "without goals that were given up and without axioms that the text does not assume."
+    "Tools over a running prover. Each takes the whole text of a file and looks at its end, or at a line and "
+    "a character in it, both from 0. No file is read or written. What is called a proof was accepted by the "
+    "kernel, without goals that were given up and without axioms that the text does not assume."
 )
 T = TypeVar("T")
 
-Text = Annotated[
-    str, Field(max_length=MAX_TEXT, description="The file's text, at least up to the place asked about")
-]
-Line = Annotated[int | None, Field(ge=0, description="Line, from 0; without it, the end of the text")]
+Text = Annotated[str, Field(max_length=MAX_TEXT, description="Text of a file, at least up to the place")]
+Line = Annotated[int | None, Field(ge=0, description="Line, from 0; else the end of the text")]
 Character = Annotated[int, Field(ge=0, description="Character in the line, from 0")]
 TacticText = Annotated[str, Field(max_length=16384)]
 
@@ -100,12 +99,12 @@ class Found:
     seconds: float
 
 
-def agent_server(copilot: Copilot, premises: Callable[[], PremiseSearch] | None, version: str) -> MCPServer:
+def agent_server(copilot: Later[Copilot], premises: Later[PremiseSearch] | None, version: str) -> MCPServer:
     """The server with its tools; `run("stdio")` serves one agent.
 
     Args:
-        copilot: The prover's documents and what suggests.
-        premises: Opens the premises when they are first searched; None for a server without.
+        copilot: The prover's documents and what suggests, made for the first call.
+        premises: What is searched, made for the first search; None for a server without.
         version: Version that is told to clients.
     """
     server = MCPServer("ntp", version=version, instructions=_INSTRUCTIONS, log_level="WARNING")
@@ -121,10 +120,8 @@ def agent_server(copilot: Copilot, premises: Callable[[], PremiseSearch] | None,
 class _Tools:
     """The tools, one method each: their docstrings and annotations are what agents read."""
 
-    def __init__(self, copilot: Copilot, premises: Callable[[], PremiseSearch] | None) -> None:
-        self._copilot, self._open_premises = copilot, premises
-        self._premises: PremiseSearch | None = None
-        self._premises_lock = threading.Lock()
+    def __init__(self, copilot: Later[Copilot], premises: Later[PremiseSearch] | None) -> None:
+        self._copilot, self._premises = copilot, premises
         self._session = ""
         self._document = asyncio.Lock()  # calls may overlap, and share one prover
 
@@ -173,7 +170,7 @@ class _Tools:
         def search(buffer: Buffer, cancel: threading.Event) -> Found:
             began = time.monotonic()
             position = _position(buffer, line, character)
-            suggester = self._copilot.suggester
+            suggester = self._copilot().suggester
             found = rank(list(suggester.suggest(buffer, position, None, deadline_s, cancel)))
             proof = next((s.text for s in found if s.kind == "proof"), "")
             tactics = [s.text for s in found if s.kind != "proof"]
@@ -188,13 +185,11 @@ class _Tools:
         num: Annotated[int, Field(ge=1, le=MAX_PREMISES)] = 16,
     ) -> list[Premise]:
         """Lemmas and definitions that fit a goal or some words, among those that the text has loaded."""
+        assert self._premises is not None  # else there is no such tool
+        premises = self._premises
 
         def search() -> list[Premise]:
-            with self._premises_lock:
-                if self._premises is None:
-                    assert self._open_premises is not None  # else there is no such tool
-                    self._premises = self._open_premises()
-            found = self._premises.search(text, query, num)
+            found = premises().search(text, query, num)
             return [Premise(r.premise.full_name, r.premise.statement, r.premise.file) for r in found]
 
         try:
@@ -214,7 +209,7 @@ class _Tools:
                 cancel.set()
 
     def _with_buffer(self, text: str, work: Callable[[Buffer], T]) -> T:
-        sessions = self._copilot.sessions
+        sessions = self._copilot().sessions
         try:
             if not self._session:
                 self._session = sessions.open().id

@@ -41,10 +41,7 @@ def checkout(tmp_path):
     directory = tmp_path / "checkout"
     (directory / ".venv/bin").mkdir(parents=True)
     python = directory / ".venv/bin/python"
-    # The server's words are those of the editor's file; only where its results go is the test's.
-    python.write_text(
-        f'#!/bin/sh\ncd "{PROJECT_ROOT}"\nexec "{sys.executable}" "$@" paths.output_root="{tmp_path}/outputs"\n'
-    )
+    python.write_text(f'#!/bin/sh\ncd "{PROJECT_ROOT}" && exec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     return directory
 

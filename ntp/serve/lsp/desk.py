@@ -11,9 +11,11 @@ from typing import TypeVar
 from ntp.envs.live import NoProofError, Problem, ReplayError, View
 from ntp.errors import NtpError
 from ntp.serve.buffer import Buffer, ChangedError
+from ntp.serve.copilot import Copilot
 from ntp.serve.lsp.places import Place
-from ntp.serve.sessions import Sessions, TooManySessionsError, UnknownSessionError
-from ntp.serve.suggestions import Suggester, Suggestion, rank
+from ntp.serve.sessions import TooManySessionsError, UnknownSessionError
+from ntp.serve.stdio import Later
+from ntp.serve.suggestions import Suggestion, rank
 
 T = TypeVar("T")
 
@@ -22,12 +24,12 @@ class Desk:
     """The open documents by their names.
 
     Args:
-        sessions: Gives each document its prover.
-        suggester: Finds suggestions.
+        copilot: Gives each document its prover, and suggests. It is made when it is first needed, so that
+            an editor need not wait for a large model to be told what the server can do.
     """
 
-    def __init__(self, sessions: Sessions, suggester: Suggester) -> None:
-        self.sessions, self.suggester = sessions, suggester
+    def __init__(self, copilot: Later[Copilot]) -> None:
+        self.copilot = copilot
         self._papers: dict[str, Paper] = {}
 
     def paper(self, uri: str, text: str) -> Paper:
@@ -42,11 +44,16 @@ class Desk:
         if paper is not None:
             await paper.close()
 
+    def leave(self) -> None:
+        """End all provers."""
+        if self.copilot.is_made:
+            self.copilot().sessions.close_all()
+
     def make_room(self) -> bool:
         """End the prover of a document that nobody waits for; returns whether there was one."""
         for paper in self._papers.values():
             if paper.id and not paper.is_busy:
-                self.sessions.close(paper.id)
+                self.copilot().sessions.close(paper.id)
                 paper.id = ""
                 return True
         return False
@@ -112,7 +119,7 @@ class Paper:
         if self._background is not None:
             self._background.set()
         if self.id:
-            await asyncio.to_thread(self._desk.sessions.close, self.id)
+            await asyncio.to_thread(self._desk.copilot().sessions.close, self.id)
 
     async def _suggest(self, place: Place, cancel: threading.Event) -> list[Suggestion]:
         text, before = self.text, self.text[: place.begin]
@@ -133,7 +140,7 @@ class Paper:
     def _search(self, buffer: Buffer, begin: int, cancel: threading.Event) -> _Found:
         position = buffer.position(begin)
         view = buffer.goals(position)
-        found = list(self._desk.suggester.suggest(buffer, position, cancel=cancel))
+        found = list(self._desk.copilot().suggester.suggest(buffer, position, cancel=cancel))
         return _Found(rank(found), len(view.goals) + len(view.unfocused))
 
     async def _run(self, work: Callable[[Buffer], T], cancel: threading.Event | None = None) -> T:
@@ -146,7 +153,7 @@ class Paper:
             raise
 
     def _with_buffer(self, text: str, work: Callable[[Buffer], T]) -> T:
-        sessions = self._desk.sessions
+        sessions = self._desk.copilot().sessions
         while True:
             try:
                 if not self.id:

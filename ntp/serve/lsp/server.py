@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +25,7 @@ from ntp.serve.lsp.answers import (
 )
 from ntp.serve.lsp.desk import Desk, Paper
 from ntp.serve.lsp.places import Place, admits, place_at
+from ntp.serve.stdio import private_stdout
 from ntp.serve.suggestions import Suggestion
 from ntp.types import Span
 
@@ -38,7 +37,7 @@ class CopilotServer(LanguageServer):
     """A language server over stdin and stdout.
 
     Args:
-        desk: The open documents and what suggests.
+        desk: The open documents.
         version: Version that is told to clients.
     """
 
@@ -50,8 +49,11 @@ class CopilotServer(LanguageServer):
 
     def serve(self) -> None:
         """Answer until the client closes the connection; nothing but the protocol is written to stdout."""
-        with _private_stdout() as stdout:
-            self.start_io(sys.stdin.buffer, stdout)
+        try:
+            with private_stdout() as stdout:
+                self.start_io(sys.stdin.buffer, stdout)
+        finally:
+            self.desk.leave()
 
     def read_soon(self, uri: str, pause_s: float = _PAUSE_S) -> None:
         """Read a document through after a pause, unless it changes before, and say what was found."""
@@ -149,16 +151,3 @@ async def _offers(server: CopilotServer, params: Any) -> tuple[TextDocument, Pla
     document, paper = server.document(params.text_document.uri)
     place = place_at(document.source, document.offset_at_position(params.position))
     return document, place, await paper.suggest(place)
-
-
-@contextlib.contextmanager
-def _private_stdout():
-    """Stdout for the protocol alone: whatever else prints there meanwhile goes to stderr."""
-    sys.stdout.flush()
-    private = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        with os.fdopen(private, "wb", closefd=True) as stdout:
-            yield stdout
-    finally:
-        os.dup2(2, 1)
