@@ -65,7 +65,10 @@ class Calibration:
 
     def probability(self, suggestion: Suggestion, num_goals_before: int) -> float:
         """See `Calibrator.probability`."""
-        values = features(suggestion, num_goals_before)
+        return self.of(features(suggestion, num_goals_before))
+
+    def of(self, values: Sequence[float]) -> float:
+        """The probability for values of the features."""
         terms = zip(values, self.mean, self.std, self.weight, strict=True)
         return 1 / (1 + math.exp(-self.offset - sum(w * (x - m) / s for x, m, s, w in terms)))
 

@@ -82,7 +82,13 @@ def _answers(found: Sequence[Suggestion], wants_proof: bool, prefix: str) -> lis
         proofs = [s for s in found if s.kind == "proof"]
         return [Answer(f"Proof.\n{s.text}\nQed.", 1.0, True) for s in proofs]
     kept = [s for s in found if s.text.startswith(prefix)]
-    return [Answer(s.text, s.probability or 0.0, True) for s in kept]
+    return [Answer(s.text, _score(s), True) for s in kept]
+
+
+def _score(suggestion: Suggestion) -> float:
+    if suggestion.probability is not None:
+        return suggestion.probability
+    return math.exp(suggestion.log_prob) if suggestion.source == "policy" else 0.0
 
 
 def _samples(copilot: Copilot, prompt: Prompt, num: int) -> list[Answer]:

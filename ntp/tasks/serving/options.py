@@ -44,7 +44,9 @@ class ServeOptions:
         premises: A data set, the output directory of an extraction, in which agents may search premises.
         split: Part of the split whose proofs are assessed or calibrated on.
         num_steps: Steps of recorded proofs that are assessed.
-        outcome_s: Seconds of search that decide whether a proof is finished from a state.
+        num_judged: Suggested tactics at each step whose outcome is looked at.
+        outcome_expansions: Expansions of the search that decides whether a proof is finished after a tactic.
+        outcome_s: Most seconds of that search.
     """
 
     protocol: str = "http"
@@ -59,7 +61,9 @@ class ServeOptions:
     premises: str | None = None
     split: str = "test"
     num_steps: PositiveInt = 200
-    outcome_s: PositiveFloat = 5.0
+    num_judged: PositiveInt = 3
+    outcome_expansions: PositiveInt = 8
+    outcome_s: PositiveFloat = 10.0
 
 
 def make_copilot(cfg: DictConfig, checkpoint: Path | None) -> Copilot:
