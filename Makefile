@@ -82,9 +82,9 @@ hammer: coq
 
 .PHONY: editors
 editors:
-	@command -v chromium > /dev/null && command -v nvim > /dev/null && command -v emacs > /dev/null \
-	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends chromium neovim emacs-nox; } \
-	  || echo "tests of editors and of the page will be skipped; run: sudo apt-get install chromium neovim emacs-nox" >&2
+	@command -v chromium > /dev/null && command -v nvim > /dev/null && emacs --batch --eval "(progn (package-initialize) (require 'eglot))" > /dev/null 2>&1 \
+	  || { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends chromium neovim emacs-nox elpa-eglot; } \
+	  || echo "tests of editors and of the page will be skipped; run: sudo apt-get install chromium neovim emacs-nox elpa-eglot" >&2
 
 .PHONY: libraries
 libraries: coq

@@ -30,6 +30,8 @@ class ServeOptions:
     """The copilot.
 
     Attributes:
+        protocol: `http`; or `lsp` for an editor or `mcp` for an agent, which start the server themselves and
+            speak with it over stdin and stdout.
         suggestions: How suggestions are found.
         sessions: How many documents may be open.
         http: How the server listens.
@@ -39,6 +41,7 @@ class ServeOptions:
         header: Text that is put before a goal which a client sends without its file.
         axioms: Names of axioms that proofs may use beside those that a text itself assumes.
         text_timeout_s: Seconds for a sentence of a text.
+        premises: A data set, the output directory of an extraction, in which agents may search premises.
         split: Part of the split whose proofs are assessed or calibrated on.
         num_steps: Steps of recorded proofs that are assessed.
         num_judged: Suggested tactics at each step whose outcome is looked at.
@@ -46,6 +49,7 @@ class ServeOptions:
         outcome_s: Most seconds of that search.
     """
 
+    protocol: str = "http"
     suggestions: Any = MISSING
     sessions: Any = MISSING
     http: Any = MISSING
@@ -54,6 +58,7 @@ class ServeOptions:
     header: str = ""
     axioms: list[str] = field(default_factory=list)
     text_timeout_s: PositiveFloat = 30.0
+    premises: str | None = None
     split: str = "test"
     num_steps: PositiveInt = 200
     num_judged: PositiveInt = 3

@@ -1,0 +1,1 @@
+"""The language server: what the prover accepted, in an editor."""
