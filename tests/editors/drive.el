@@ -8,7 +8,8 @@
       eglot-events-buffer-size 0)
 (find-file (nth 0 command-line-args-left))
 (coq-mode)
-(apply #'eglot (list 'coq-mode (cons 'transient default-directory) 'eglot-lsp-server (ntp-command) "coq"))
+(eglot-ensure)
+(run-hooks 'post-command-hook) ; which a person's next key does
 (goto-char (point-min))
 (forward-line 2)
 (end-of-line)

@@ -19,10 +19,9 @@ from ntp.serve.copilot import Copilot
 from ntp.serve.http.options import HttpOptions
 from ntp.serve.sessions import SessionLimits, Sessions
 from ntp.serve.suggestions import Suggester, SuggestionOptions
-from ntp.tasks.builders import load_policy
-from ntp.tasks.methods import ONE_SHOT_TACTICS
 from ntp.tasks.needs import inner, policy_node, run_config
-from ntp.verifier.ensemble import EnsembleCritic, VerifierEnsemble
+
+# What a policy needs is imported where one is loaded: that takes seconds, and an editor waits for its server.
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,8 @@ def make_copilot(cfg: DictConfig, checkpoint: Path | None) -> Copilot:
     make_env = instantiate(cfg.env)
     options = section(cfg.serve.suggestions, SuggestionOptions)
     if make_env.prover == "lean" and options.one_shot_tactics == SuggestionOptions().one_shot_tactics:
+        from ntp.tasks.methods import ONE_SHOT_TACTICS
+
         options = replace(options, one_shot_tactics=ONE_SHOT_TACTICS["lean"])
     suggester = Suggester(
         None if checkpoint is None else load_checkpoint(cfg, checkpoint),
@@ -105,6 +106,8 @@ def buffers(cfg: DictConfig, make_env: Any) -> Callable[[], Buffer]:
 
 def load_checkpoint(cfg: DictConfig, checkpoint: Path) -> Proposer:
     """The policy of a training run, with the model that it was trained with."""
+    from ntp.tasks.builders import load_policy
+
     trained = run_config(checkpoint)
     return load_policy(cfg, checkpoint, None if trained is None else trained.model)
 
@@ -148,6 +151,9 @@ def _critic(cfg: DictConfig) -> Critic | None:
         raise ConfigError(
             "serve.verifier=true: give verifier.checkpoint=PATH and verifier.backbone.checkpoint=PATH"
         )
+    from ntp.tasks.builders import load_policy
+    from ntp.verifier.ensemble import EnsembleCritic, VerifierEnsemble
+
     policy = load_policy(cfg, Path(backbone))
     ensemble = VerifierEnsemble.load(policy, inner(Path(own), "verifier"))
     return EnsembleCritic(ensemble, instantiate(cfg.aggregation))

@@ -12,14 +12,8 @@ from rich.console import Console
 from ntp import __version__
 from ntp.config.bounds import check_bounds
 from ntp.errors import ConfigError
-from ntp.serve.agents import agent_server
 from ntp.serve.copilot import Copilot
-from ntp.serve.http.app import make_app, serve
 from ntp.serve.http.options import TOKEN_VARIABLE
-from ntp.serve.lsp.desk import Desk
-from ntp.serve.lsp.server import CopilotServer
-from ntp.serve.page_files import page_routes
-from ntp.serve.premises import PremiseSearch
 from ntp.serve.stdio import Later
 from ntp.tasks.serving.options import given_checkpoint, http_options, make_copilot
 from ntp.workflow.task import Report
@@ -38,7 +32,13 @@ def run(cfg: DictConfig) -> None:
     _PROTOCOLS[cfg.serve.protocol](cfg, given_checkpoint(cfg))
 
 
+# Each protocol imports its own libraries: together they take seconds, and an editor waits for its server.
+
+
 def _serve_http(cfg: DictConfig, checkpoint: Path | None) -> None:
+    from ntp.serve.http.app import make_app, serve
+    from ntp.serve.page_files import page_routes
+
     options = http_options(cfg)
     copilot = _make(cfg, checkpoint)
     app = make_app(copilot, options, os.environ.get(TOKEN_VARIABLE), page_routes())
@@ -46,10 +46,16 @@ def _serve_http(cfg: DictConfig, checkpoint: Path | None) -> None:
 
 
 def _serve_editor(cfg: DictConfig, checkpoint: Path | None) -> None:
+    from ntp.serve.lsp.desk import Desk
+    from ntp.serve.lsp.server import CopilotServer
+
     CopilotServer(Desk(Later(lambda: _make(cfg, checkpoint))), __version__).serve()
 
 
 def _serve_agent(cfg: DictConfig, checkpoint: Path | None) -> None:
+    from ntp.serve.agents import agent_server
+    from ntp.serve.premises import PremiseSearch
+
     premises, cache = cfg.serve.premises, Path(cfg.paths.outputs) / "indices"
     copilot = Later(lambda: _make(cfg, checkpoint))
     search = None if premises is None else Later(lambda: PremiseSearch(Path(premises), cache))
