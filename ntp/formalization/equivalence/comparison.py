@@ -86,7 +86,7 @@ class Comparison:
             writer.add("\n".join([*theory, stages.SOLVERS]))
         self._theory = self._lemmas(writer, "ntp_theory") if theory else {}
         project = TextProject.with_texts(project, {FILE: writer.text})
-        self._env = _Env(project, options.stage_timeout_s, limits, is_allowed)
+        self._env = HeaderEnv(project, options.stage_timeout_s, limits, is_allowed)
         self._alone: dict[tuple[str, str], bool] = {}
         self._spent = dict.fromkeys(self._candidates, 0.0)
 
@@ -184,7 +184,7 @@ class Comparison:
         return self._alone[key]
 
 
-class _Env(CoqEnv):
+class HeaderEnv(CoqEnv):
     """Proofs that may rest on axioms of the header; generated lemmas have no proofs of their own."""
 
     def __init__(
