@@ -61,6 +61,7 @@ class Config:
         export: The formats in which a data set is written.
         instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
+        equivalence: How formal statements are compared.
         study: Arms to be compared.
         sweep: The sweep that `task=collect` reports.
         optimizer: The optimizer.
@@ -92,6 +93,7 @@ class Config:
     export: Any = MISSING
     instructions: Any = MISSING
     evaluation: Any = MISSING
+    equivalence: Any = MISSING
     study: Any = MISSING
     sweep: Any = MISSING
     optimizer: Any = MISSING

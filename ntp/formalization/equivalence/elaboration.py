@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ntp.envs.coq.document import CoqDocument
-from ntp.envs.coq.proof import UnreadableAssumptionsError, axiom_name, one_line, parse_assumptions
 from ntp.envs.coq.project import CoqProject
+from ntp.envs.coq.proof import UnreadableAssumptionsError, axiom_name, one_line, parse_assumptions
 from ntp.envs.coq.protocol import Failure
 from ntp.errors import InitError
 from ntp.formalization.equivalence.sources import FILE, TextProject

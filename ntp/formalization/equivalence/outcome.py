@@ -25,7 +25,7 @@ class Judgement:
     """The outcome for one candidate, and what it rests on.
 
     Attributes:
-        outcome: EQUIVALENT, IMPLIES (the candidate implies the reference), IMPLIED_BY (the reference implies
+        outcome: A value of `Outcome`: EQUIVALENT, IMPLIES (the candidate implies the reference), IMPLIED_BY (the reference implies
             it), NOT_SHOWN, ILL_TYPED (it is not one term of type Prop), or TIMEOUT (stating it, or the
             comparison, exceeded its budget of time or memory before anything else was known).
         forward: Stage that proved the reference from the candidate; empty for none.
@@ -34,7 +34,7 @@ class Judgement:
         seconds: What the comparison took; the start of a prover is shared by the candidates of a reference.
     """
 
-    outcome: Outcome
+    outcome: str
     forward: str = ""
     backward: str = ""
     reason: str = ""

@@ -19,6 +19,7 @@ from ntp.formalization.equivalence.telescope import (
 Rewriting = Callable[[Telescope, random.Random], Telescope | None]
 
 _NUM_SWAPS = 12
+_MIN_COMPOSED = 2
 _NEGATED = {
     "=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<", "/\\": "\\/", "\\/": "/\\",
 }  # fmt: skip
@@ -80,6 +81,20 @@ def curry(statement: Telescope, rng: random.Random) -> Telescope | None:
     return replace(statement, items=rng.choice(choices)) if choices else None
 
 
+def compose(statement: Telescope, rng: random.Random) -> Telescope | None:
+    """Several of the above, one after the other."""
+    changes = [permute, rename, turn_equation, curry]
+    rng.shuffle(changes)
+    made = 0
+    for change in changes:
+        changed = change(statement, rng)
+        # What was put together is read again, so that the next change sees its parts.
+        again = None if changed is None else parse(str(changed))
+        if again is not None:
+            statement, made = again, made + 1
+    return statement if made >= _MIN_COMPOSED else None
+
+
 def drop_hypothesis(statement: Telescope, rng: random.Random) -> Telescope | None:
     """One hypothesis fewer."""
     if not statement.hypotheses:
@@ -138,6 +153,7 @@ EQUIVALENT: Mapping[str, Rewriting] = {
     "renamed": rename,
     "turned": turn_equation,
     "curried": curry,
+    "composed": compose,
 }
 DIFFERENT: Mapping[str, Rewriting] = {
     "dropped": drop_hypothesis,

@@ -29,12 +29,13 @@ Ltac ntp_logic h :=
     | intros; ntp_from h
     | ntp_plain; ntp_intro_all; ntp_from h
     | ntp_plain; intros; repeat split; ntp_intro_all; ntp_from h ].
+Ltac ntp_side := repeat split; solve [ eassumption | symmetry; eassumption | congruence ].
+Ltac ntp_use h := (eapply h + (symmetry; eapply h) + edestruct h); ntp_split_facts; ntp_side.
 Ltac ntp_instance h :=
   solve
-    [ ntp_plain; intros; eapply h; ntp_split_facts; repeat split;
-      first [ eassumption | symmetry; eassumption | congruence ]
-    | ntp_plain; intros; edestruct h; ntp_split_facts; repeat split;
-      first [ eassumption | symmetry; eassumption | congruence ] ].
+    [ intros; ntp_use h
+    | ntp_plain; ntp_intro_all; ntp_use h
+    | ntp_plain; intros; repeat split; ntp_intro_all; ntp_use h ].
 """
 # What the other stages need, read after the statements, so that what it imports changes neither their notations
 # nor their scopes. No file that it loads may add an axiom: what a proof rests on is then from the header.
