@@ -52,12 +52,11 @@ Ltac ntp_arithmetic ::= first [ lia | lra ].
 # CoqHammer's tactics, where they are installed; no automated theorem prover is started.
 HAMMER = """
 From Hammer Require Import Tactics.
-Ltac ntp_automation ::= sauto.
+Ltac ntp_automation ::= qauto.
 """
 SOLVERS = r"""
 Ltac ntp_solver := solve [ trivial | easy | ntp_arithmetic | congruence | auto | intuition auto | eauto ].
-Ltac ntp_alone :=
-  solve [ intros; ntp_solver | ntp_intro_all; ntp_solver | firstorder ntp_arithmetic ].
+Ltac ntp_alone := solve [ intros; ntp_solver | ntp_intro_all; ntp_solver ].
 Ltac ntp_apply h := solve [ intros; eapply h; ntp_solver | intros; edestruct h; ntp_solver ].
 Ltac ntp_rewrite h :=
   solve
