@@ -62,6 +62,7 @@ class Config:
         instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
         equivalence: How formal statements are compared.
+        known_pairs: Which pairs of statements with a known relation are made.
         study: Arms to be compared.
         sweep: The sweep that `task=collect` reports.
         optimizer: The optimizer.
@@ -94,6 +95,7 @@ class Config:
     instructions: Any = MISSING
     evaluation: Any = MISSING
     equivalence: Any = MISSING
+    known_pairs: Any = MISSING
     study: Any = MISSING
     sweep: Any = MISSING
     optimizer: Any = MISSING

@@ -1,4 +1,4 @@
-"""The proofs behind one comparison: a reference and its candidates in one generated file, tried stage by stage."""
+"""The proofs behind a comparison: a reference and its candidates in one generated file, stage by stage."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class Comparison:
         given: str,
         wanted: str,
     ) -> str:
-        """The first stage whose script proves the wanted statement from the given one, and not from nothing."""
+        """The first stage that proves the wanted statement from the given one, and not from nothing."""
         for stage in tried:
             if self._proves(lemmas[given, wanted], stage.script) and not self._proves(
                 lemmas[NOTHING, wanted], stage.script

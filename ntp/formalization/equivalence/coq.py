@@ -1,4 +1,4 @@
-"""Equivalence of Coq statements: each is proved from the other, by stages, and the kernel checks the proofs."""
+"""Equivalence of Coq statements: each is proved from the other, and the kernel checks the proofs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Equivalence of Lean statements by the stages of BEq+ (Poiroux et al. 2025), each proof checked by Lean's kernel.
+"""Equivalence of Lean statements by the stages of BEq+ (Poiroux et al. 2025), checked by Lean's kernel.
 
-The given statement is an axiom in front of the wanted one. A proof counts if that axiom is among those it rests
-on, so that it was used, and if the same script fails without it.
+The given statement is an axiom in front of the wanted one. A proof counts if that axiom is among those that
+it rests on, so that it was used, and if the same script fails without it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class LeanEquivalence:
 
 
 def read_statement(text: str) -> Statement | Rejected:
-    """The statement in a text, or why it is refused: it must be one declaration that declares nothing else."""
+    """The statement in a text, or why it is refused: it must be one declaration and nothing else."""
     try:
         statement = parse_statement(text)
     except LeanSyntaxError as error:

@@ -25,9 +25,9 @@ class Judgement:
     """The outcome for one candidate, and what it rests on.
 
     Attributes:
-        outcome: A value of `Outcome`: EQUIVALENT, IMPLIES (the candidate implies the reference), IMPLIED_BY (the reference implies
-            it), NOT_SHOWN, ILL_TYPED (it is not one term of type Prop), or TIMEOUT (stating it, or the
-            comparison, exceeded its budget of time or memory before anything else was known).
+        outcome: A value of `Outcome`: EQUIVALENT, IMPLIES (the candidate implies the reference), IMPLIED_BY
+            (the reference implies it), NOT_SHOWN, ILL_TYPED (it is not one term of type Prop), or TIMEOUT
+            (stating it exceeded its budget of time or memory, or the comparison ended before all was tried).
         forward: Stage that proved the reference from the candidate; empty for none.
         backward: Stage that proved the candidate from the reference; empty for none.
         reason: Why a candidate is ill-typed or out of budget, in one line; else empty.

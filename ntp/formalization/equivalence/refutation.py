@@ -14,8 +14,9 @@ from ntp.sandbox.limits import Limits
 _TACTICS = r"""
 Require Import Coq.micromega.Lia.
 Ltac ntp_holds :=
-  solve [ assumption | reflexivity | discriminate | lia | vm_compute; lia | firstorder congruence | firstorder lia
-        | repeat constructor; try discriminate; try lia; fail ].
+  solve
+    [ assumption | reflexivity | discriminate | lia | vm_compute; lia | firstorder congruence | firstorder lia
+    | repeat constructor; try discriminate; try lia; fail ].
 Ltac ntp_absurd h :=
   solve
     [ discriminate h | congruence | lia
@@ -61,7 +62,9 @@ Ltac ntp_refute h :=
   lazymatch type of h with
   | False => exact h
   | exists x, _ => let x := fresh in destruct h as [x h]; ntp_refute h
-  | _ /\ _ => let g := fresh in destruct h as [h g]; first [ ntp_refute h | ntp_refute g | ntp_absurd h | ntp_absurd g ]
+  | _ /\ _ =>
+      let g := fresh in
+      destruct h as [h g]; first [ ntp_refute h | ntp_refute g | ntp_absurd h | ntp_absurd g ]
   | ~ ?P => let p := fresh in assert (p : P) by ntp_holds; exact (h p)
   | ?P -> ?Q =>
       lazymatch type of P with

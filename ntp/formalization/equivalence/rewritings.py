@@ -42,7 +42,7 @@ def rename(statement: Telescope, rng: random.Random) -> Telescope | None:
     """Other names for all leading bound variables, in the same way wherever they stand."""
     bound = list(dict.fromkeys(item.name for item in statement.items if item.name))
     text = str(statement)
-    fresh = [name for name in (f"{letter}{i}" for i in range(1, 4) for letter in "uvwxyz")]
+    fresh = [f"{letter}{i}" for i in range(1, 4) for letter in "uvwxyz"]
     fresh = [name for name in fresh if name not in names(text)]
     if not bound or len(fresh) < len(bound):
         return None
@@ -131,7 +131,7 @@ def off_by_one(statement: Telescope, rng: random.Random) -> Telescope | None:
 
 
 def swap_quantifier(statement: Telescope, rng: random.Random) -> Telescope | None:
-    """`exists` for `forall` or the reverse in the conclusion; or `exists` in front of the binder before it."""
+    """`exists` for `forall` or the reverse in the conclusion; or `exists` moved before a binder."""
     text = statement.conclusion
     choices: list[Telescope] = []
     for token in symbols(text):

@@ -22,23 +22,20 @@ Ltac ntp_split_facts :=
   | [ h : _ \/ _ |- _ ] => destruct h
   end.
 Ltac ntp_intro_all := repeat (intro; ntp_split_facts).
-Ltac ntp_from h := eauto 7 using h, eq_sym, conj, proj1, proj2, ex_intro, or_introl, or_intror with nocore.
-Ltac ntp_logic h :=
+Ltac ntp_split_goal := repeat match goal with [ |- _ /\ _ ] => split end.
+Ltac ntp_everywhere tactic :=
   solve
-    [ intros; eauto 7 using h with nocore
-    | intros; ntp_from h
-    | ntp_plain; ntp_intro_all; ntp_from h
-    | ntp_plain; intros; repeat split; ntp_intro_all; ntp_from h ].
-Ltac ntp_side := repeat split; solve [ eassumption | symmetry; eassumption | congruence ].
-Ltac ntp_use h := (eapply h + (symmetry; eapply h) + edestruct h); ntp_split_facts; ntp_side.
-Ltac ntp_instance h :=
-  solve
-    [ intros; ntp_use h
-    | ntp_plain; ntp_intro_all; ntp_use h
-    | ntp_plain; intros; repeat split; ntp_intro_all; ntp_use h ].
+    [ intros; tactic ()
+    | ntp_plain; ntp_intro_all; tactic ()
+    | ntp_plain; intros; repeat split; ntp_intro_all; tactic () ].
+Ltac ntp_fact := solve [ eassumption | symmetry; eassumption | intros; symmetry; eauto 2 with nocore ].
+Ltac ntp_use h := (eapply h + (symmetry; eapply h)); ntp_split_goal; ntp_fact.
+Ltac ntp_cases h := edestruct h; ntp_split_facts; ntp_split_goal; solve [ ntp_fact | congruence ].
+Ltac ntp_lemmas h := eauto 7 using h, eq_sym, conj, proj1, proj2, ex_intro, or_introl, or_intror with nocore.
 """
-# What the other stages need, read after the statements, so that what it imports changes neither their notations
-# nor their scopes. No file that it loads may add an axiom: what a proof rests on is then from the header.
+# What the other stages need, read after the statements, so that what it imports changes neither their
+# notations nor their scopes. No file that it loads may add an axiom: what a proof rests on is then from the
+# header.
 THEORY = r"""
 Require Import Coq.micromega.Lia.
 Ltac ntp_arithmetic := lia.
@@ -82,10 +79,13 @@ def _script(tactic: str) -> str:
     return f"intro ntp_given; ntp_open ntp_given; {tactic}."
 
 
+# One way each, since a script that can also do without the given statement counts for nothing.
 STRUCTURAL_STAGES = (
     Stage("exact", "intro ntp_given; exact ntp_given."),
-    Stage("logic", _script("ntp_logic ntp_given")),
-    Stage("instance", _script("ntp_instance ntp_given")),
+    Stage("instance", _script("ntp_everywhere ltac:(fun _ => ntp_use ntp_given)")),
+    Stage("logic", _script("solve [ intros; eauto 7 using ntp_given with nocore ]")),
+    Stage("lemmas", _script("ntp_everywhere ltac:(fun _ => ntp_lemmas ntp_given)")),
+    Stage("cases", _script("ntp_everywhere ltac:(fun _ => ntp_cases ntp_given)")),
     Stage("firstorder", _script("firstorder (first [ assumption | congruence ])")),
 )
 THEORY_STAGES = (

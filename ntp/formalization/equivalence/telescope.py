@@ -63,7 +63,7 @@ def names(text: str) -> set[str]:
 
 
 def symbols(text: str) -> list[Token]:
-    """The tokens of a printed text, with symbols of several characters (`->`, `/\\`, `<=`) as one token."""
+    """The tokens of a printed text; a symbol of several characters (an arrow, say) is one token."""
     found: list[Token] = []
     for token in tokens(text, printed=True):
         last = found[-1] if found else None

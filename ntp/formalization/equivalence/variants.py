@@ -1,15 +1,15 @@
 """Pairs of statements whose relation is known, made from a library's theorems without any human label.
 
-Equivalent pairs are equivalent by construction. A pair counts as different only if that is shown: the library
-proves one side, and the kernel has accepted a refutation of the other. The rest are changed statements of which
-nothing is known; some of them are true, or even equivalent.
+Equivalent pairs are equivalent by construction. A pair counts as different only if that is shown: the
+library proves one side, and the kernel has accepted a refutation of the other. The rest are changed
+statements of which nothing is known; some of them are true, or even equivalent.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ntp.bounds import PositiveInt
 from ntp.envs.coq.project import CoqProject
@@ -23,6 +23,11 @@ from ntp.seeding import derive_seed
 
 EQUIVALENT_LABEL, DIFFERENT_LABEL, UNKNOWN_LABEL = "equivalent", "different", "unknown"
 UNFOLDED = "unfolded"
+# Files of the standard library with many small theorems about numbers, lists and truth values.
+FILES = (
+    "Arith/*.v", "Bool/Bool.v", "Init/Peano.v", "Lists/List.v", "NArith/N*.v", "PArith/Pnat.v",
+    "QArith/QArith_base.v", "Strings/*.v", "ZArith/Z*.v",
+)  # fmt: skip
 # What a printed statement hides behind notations.
 _HIDDEN = ("not", "iff", "lt", "gt", "ge", "Z.lt", "Z.le", "Z.ge", "Z.gt", "N.lt", "N.le")
 _MAX_GROWTH = 3
@@ -62,11 +67,11 @@ class VariantOptions:
         refutation_timeout_s: Whole seconds for one search of a counterexample.
     """
 
-    files: Sequence[str] = ("Lists/List.v",)
-    max_per_file: PositiveInt = 60
-    num_kept: PositiveInt = 2
-    num_changed: PositiveInt = 2
-    refutation_timeout_s: PositiveInt = 2
+    files: list[str] = field(default_factory=lambda: list(FILES))
+    max_per_file: PositiveInt = 120
+    num_kept: PositiveInt = 1
+    num_changed: PositiveInt = 4
+    refutation_timeout_s: PositiveInt = 1
 
 
 class VariantMaker:

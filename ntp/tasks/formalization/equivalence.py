@@ -50,8 +50,8 @@ class ComparedDataOptions:
     """Statements to compare with references.
 
     Attributes:
-        path: A JSON Lines file; each line has `reference` and `candidate`, and may have `header`, `id`, `kind`
-            and a `label`, `equivalent` or `different`.
+        path: A JSON Lines file; each line has `reference` and `candidate`, and may have `header`, `id`,
+            `kind` and a `label`, `equivalent` or `different`.
         max_pairs: Most pairs, from the beginning; null for all.
         source: Where data comes from.
     """
