@@ -28,7 +28,10 @@ Ltac ntp_everywhere tactic :=
     [ intros; tactic ()
     | ntp_plain; ntp_intro_all; tactic ()
     | ntp_plain; intros; repeat split; ntp_intro_all; tactic () ].
-Ltac ntp_fact := solve [ eassumption | symmetry; eassumption | intros; symmetry; eauto 2 with nocore ].
+Ltac ntp_fact :=
+  solve
+    [ eassumption | symmetry; eassumption | simple refine (Coq.Init.Logic.not_eq_sym _); eassumption
+    | intros; symmetry; eauto 2 with nocore ].
 Ltac ntp_use h := (eapply h + (symmetry; eapply h)); ntp_split_goal; ntp_fact.
 Ltac ntp_cases h := edestruct h; ntp_split_facts; ntp_split_goal; solve [ ntp_fact | congruence ].
 Ltac ntp_lemmas h := eauto 7 using h, eq_sym, conj, proj1, proj2, ex_intro, or_introl, or_intror with nocore.
@@ -54,6 +57,12 @@ Ltac ntp_automation ::= qauto.
 SOLVERS = r"""
 Ltac ntp_solver := solve [ trivial | easy | ntp_arithmetic | congruence | auto | intuition auto | eauto ].
 Ltac ntp_alone := solve [ intros; ntp_solver | ntp_intro_all; ntp_solver ].
+Ltac ntp_specialize h :=
+  lazymatch type of h with
+  | forall x : ?T, _ => multimatch goal with [ y : T |- _ ] => specialize (h y); ntp_specialize h end
+  | _ => idtac
+  end.
+Ltac ntp_special h := solve [ intros; ntp_specialize h; ntp_solver ].
 Ltac ntp_apply h := solve [ intros; eapply h; ntp_solver | intros; edestruct h; ntp_solver ].
 Ltac ntp_rewrite h :=
   solve
@@ -89,6 +98,7 @@ STRUCTURAL_STAGES = (
     Stage("firstorder", _script("firstorder (first [ assumption | congruence ])")),
 )
 THEORY_STAGES = (
+    Stage("specialize", _script("ntp_special ntp_given")),
     Stage("apply", _script("ntp_apply ntp_given")),
     Stage("rewrite", _script("ntp_rewrite ntp_given")),
     Stage("automation", _script("ntp_automation")),
