@@ -63,6 +63,7 @@ class Config:
         evaluation: Which policies are evaluated on which theorems.
         equivalence: How formal statements are compared.
         known_pairs: Which pairs of statements with a known relation are made.
+        formalization: How models are asked for formal statements.
         study: Arms to be compared.
         sweep: The sweep that `task=collect` reports.
         optimizer: The optimizer.
@@ -96,6 +97,7 @@ class Config:
     evaluation: Any = MISSING
     equivalence: Any = MISSING
     known_pairs: Any = MISSING
+    formalization: Any = MISSING
     study: Any = MISSING
     sweep: Any = MISSING
     optimizer: Any = MISSING

@@ -57,16 +57,36 @@ _TOKEN = re.compile(
 _LEAN_COMMENT = re.compile(r"/-.*?-/|--[^\n]*", re.DOTALL)
 
 _SAME = {
-    **{"∀": "forall", "∃": "exists", "λ": "fun", "→": "->", "↔": "<->", "∧": "/\\", "∨": "\\/"},
-    **{"¬": "~", "≤": "<=", "≥": ">=", "≠": "<>", "↦": "=>", "×": "*", "·": "*"},
+    "∀": "forall",
+    "∃": "exists",
+    "λ": "fun",
+    "→": "->",
+    "↔": "<->",
+    "∧": "/\\",
+    "∨": "\\/",
+    "¬": "~",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "<>",
+    "↦": "=>",
+    "×": "*",
+    "·": "*",
 }
 # How loosely operators bind, as Coq's levels say, and whether to the right.
 _LEVELS: dict[str, tuple[int, bool]] = {
-    **dict.fromkeys(("|", ";", ":=", "=>", "with", "then", "else", "in", "return", "as", "from"), (110, True)),
-    **{",": (105, True), ":": (100, True), "->": (99, True), "<->": (95, False), "<=>": (95, False)},
-    **{"\\/": (85, True), "/\\": (80, True)},
+    **dict.fromkeys(
+        ("|", ";", ":=", "=>", "with", "then", "else", "in", "return", "as", "from"), (110, True)
+    ),
+    ",": (105, True),
+    ":": (100, True),
+    "->": (99, True),
+    "<->": (95, False),
+    "<=>": (95, False),
+    "\\/": (85, True),
+    "/\\": (80, True),
     **dict.fromkeys(("=", "<>", "!=", "<", ">", "<=", ">=", "==", "∈", "∉", "∣", "≡", "≃", "⊆"), (70, False)),
-    **{"::": (60, True), "++": (60, True)},
+    "::": (60, True),
+    "++": (60, True),
     **dict.fromkeys(("+", "-", "||", "∪"), (50, False)),
     **dict.fromkeys(("*", "/", "&&", "%", "∩", "∘"), (40, False)),
     "^": (30, True),
@@ -94,9 +114,12 @@ def parse_statement(text: str) -> Node:
     # The keyword and the name.
     body = found[2:] if len(found) > 1 and all(token.kind == "name" for token in found[:2]) else found
     try:
-        return _numbered(_simplified(_Parser(body, itertools.count()).statement()), {}, 0)
-    except _TooDeepError:
-        return Node("flat", tuple(Node(token.text) for token in body))
+        tree = _Parser(body, itertools.count()).statement()
+        if not _is_too_deep(tree):
+            return _numbered(_simplified(tree), {}, 0)
+    except (_TooDeepError, RecursionError):
+        pass
+    return Node("flat", tuple(Node(token.text) for token in body))
 
 
 class _TooDeepError(Exception):
@@ -261,9 +284,7 @@ class _Parser:
             elif token.text in ("`", "'"):
                 self.place += 1
             else:
-                bracket = next(
-                    (i for i in range(self.place, end) if self.tokens[i].text in ("(", "{")), end
-                )
+                bracket = next((i for i in range(self.place, end) if self.tokens[i].text in ("(", "{")), end)
                 typed = next((i for i in range(self.place, end) if self.tokens[i].kind != "name"), end)
                 found += self._group(end if typed < bracket else bracket)
         return found
@@ -282,7 +303,7 @@ class _Parser:
             self.place += 1
             return self._bind(names, self._until(end))
         relation = self._text()
-        if relation not in _LEVELS or len(names) > 1 and relation not in ("∈", "in"):
+        if relation not in _LEVELS or (len(names) > 1 and relation not in ("∈", "in")):
             self.place = begin
             return [_Bound("", self._until(end))]
         self.place += 1
@@ -362,10 +383,21 @@ def _nested(label: str, makers: Sequence[_Bound], body: Node) -> Node:
     return body
 
 
+def _is_too_deep(tree: Node) -> bool:
+    """Whether a tree is deeper than functions that call themselves can follow."""
+    level = [tree]
+    for _ in range(_MAX_DEPTH):
+        level = [child for node in level for child in node.children]
+        if not level:
+            return False
+    return True
+
+
 def _simplified(node: Node) -> Node:
     """The tree with an arrow for every quantifier over something that is not mentioned again."""
     children = tuple(_simplified(child) for child in node.children)
-    if node.label == "forall" and node.children[0].label != "_" and not _mentions(children[-1], node.binds):
+    is_typed = node.label == "forall" and len(children) == 2 and children[0].label != "_"
+    if is_typed and not _mentions(children[-1], node.binds):
         return Node("->", children)
     return Node(node.label, children, node.binds)
 

@@ -33,3 +33,27 @@ def agreement(judged: Sequence[JudgedPair]) -> dict[str, float]:
         if sizes[""]:
             numbers["equivalent_rate_of_unknown"] = found[""] / sizes[""]
     return numbers
+
+
+def precision_at_recall(values: Sequence[float], is_equivalent: Sequence[bool], recall: float) -> float:
+    """The best precision of a graded score, cut at a threshold that reaches a recall on the same pairs.
+
+    The threshold is chosen on the pairs themselves, which favours the score.
+
+    Args:
+        values: The score of each pair, higher for pairs that are alike.
+        is_equivalent: What is known of each pair.
+        recall: The least recall, over 0.
+
+    Raises:
+        ValueError: No pair is equivalent, or no threshold reaches the recall.
+    """
+    num_equivalent = sum(is_equivalent)
+    if not num_equivalent or not 0 < recall <= 1:
+        raise ValueError("a precision needs equivalent pairs, and a recall over 0")
+    best = 0.0
+    for threshold in sorted(set(values)):
+        chosen = [known for value, known in zip(values, is_equivalent, strict=True) if value >= threshold]
+        if sum(chosen) / num_equivalent >= recall:
+            best = max(best, sum(chosen) / len(chosen))
+    return best

@@ -6,7 +6,7 @@ import pytest
 from ntp.errors import ConfigError, DataError
 from ntp.formalization.equivalence.outcome import Judgement, Outcome
 from ntp.formalization.equivalence.records import Compared, JudgedPair, grouped, read_compared
-from ntp.formalization.equivalence.validation import agreement
+from ntp.formalization.equivalence.validation import agreement, precision_at_recall
 from ntp.jsonl import read_jsonl
 from ntp.tasks.formalization import equivalence, known_pairs
 
@@ -144,3 +144,12 @@ def test_known_pairs_are_made_and_resumed(make_context, monkeypatch):
 def test_no_file_is_one_line(make_context):
     with pytest.raises(DataError, match="no such file"):
         known_pairs.run(make_context("known_pairs", "known_pairs.variants.files=[Nowhere/*.v]"))
+
+
+def test_precision_of_a_graded_score_by_hand():
+    values, known = [0.9, 0.8, 0.8, 0.4, 0.1], [True, False, True, True, False]
+    assert precision_at_recall(values, known, 1 / 3) == 1.0
+    assert precision_at_recall(values, known, 2 / 3) == 3 / 4  # the best of the thresholds .8 and .4
+    assert precision_at_recall(values, known, 1.0) == 3 / 4
+    with pytest.raises(ValueError, match="equivalent pairs"):
+        precision_at_recall([0.5], [False], 0.5)
