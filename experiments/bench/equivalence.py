@@ -2,11 +2,11 @@
 
     .venv/bin/python experiments/bench/equivalence.py [pairs.jsonl]
 
-`data/known_pairs.jsonl` holds 100 pairs that are equivalent by construction and 100 of a theorem and a changed
-statement that the kernel has refuted; `+experiment=known_pairs` makes such pairs. `precision` and `recall` are of the
-outcome `equivalent`; `seconds_per_pair` includes the start of provers. The precision of a graded score is the best of
-a threshold chosen on the same pairs with at least the recall of the proofs (`bleu_precision`, `tree_precision`).
-`ratios.precision_to_bleu` and `precision_to_tree` compare the two on the same pairs.
+`data/known_pairs.jsonl` holds 100 pairs that are equivalent by construction and 100 of a theorem and a
+changed statement that the kernel has refuted; `+experiment=known_pairs` makes such pairs. `precision` and
+`recall` are of the outcome `equivalent`; `seconds_per_pair` includes the start of provers. The precision of a
+graded score is the best of a threshold chosen on the same pairs with at least the recall of the proofs
+(`bleu_precision`, `tree_precision`); `ratios` compare the precision of the proofs with it.
 """
 
 from __future__ import annotations

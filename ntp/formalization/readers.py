@@ -36,17 +36,12 @@ COLUMNS = {
     "topic": ("topic", "textbook", "source", "category"),
 }
 _SPLITS = {
-<<<<<<< HEAD
-    TRAIN: TRAIN, VALID: VALID, TEST: TEST,
-    "val": VALID, "validation": VALID, "dev": VALID,
-=======
     TRAIN: TRAIN,
     VALID: VALID,
     TEST: TEST,
     "val": VALID,
     "validation": VALID,
     "dev": VALID,
->>>>>>> 9404f2bdd397dcf57f70f8fd6d23aa5180d149fe
 }
 # `/-- ... -/`, as miniF2F and ProofNet for Lean 4 give their informal statements.
 _DOCSTRING = re.compile(r"\A\s*/--(.*)-/\s*\Z", re.DOTALL)

@@ -13,22 +13,19 @@ REFERENCE = "forall (A : Type) (l m : list A) n, length l = n -> l <> nil -> len
 
 
 def test_known_relations(structural, outcomes):
+    types = "forall (A : Type) (l m : list A) n, "
     cases = {
         # Bound names, order, curried conjunctions, turned equations, a definition unfolded, and all together.
         "forall (B : Type) (x y : list B) k, length x = k -> x <> [] -> length y <= k -> y = x": "equivalent",
-        "forall (A : Type) n (m l : list A), length m <= n -> length l = n -> l <> nil -> m = l": "equivalent",
-        "forall (A : Type) (l m : list A) n, length l = n /\\ l <> nil -> length m <= n -> m = l": "equivalent",
-        "forall (A : Type) (l m : list A) n, n = length l -> l <> nil -> length m <= n -> l = m": "equivalent",
-        "forall (A : Type) (l m : list A) n, length l = n -> (l = nil -> False) -> length m <= n -> m = l": (
-            "equivalent"
-        ),
-        "forall (A : Type) n (m l : list A), length m <= n /\\ nil <> l -> n = length l -> l = m": "equivalent",
+        f"{types}length m <= n -> length l = n -> l <> nil -> m = l": "equivalent",
+        f"{types}length l = n /\\ l <> nil -> length m <= n -> m = l": "equivalent",
+        f"{types}n = length l -> l <> nil -> length m <= n -> l = m": "equivalent",
+        f"{types}length l = n -> (l = nil -> False) -> length m <= n -> m = l": "equivalent",
+        f"{types}length m <= n /\\ nil <> l -> n = length l -> l = m": "equivalent",
         # A hypothesis dropped or added, the relation flipped, another theorem.
-        "forall (A : Type) (l m : list A) n, length l = n -> length m <= n -> m = l": "implies",
-        "forall (A : Type) (l m : list A) n, length l = n -> l <> nil -> m <> nil -> length m <= n -> m = l": (
-            "implied_by"
-        ),
-        "forall (A : Type) (l m : list A) n, length l = n -> l <> nil -> length m >= n -> m = l": "not_shown",
+        f"{types}length l = n -> length m <= n -> m = l": "implies",
+        f"{types}length l = n -> l <> nil -> m <> nil -> length m <= n -> m = l": "implied_by",
+        f"{types}length l = n -> l <> nil -> length m >= n -> m = l": "not_shown",
         "False": "implies",
     }
     assert outcomes(structural, REFERENCE, list(cases)) == list(cases.values())

@@ -26,7 +26,7 @@ REFUSED = {
     "writes a file": 'Redirect "stolen" Print nat',
     "changes the directory": 'Cd "/tmp"',
     "a notation": "Notation \"'goal'\" := True",
-    "a notation behind a sentence": "True. Notation \"x = y\" := True",
+    "a notation behind a sentence": 'True. Notation "x = y" := True',
     "resets": "Reset Initial",
     "quits": "Quit",
     "the reference by our name": "ntp_reference",

@@ -10,7 +10,7 @@ REFERENCE = "theorem t : True → True ∧ True"
 
 @pytest.fixture(scope="module")
 def lean():
-    """Over the stand-in, which knows few of the stages' tactics: its protocol and checks are what is tested."""
+    """Over the stand-in, which knows few of the stages' tactics: protocol and checks are what is tested."""
     equivalence = LeanEquivalence(LeanReplFactory(command=list(STANDIN)))
     yield equivalence
     equivalence.close()

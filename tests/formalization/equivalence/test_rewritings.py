@@ -6,7 +6,7 @@ from ntp.formalization.equivalence.rewritings import DIFFERENT, EQUIVALENT
 from ntp.formalization.equivalence.telescope import Item, Telescope, parse, relation
 
 TEXTS = [
-    "forall (A : Type) (l l' : list A), P l -> forall n : nat, Q (fun x => x) /\\ l <> l' -> n <= 3 <-> n = 3",
+    "forall (A : Type) (l l' : list A), P l -> forall n : nat, Q (fun x => x) /\\ l <> l' -> n <= 3 <-> n = 3",  # noqa: E501
     "forall n : nat, n = 0 \\/ n <= S n",
     "A -> (B -> C) -> exists x : nat, x = 3 -> D",
     "forall (P : nat -> Prop) (n : nat), P n",

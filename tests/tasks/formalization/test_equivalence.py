@@ -11,7 +11,12 @@ from ntp.jsonl import read_jsonl
 from ntp.tasks.formalization import equivalence, known_pairs
 
 ROWS = [
-    {"id": "a", "reference": "forall n, n + 0 = n", "candidate": "forall m, m = m + 0", "label": "equivalent"},
+    {
+        "id": "a",
+        "reference": "forall n, n + 0 = n",
+        "candidate": "forall m, m = m + 0",
+        "label": "equivalent",
+    },
     {"id": "b", "reference": "forall n, n + 0 = n", "candidate": "forall n, n + 1 = n", "label": "different"},
     {"id": "c", "reference": "forall n, n + 0 = n", "candidate": "True. Axiom x : False", "kind": "hostile"},
     {"id": "d", "header": "Require Import Nowhere.", "reference": "True", "candidate": "True"},
