@@ -62,6 +62,8 @@ class Config:
         export: The formats in which a data set is written.
         instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
+        equivalence: How formal statements are compared.
+        known_pairs: Which pairs of statements with a known relation are made.
         formalization: How models are asked for formal statements.
         study: Arms to be compared.
         alignment: Data conditions, and how close they are to a target.
@@ -96,6 +98,8 @@ class Config:
     export: Any = MISSING
     instructions: Any = MISSING
     evaluation: Any = MISSING
+    equivalence: Any = MISSING
+    known_pairs: Any = MISSING
     formalization: Any = MISSING
     study: Any = MISSING
     alignment: Any = MISSING
