@@ -31,10 +31,13 @@ class PolicyOptions:
             checkpoint, that of the command. With neither experiment nor checkpoint a pretrained model is used
             as it is.
         tactics: A fixed list of tactics to propose in every state, in place of a model.
-        kind: The kind of instruction data that the model was trained on (docs/formats.md). It is shown the
-            same prompts; with a kind of whole proofs it samples whole proofs.
+        kind: The kind of instruction or chat data that the model was trained on, or is to be asked in
+            (docs/formats.md). It is shown the same prompts; with a kind of whole proofs it writes whole
+            proofs.
         temperature: Temperature of samples in an evaluation; null for that of `search.sampling`. Best-first
             search has its own.
+        search: Searches of this policy in an evaluation, in place of the command's: by name, the options that
+            differ, as `{whole_proof: {repairs: []}}`.
         seeds: Seeds to train the policy with; empty for the seed of the command.
         seed_key: The option that these seeds are given to: `seed` makes everything it needs again with that
             seed, `module.seed` only what the experiment itself trains.
@@ -47,6 +50,7 @@ class PolicyOptions:
     tactics: list[str] | None = None
     kind: str | None = None
     temperature: PositiveFloat | None = None
+    search: Any = None
     seeds: list[NonNegativeInt] = field(default_factory=list)
     seed_key: str = "seed"
 
