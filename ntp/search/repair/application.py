@@ -44,7 +44,6 @@ def _applied(sentence: str) -> Iterator[str]:
         yield f"symmetry; eapply {term}."
         yield f"eapply {function}."
         yield f"intros; eapply {function}; eauto."
-        yield f"pose proof {term}; eauto." if " in " not in term else f"apply {term}; eauto."
 
 
 def _rewritten(sentence: str) -> Iterator[str]:

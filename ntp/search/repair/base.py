@@ -13,7 +13,10 @@ _WORD = re.compile(r"[^\W\d][\w']*")
 _NAMES = re.compile(r"[^\W\d][\w']*(?:, *[^\W\d][\w']*)*(?= *:)")
 
 # Tactics that close a goal or fail, cheap ones first.
-CLOSERS = ("easy.", "auto.", "eauto.", "lia.", "congruence.", "intuition.", "firstorder.")
+CLOSERS = (
+    *("easy.", "solve [auto].", "solve [eauto].", "lia.", "congruence."),
+    *("solve [intuition].", "solve [firstorder]."),
+)
 
 
 @dataclass(frozen=True, slots=True)

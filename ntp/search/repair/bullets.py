@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ntp.search.repair.base import CLOSERS, Candidate, Failure
 
-_EXPECTED = re.compile(r"Expecting ([-+*]+)|bullet ([-+*]+)|Bullet ([-+*]+) is mandatory")
+_EXPECTED = re.compile(r"Expecting ([-+*]+)|with bullet ([-+*]+)|Bullet ([-+*]+) is mandatory")
 _UNFINISHED = re.compile(r"Current bullet ([-+*]+) is not finished")
 _NESTED = ("-", "+", "*", "--", "++", "**")
 _SIGNS = re.compile(r"Wrong bullet|\[Focus\]|No such goal|unfocus|No more (?:sub)?goals|not focused", re.I)
@@ -35,3 +35,4 @@ class Bullets:
         if '"}"' in failure.message or "unfocus" in failure.message:
             yield Candidate(("}", sentence), rest)
         yield Candidate((), rest)
+        yield Candidate((), ())

@@ -28,3 +28,6 @@ class Closing:
         for closer in CLOSERS:
             if closer != failure.sentence.strip():
                 yield Candidate((closer,), failure.rest)
+        if not failure.sentence:
+            # Perhaps no goal is in focus.
+            yield from (Candidate((structure,), ()) for structure in ("-", "+", "*", "}"))

@@ -161,9 +161,9 @@ def _is_better(after: ScriptResult, before: ScriptResult, candidate: Candidate) 
         return num_new > 0 or after.failed is None
     if num_new < len(candidate.sentences):
         return False
-    if before.failed is None:  # goals were left: there must be fewer
-        return _num_goals(after) < _num_goals(before)
-    return True
+    if before.failed is not None or not candidate.sentences[0].strip("-+*{}"):
+        return True
+    return _num_goals(after) < _num_goals(before)  # goals were left: there must be fewer
 
 
 def _last_state(result: ScriptResult) -> ProofState | None:
