@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
@@ -61,6 +61,9 @@ class Config:
         export: The formats in which a data set is written.
         instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
+        projects: Projects of `+experiment=project_eval`: names of the catalogue, or directories of built
+            projects, with a slash in them.
+        catalogue: List of projects that have names, as for `data.repos`.
         study: Arms to be compared.
         sweep: The sweep that `task=collect` reports.
         optimizer: The optimizer.
@@ -92,6 +95,8 @@ class Config:
     export: Any = MISSING
     instructions: Any = MISSING
     evaluation: Any = MISSING
+    projects: list[str] = field(default_factory=list)
+    catalogue: str = "${paths.root}/conf/data/repos/debian.yaml"
     study: Any = MISSING
     sweep: Any = MISSING
     optimizer: Any = MISSING

@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
-from ntp.bounds import PositiveInt
+from ntp.bounds import PositiveFloat, PositiveInt
 from ntp.data.dataset import Dataset
 from ntp.data.records import TheoremRecord
 from ntp.data.splits import ALL, AUTO
@@ -52,6 +52,9 @@ from ntp.workflow.task import Sharding, Task
 
 _log = logging.getLogger(__name__)
 
+# Names of the files that say how a method's whole proofs were written and repaired.
+LOG_FILES = "log-{}.jsonl"
+
 
 @dataclass(frozen=True)
 class EvaluationOptions:
@@ -70,6 +73,7 @@ class EvaluationOptions:
         comparisons: Further pairs of policies to compare, by name.
         theorems: Ids of the theorems, or their last parts; empty for all.
         theorems_file: A file with further ones, one a line.
+        max_seconds: Most seconds of each policy for a theorem, for searches that refer to it.
         bootstrap_samples: Resamples behind every interval.
     """
 
@@ -79,11 +83,12 @@ class EvaluationOptions:
     split: str = "test"
     max_theorems: PositiveInt | None = None
     one_shot_tactics: list[str] | None = None
-    policies: dict[str, Any] = field(default_factory=dict)
+    policies: dict[str, Any] | None = field(default_factory=dict)
     baseline: str | None = None
     comparisons: list[list[str]] = field(default_factory=list)
     theorems: list[str] = field(default_factory=list)
     theorems_file: str | None = None
+    max_seconds: PositiveFloat | None = None
     bootstrap_samples: PositiveInt = 2000
 
 
@@ -108,11 +113,6 @@ def _chosen(cfg: DictConfig, dataset: Dataset) -> list[TheoremRecord]:
     options = cfg.evaluation
     named = named_theorems(options.theorems, options.theorems_file)
     return sample_theorems(cfg, dataset, options.split, options.max_theorems, auto_split(cfg), named)
-
-
-def log_file(method: str) -> str:
-    """Name of the file that says how a method's whole proofs were written and repaired."""
-    return f"log-{method}.jsonl"
 
 
 def results_file(method: str) -> str:
@@ -141,7 +141,10 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
 
 def _logs(context: Context) -> list[tuple[str, Path]]:
     """Methods of whole proofs with their logs."""
-    named = [(method.name, context.directory / log_file(method.name)) for method in methods(context.cfg, {})]
+    named = [
+        (method.name, context.directory / LOG_FILES.format(method.name))
+        for method in methods(context.cfg, {})
+    ]
     return [(name, path) for name, path in named if path.exists()]
 
 
@@ -170,7 +173,7 @@ def evaluate(
         if len(unopened) < len(made):
             logs = [log for part in parts for log in read_logs(_log_of(part))]
             if logs:
-                write_jsonl(directory / log_file(method.name), logs)
+                write_jsonl(directory / LOG_FILES.format(method.name), logs)
             write_jsonl(path, made)
         for part in parts:
             part.path.unlink()
@@ -231,7 +234,7 @@ def merge(context: Context) -> dict[str, float]:
         merged = merge_shards(names, (read_jsonl(shard / file, TheoremResult) for shard in shards))
         write_jsonl(context.directory / file, merged)
         results += merged
-    for file in (log_file(method.name) for method in methods(context.cfg, context.inputs)):
+    for file in (LOG_FILES.format(method.name) for method in methods(context.cfg, context.inputs)):
         logs = [log for shard in shards for log in read_logs(shard / file)]
         if logs:
             write_jsonl(context.directory / file, logs)
@@ -264,7 +267,8 @@ def _needs(needs: Needs) -> None:
         add_verifier(needs)
 
 
-def _check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig) -> None:
+    """Refuse a config that cannot work, before anything is made."""
     require_prover(cfg)
     refuse_lent_premises(cfg)
     priority_weights(cfg.search)
@@ -283,6 +287,6 @@ TASK = Task(
     run=run,
     reads=_reads,
     needs=_needs,
-    check=_check,
+    check=check,
     sharding=Sharding("evaluation", merge, ESTIMATE),
 )

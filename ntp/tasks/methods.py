@@ -70,7 +70,7 @@ class Arm:
 
 def arms(cfg: DictConfig) -> Iterator[Arm]:
     """The policies of an evaluation, one for each seed."""
-    for name in cfg.evaluation.policies:
+    for name in cfg.evaluation.policies or ():
         key = f"evaluation.policies.{name}"
         node = policy_node(cfg, key)
         if not node.seeds:

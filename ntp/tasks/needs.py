@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -25,9 +26,10 @@ class PolicyOptions:
 
     Attributes:
         experiment: What trains it.
-        overrides: Overrides of that experiment, such as `model=llemma7b` or `loss=tb`.
+        overrides: Overrides of that experiment, such as `model=llemma7b` or `loss=tb`; without an experiment,
+            of the model, as `model.base_url=http://localhost:8000/v1`.
         checkpoint: Output directory of a training run, in place of the experiment.
-        model: Model and prompt, a node of the group `model`; null for that of the experiment or, with a
+        model: Model and prompt: a name of the group `model`, or a node with its options; null for that of the experiment or, with a
             checkpoint, that of the command. With neither experiment nor checkpoint a pretrained model is used
             as it is.
         tactics: A fixed list of tactics to propose in every state, in place of a model.
@@ -132,7 +134,26 @@ def policy_node(cfg: DictConfig, key: str) -> DictConfig:
         ) from error
     assert isinstance(merged, DictConfig)
     check_bounds(merged, key)
+    if isinstance(merged.model, str):
+        merged.model = _model(merged, key)
     return merged
+
+
+def _model(node: DictConfig, key: str) -> DictConfig:
+    """The node of the group `model` that a policy names, with the policy's overrides of it."""
+    own = [override for override in node.overrides if override.startswith("model.")]
+    try:
+        model = composed(["+experiment=search_eval", f"model={node.model}", *own]).model
+        missing = [str(name) for name in model if OmegaConf.is_missing(model, name)]
+        found = OmegaConf.create(OmegaConf.to_container(model, resolve=True))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(f"{key}.model={node.model}: {str(error).splitlines()[0]}") from None
+    if missing:
+        raise ConfigError(
+            f"{key}: model.{missing[0]} is missing: give overrides: ['model.{missing[0]}=VALUE']"
+        )
+    assert isinstance(found, DictConfig)
+    return found
 
 
 def verifier_split(cfg: DictConfig) -> str:

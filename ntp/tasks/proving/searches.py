@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Sequence
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ntp.config.bounds import check_bounds
@@ -43,11 +44,13 @@ def searches_of(cfg: DictConfig, node: DictConfig, key: str) -> DictConfig:
     if absent:
         chosen = ", ".join(dict.fromkeys([*(n for n in NAMES if n in cfg.search), *map(str, absent)]))
         raise ConfigError(f"{key}.search: the command has no {absent[0]}: give search=[{chosen}]")
-    kept = {name: value for name, value in cfg.search.items_ex(resolve=False) if name not in NAMES}
-    own = OmegaConf.create(kept)
-    for name, options in node.search.items():
+    own = copy.deepcopy(cfg.search)  # keeps its place, which interpolations need
+    for name in NAMES:
+        if name not in node.search:
+            own[name] = MISSING
+            continue
         try:
-            merged = OmegaConf.merge(cfg.search[name], options or {})
+            merged = OmegaConf.merge(own[name], node.search[name] or {})
         except OmegaConfBaseException as error:
             raise ConfigError(f"{key}.search.{name}: {str(error).splitlines()[0]}") from None
         assert isinstance(merged, DictConfig)
