@@ -29,9 +29,9 @@ class PolicyOptions:
         overrides: Overrides of that experiment, such as `model=llemma7b` or `loss=tb`; without an experiment,
             of the model, as `model.base_url=http://localhost:8000/v1`.
         checkpoint: Output directory of a training run, in place of the experiment.
-        model: Model and prompt: a name of the group `model`, or a node with its options; null for that of the experiment or, with a
-            checkpoint, that of the command. With neither experiment nor checkpoint a pretrained model is used
-            as it is.
+        model: Model and prompt: a name of the group `model`, or a node with its options; null for that of the
+            experiment or, with a checkpoint, that of the command. With neither experiment nor checkpoint a
+            pretrained model, or a server's, is used as it is.
         tactics: A fixed list of tactics to propose in every state, in place of a model.
         kind: The kind of instruction or chat data that the model was trained on, or is to be asked in
             (docs/formats.md). It is shown the same prompts; with a kind of whole proofs it writes whole
@@ -149,9 +149,7 @@ def _model(node: DictConfig, key: str) -> DictConfig:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{key}.model={node.model}: {str(error).splitlines()[0]}") from None
     if missing:
-        raise ConfigError(
-            f"{key}: model.{missing[0]} is missing: give overrides: ['model.{missing[0]}=VALUE']"
-        )
+        raise ConfigError(f"{key}: model.{missing[0]} is missing: give overrides: ['model.{missing[0]}=...']")
     assert isinstance(found, DictConfig)
     return found
 

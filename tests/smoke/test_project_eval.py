@@ -130,10 +130,8 @@ def test_what_repairs_did_is_counted_and_logged(evaluated):
     assert found["repaired/repair/closing/tried"] >= found["repaired/repair/closing/closed"]
     assert "poor/repair/closing/tried" not in found
     logs = list(read_jsonl(evaluated / "log-repaired.jsonl", ProofLog))
-    assert [log.theorem for log in logs] == ["one:One.A.a", "one:One.A.b", "one:One.A.c"] + [
-        "two:Two.A.d",
-        "two:Two.A.e",
-    ]
+    asked = ["one:One.A.a", "one:One.A.b", "one:One.A.c", "two:Two.A.d", "two:Two.A.e"]
+    assert [log.theorem for log in logs] == asked
     first = logs[0].scripts[0]
     assert first.chat[0].role == "user" and "Goal:\n0 + 0 = 0" in first.chat[0].content
     assert "discriminate." in first.script and "discriminate." not in first.final
