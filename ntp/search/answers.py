@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-# A fence may stand at the end of a line of talk, and the last one may never be closed.
-_BLOCK = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:\n[ \t]*```|```|\Z)", re.S)
+_FENCE = "```"
 _PROVERS = ("coq", "rocq", "lean", "lean4")
 _STATEMENT = re.compile(
     r"\s*(?:Lemma|Theorem|Corollary|Proposition|Remark|Fact|Example|Property|Goal|Definition|Instance)\b"
@@ -18,11 +17,18 @@ def fenced(answer: str) -> str:
 
     A model that thinks aloud writes drafts first, so the last block is the one that it means.
     """
-    blocks = [(match[1].lower(), match[2]) for match in _BLOCK.finditer(answer)]
+    # Split rather than searched for: a hostile answer must not take long. The last block may not be closed.
+    blocks = [_block(part) for part in answer.split(_FENCE)[1::2]]
     marked = [text for tag, text in blocks if tag in _PROVERS]
     if marked or blocks:
         return (marked or [text for _, text in blocks])[-1].strip()
     return answer.strip()
+
+
+def _block(part: str) -> tuple[str, str]:
+    """The mark of a block, in lower case, and its text."""
+    mark, line_end, text = part.partition("\n")
+    return (mark.strip().lower(), text) if line_end else ("", part)
 
 
 def script_of(answer: str) -> str:

@@ -4,12 +4,21 @@ import json
 import subprocess
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ntp.config.register import compose_config
+from ntp.data.conversations import Conversation
+from ntp.data.formats.chat import ChatLayout
+from ntp.data.formats.prompts import Background
 from ntp.evaluation.proof_log import ProofLog
 from ntp.jsonl import read_jsonl
+from ntp.modules.chat import encode
+from ntp.policy.factory import TinyPolicyFactory
+from ntp.policy.generators.templates import CHATML
+from ntp.tasks.data.examples import load_tokens
 from ntp.tasks.needs import policy_node
+from ntp.types import Goal, Message
 from ntp.workflow.plan import plan
 
 pytestmark = [pytest.mark.coq, pytest.mark.slow]
@@ -48,32 +57,39 @@ def projects(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def models(own_cli, tmp_path_factory):
-    directory, found = tmp_path_factory.mktemp("data"), {}
-    for name, answer in ANSWERS.items():
-        rows = [
-            {
-                "messages": [
-                    {"role": "user", "content": f"Hypotheses:\n(none)\n\nGoal:\n{n} + {n % 3} = {n}"},
-                    {"role": "assistant", "content": answer},
-                ]
-            }
-            for n in range(16)
-        ]
-        (directory / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        found[name] = own_cli.succeed(
-            "+experiment=sft_chat",
-            *SMALL,
-            f"data.path={directory}/{name}.jsonl",
-            *("module.chat_template=chatml", "module.max_tokens=200", "module.batch_size=2"),
-            *("module.warmup_steps=0", "optimizer.lr=5e-3", "trainer.max_steps=60"),
-        )
-    return found
+def models(tmp_path_factory):
+    return {name: taught(answer, tmp_path_factory.mktemp(name)) for name, answer in ANSWERS.items()}
+
+
+def taught(answer, directory):
+    """The directory of a small model that has learned to give one answer to whatever it is asked."""
+    goals = [Goal((), "3 + 1 = 4"), Goal((), "forall n : nat, n = n"), Goal((), "exists n, 2 = n")]
+    layout = ChatLayout("chat", "coq", {}, load_tokens(None))
+    asked = [layout.question(goal, Background()) for goal in goals]
+    texts = [answer, *(messages[0].content for messages in asked)]
+    policy = TinyPolicyFactory(
+        vocab_size=400, hidden_size=32, num_layers=1, num_heads=2, intermediate_size=64, max_state_tokens=200
+    ).create(texts)
+    policy.tokenizer.chat_template = CHATML
+    rows = [
+        encode(Conversation((*messages, Message("assistant", answer))), policy.tokenizer)
+        for messages in asked
+    ]
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=1e-2)
+    for step in range(120):
+        row = rows[step % len(rows)]
+        loss = policy.model(input_ids=torch.tensor([row.ids]), labels=torch.tensor([row.labels])).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.1
+    policy.save(directory)
+    return directory
 
 
 @pytest.fixture(scope="module")
 def server(models, chat_server):
-    path = models["good"] / "policy"
+    path = models["good"]
     loaded = (AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path))
     with chat_server({"deepseek-prover": loaded}).running() as running:
         yield running
