@@ -29,6 +29,10 @@ class InitError(EnvError):
     """A theorem that could not be opened: unknown, or its file does not replay up to it."""
 
 
+class GeneratorError(NtpError):
+    """A language model behind a server that cannot be reached, refuses the key, or answers nothing."""
+
+
 class PreemptedError(Exception):
     """The system asked the run to end, and it did so after a checkpoint. Not an error.
 

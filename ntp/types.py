@@ -96,6 +96,14 @@ class LeanState(ProofState):
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation: who says what."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tactic:
     """A tactic proposed by a policy.
 

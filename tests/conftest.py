@@ -31,7 +31,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Fixtures that tests in several folders use.
 pytest_plugins = [
     f"tests.fixtures.{name}"
-    for name in ("github", "lake", "oracle", "provers", "results", "tasks", "tracking")
+    for name in ("github", "lake", "openai_server", "oracle", "provers", "results", "tasks", "tracking")
 ]
 
 WARM_TIMEOUT_S = 580.0

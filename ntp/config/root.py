@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
@@ -65,6 +65,9 @@ class Config:
         equivalence: How formal statements are compared.
         known_pairs: Which pairs of statements with a known relation are made.
         formalization: How models are asked for formal statements.
+        projects: Projects of `+experiment=project_eval`: names of the catalogue, or directories of built
+            projects, with a slash in them.
+        catalogue: List of projects that have names, as for `data.repos`.
         study: Arms to be compared.
         alignment: Data conditions, and how close they are to a target.
         sweep: The sweep that `task=collect` reports.
@@ -101,6 +104,8 @@ class Config:
     equivalence: Any = MISSING
     known_pairs: Any = MISSING
     formalization: Any = MISSING
+    projects: list[str] = field(default_factory=list)
+    catalogue: str = "${paths.root}/conf/data/repos/debian.yaml"
     study: Any = MISSING
     alignment: Any = MISSING
     sweep: Any = MISSING

@@ -13,16 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ntp.errors import DataError
+from ntp.types import Message
 
 ASSISTANT = "assistant"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation: who says what."""
-
-    role: str
-    content: str
 
 
 @dataclass(frozen=True, slots=True)

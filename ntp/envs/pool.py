@@ -185,6 +185,23 @@ class EnvPool:
 
         return self._check(scripts, check)
 
+    def run_each(
+        self, theorems: Sequence[Theorem], work: Callable[[ProofEnv, Theorem], R]
+    ) -> list[R | InitError]:
+        """Do one piece of work for each theorem, several at a time, each in a worker's thread.
+
+        Args:
+            theorems: The theorems.
+            work: Uses an environment as it likes, and leaves no session open.
+
+        Raises:
+            ValueError: A session is open.
+            EnvError: The prover is missing or cannot start.
+        """
+        return self._check(
+            [(theorem, "") for theorem in theorems], lambda env, theorem, _: work(env, theorem)
+        )
+
     def _check(
         self, proofs: Sequence[tuple[Theorem, S]], check: Callable[[ProofEnv, Theorem, S], R]
     ) -> list[R | InitError]:

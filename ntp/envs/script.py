@@ -21,6 +21,10 @@ class ScriptSyntax(Protocol):
         """Whether a sentence of a script only structures it, as a bullet does."""
         ...
 
+    def sentences(self, script: str) -> list[str]:
+        """What a whole script runs one after the other; empty if it cannot be read."""
+        ...
+
     def join(self, components: Sequence[str]) -> str:
         """The text that runs components one after the other, at least one."""
         ...
@@ -36,6 +40,10 @@ class PlainSyntax:
     def is_structure(self, text: str) -> bool:  # noqa: ARG002
         """Never."""
         return False
+
+    def sentences(self, script: str) -> list[str]:
+        """The text alone."""
+        return [script]
 
     def join(self, components: Sequence[str]) -> str:
         """The only component."""

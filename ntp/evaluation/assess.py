@@ -9,6 +9,7 @@ from hashlib import blake2b
 from ntp.envs.script import ScriptSyntax
 from ntp.errors import InitError
 from ntp.evaluation.minimize import Candidate, Script, minimize
+from ntp.evaluation.proof_log import ProofLog
 from ntp.evaluation.results import Proof, SampledProof, TheoremOutcome, TheoremResult
 from ntp.evaluation.tree import proof_tree
 from ntp.types import Crashed, Exceeded, Status, Theorem, Timeout, Trajectory, Transition, Verdict
@@ -35,6 +36,7 @@ class TheoremRun:
         num_env_steps: Number of tactics that the prover ran.
         cost_s: Seconds of the search that this theorem used.
         error: Why the theorem could not be opened; None if it could.
+        log: How whole proofs were written and repaired; None for other searches.
     """
 
     theorem: Theorem
@@ -44,6 +46,7 @@ class TheoremRun:
     num_env_steps: int = 0
     cost_s: float = 0.0
     error: InitError | None = None
+    log: ProofLog | None = None
 
 
 def assess(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ntp.envs.script import ScriptSyntax
+from ntp.envs.script import PlainSyntax, ScriptSyntax
 from ntp.types import Theorem
 
 Script = tuple[str, ...]
@@ -109,18 +109,11 @@ class _Checked:
         return self._known[theorem.id, script]
 
 
-class _Unchanged:
+class _Unchanged(PlainSyntax):
     """Tactics that are their only component, as they were written."""
 
     def components(self, tactic: str) -> list[str]:
         return [tactic]
-
-    def is_structure(self, text: str) -> bool:  # noqa: ARG002
-        return False
-
-    def join(self, components: Sequence[str]) -> str:
-        (component,) = components
-        return component
 
 
 _AS_IT_IS = _Unchanged()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -19,6 +19,7 @@ from ntp.evaluation.endpoints import (
 )
 from ntp.evaluation.html import Section, render_page
 from ntp.evaluation.metrics import distinct_counts
+from ntp.evaluation.proof_log import ProofLog, repair_rows, usage_rows
 from ntp.evaluation.results import TheoremResult
 from ntp.evaluation.table import (
     MethodSummary,
@@ -66,6 +67,7 @@ class Report:
         summaries: One per method.
         comparisons: Every other arm with the baseline, then the requested pairs.
         arms: One per arm; empty where every arm is one method of the same name.
+        extra: Further tables.
         endpoints: The comparisons again, on theorems beyond one-shot tactics, where arms have seeds.
     """
 
@@ -75,6 +77,7 @@ class Report:
     comparisons: tuple[Comparison, ...]
     arms: tuple[ArmSummary, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    extra: tuple[Section, ...] = ()
 
     @property
     def has_seeds(self) -> bool:
@@ -125,6 +128,15 @@ def build_report(
     )
 
 
+def log_sections(logs: Mapping[str, Sequence[ProofLog]]) -> tuple[Section, ...]:
+    """Tables of what was written and repaired, for the methods that have logs."""
+    if not logs:
+        return ()
+    repairs = repair_rows(logs)
+    written = Section("Whole proofs: what was written", *usage_rows(logs))
+    return (written, Section("Whole proofs: repairs", *repairs)) if repairs[1] else (written,)
+
+
 def summary_metrics(report: Report) -> dict[str, float]:
     """Metric name to number, as in `summary.json`."""
     flat = flat_summary(report.summaries)
@@ -168,6 +180,7 @@ def _sections(report: Report) -> list[Section]:
         sections.append(Section("Paired comparison", *comparison_rows(report.comparisons)))
     if report.endpoints:
         sections.append(Section("Beyond one-shot tactics: endpoints", *endpoint_rows(report.endpoints)))
+    sections += report.extra
     kept_N = beyond_one_shot(report.groups)
     if kept_N is not None:
         arms = list(arms_of(report.groups).values())

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from ntp.data.conversations import ASSISTANT, Completion, Conversation, Example
-from ntp.errors import ConfigError, DataError
+from ntp.errors import DataError
+from ntp.policy.generators.templates import apply_template, chat_template
 
 IGNORED = -100
-# For tokenizers without a template: ChatML, with the tokenizer's own end of text.
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
-    "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + eos_token }}"
-    "{% endgeneration %}{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
 _MARKED = "{% generation %}"
 
 
@@ -59,7 +51,7 @@ def encode(example: Example, tokenizer: PreTrainedTokenizerBase, template: str |
     """
     if isinstance(example, Completion):
         return _completion(example, tokenizer)
-    template = template or _template(tokenizer)
+    template = template or chat_template(tokenizer)
     ids, learned = (_marked if _is_marked(template) else _by_turns)(example, tokenizer, template)
     labels = [token if is_learned else IGNORED for token, is_learned in zip(ids, learned, strict=True)]
     return Encoded(tuple(ids), (IGNORED, *labels[1:]))
@@ -76,42 +68,18 @@ def _completion(example: Completion, tokenizer: PreTrainedTokenizerBase) -> Enco
     return Encoded(tuple(ids), (*[IGNORED] * max(1, shared), *ids[max(1, shared) :]))
 
 
-def _template(tokenizer: PreTrainedTokenizerBase) -> str:
-    template = tokenizer.chat_template
-    if not isinstance(template, str):
-        raise ConfigError("the model's tokenizer has no chat template: give module.chat_template=FILE")
-    return template
-
-
 def _is_marked(template: str) -> bool:
     return _MARKED.replace(" ", "") in template.replace(" ", "").replace("-", "")
-
-
-def _applied(
-    messages: Sequence[dict[str, str]], tokenizer: PreTrainedTokenizerBase, template: str, **options: Any
-) -> Any:
-    try:
-        return tokenizer.apply_chat_template(
-            list(messages), chat_template=template, tokenize=True, return_dict=True, **options
-        )
-    except Exception as error:  # a template raises what it likes
-        raise ConfigError(
-            f"the chat template cannot show the messages: {' '.join(str(error).split())}"
-        ) from None
-
-
-def _plain(example: Conversation) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in example.messages]
 
 
 def _marked(
     example: Conversation, tokenizer: PreTrainedTokenizerBase, template: str
 ) -> tuple[list[int], list[bool]]:
-    messages = _plain(example)
-    applied = _applied(messages, tokenizer, template, return_assistant_tokens_mask=True)
+    messages = example.messages
+    applied = apply_template(messages, tokenizer, template, return_assistant_tokens_mask=True)
     ids, learned = list(applied["input_ids"]), [bool(flag) for flag in applied["assistant_masks"]]
     if example.first_trained:
-        before = _applied(messages[: example.first_trained], tokenizer, template)["input_ids"]
+        before = apply_template(messages[: example.first_trained], tokenizer, template)["input_ids"]
         learned[: len(before)] = [False] * len(before)
     return ids, learned
 
@@ -119,14 +87,14 @@ def _marked(
 def _by_turns(
     example: Conversation, tokenizer: PreTrainedTokenizerBase, template: str
 ) -> tuple[list[int], list[bool]]:
-    messages = _plain(example)
-    ids = list(_applied(messages, tokenizer, template)["input_ids"])
+    messages = example.messages
+    ids = list(apply_template(messages, tokenizer, template)["input_ids"])
     learned = [False] * len(ids)
     for index, message in enumerate(messages):
-        if message["role"] != ASSISTANT or index < example.first_trained:
+        if message.role != ASSISTANT or index < example.first_trained:
             continue
-        asked = _applied(messages[:index], tokenizer, template, add_generation_prompt=True)["input_ids"]
-        said = _applied(messages[: index + 1], tokenizer, template)["input_ids"]
+        asked = apply_template(messages[:index], tokenizer, template, add_generation_prompt=True)["input_ids"]
+        said = apply_template(messages[: index + 1], tokenizer, template)["input_ids"]
         begin, end = len(asked), len(said)
         if ids[:begin] != list(asked) or ids[:end] != list(said):
             raise DataError(

@@ -236,13 +236,29 @@ class TacticPolicy(nn.Module, ABC):
         }
         (directory / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n")
 
+    def sample_after(
+        self, prompts: Sequence[TokenIds], draws: Sequence[Sequence[SamplingParams]]
+    ) -> list[list[Tactic]]:
+        """As `sample`, after prompts that are given as tokens: one text per draw of each prompt."""
+        rows = self._continue(prompts, draws, [()] * len(prompts), self.top_p)
+        return [[tactic for tactic in row if tactic is not None] for row in rows]
+
     def _sample(self, requests: Sequence[SampleRequest], top_p: float) -> list[list[Tactic | None]]:
         """One tactic per draw, none of those that its request excludes."""
         prompts = self._prompts.encode([request.state for request in requests])
-        draws = [request.draws for request in requests]
+        excluded = [request.exclude or () for request in requests]
+        return self._continue(prompts, [request.draws for request in requests], excluded, top_p)
+
+    def _continue(
+        self,
+        prompts: Sequence[TokenIds],
+        draws: Sequence[Sequence[SamplingParams]],
+        exclude: Sequence[Sequence[Tactic]],
+        top_p: float,
+    ) -> list[list[Tactic | None]]:
         excluded = [
-            [Sample(tactic.token_ids, tactic.log_prob, tactic.log_q) for tactic in request.exclude or ()]
-            for request in requests
+            [Sample(tactic.token_ids, tactic.log_prob, tactic.log_q) for tactic in tactics]
+            for tactics in exclude
         ]
         with self._evaluating(), self.decoder.autocast():
             samples = sample_tactics(
@@ -254,7 +270,7 @@ class TacticPolicy(nn.Module, ABC):
             Tactic(text, s.token_ids, s.log_prob, log_q=s.log_q) for text, s in zip(texts, found, strict=True)
         )
         flat = iter([None if sample is None else next(tactics) for sample in samples])
-        return [[next(flat) for _ in request.draws] for request in requests]
+        return [[next(flat) for _ in row] for row in draws]
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

@@ -1,15 +1,19 @@
-"""Prompts of instruction data at search time: the same templates and context as in training."""
+"""Prompts of instruction and chat data at search time: the same templates and context as in training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ntp.data.formats.prompts import KINDS, Background, Template, fill
+from ntp.data.formats.chat import ChatLayout, shown_by
+from ntp.data.formats.prompts import Background, Template, fill
 from ntp.policy.causal import CausalPolicy
-from ntp.policy.prompt import SampleRequest
+from ntp.policy.generators.base import Answer
+from ntp.policy.prompt import SampleRequest, SamplingParams
 from ntp.retrieval.background import BackgroundFinder
-from ntp.types import Tactic, Theorem
+from ntp.search.answers import fenced, script_of
+from ntp.search.writers import Written, goal_of
+from ntp.types import Message, ScriptResult, Tactic, Theorem
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,12 @@ class InstructionPrompts:
 
     def prompt(self, theorem: Theorem, state: str) -> str:
         """The prompt for a state of a theorem."""
-        background = Background()
-        if KINDS[self.kind][1] and self.finder is not None:
-            (background,) = self.finder.find(theorem.id, [state])
+        background = _background(self.kind, self.finder, theorem, state)
         return fill(self.template, self.prover, "", state, theorem.statement, "", background)[0]
+
+    def question(self, theorem: Theorem, state: str) -> tuple[Message, ...]:
+        """The same prompt as a user's message, for models that are only asked in conversations."""
+        return (Message("user", self.prompt(theorem, state)),)
 
     def answer(self, completion: str) -> str:
         """The tactic or proof in what a model wrote: all of it if the closing tag is missing."""
@@ -41,11 +47,41 @@ class InstructionPrompts:
         text = completion.strip()
         text = text.removeprefix(before).lstrip()
         end = text.find(after) if after else -1
-        return (text if end < 0 else text[:end]).strip()
+        text = (text if end < 0 else text[:end]).strip()
+        return fenced(text) if "```" in text else text
+
+
+@dataclass(frozen=True)
+class ChatPrompts:
+    """The conversations of one kind of chat data.
+
+    Attributes:
+        layout: How a theorem is shown.
+        finder: Finds what is shown in addition; None for kinds that show nothing.
+    """
+
+    layout: ChatLayout
+    finder: BackgroundFinder | None
+
+    def question(self, theorem: Theorem, state: str) -> tuple[Message, ...]:
+        """The conversation that asks for the proof of a state of a theorem."""
+        background = _background(self.layout.kind, self.finder, theorem, state)
+        return self.layout.question(goal_of(state), background)
+
+    def answer(self, completion: str) -> str:
+        """The proof in an answer."""
+        return script_of(completion)
+
+
+def _background(kind: str, finder: BackgroundFinder | None, theorem: Theorem, state: str) -> Background:
+    if finder is None or not shown_by(kind):
+        return Background()
+    (background,) = finder.find(theorem.id, [state])
+    return background
 
 
 class InstructedProposer:
-    """A model fine-tuned on instruction data, as a proposer.
+    """A model fine-tuned on instruction data, as a proposer and as a writer of whole proofs.
 
     Args:
         policy: The model.
@@ -70,4 +106,27 @@ class InstructedProposer:
         return [
             [replace(tactic, text=self._prompts.answer(tactic.text)) for tactic in row]
             for row in self._policy.sample(shown)
+        ]
+
+    def write(
+        self,
+        theorem: Theorem,
+        state: str,
+        draws: Sequence[SamplingParams],
+        tries: Sequence[tuple[Written, ScriptResult]] = (),
+    ) -> list[Written]:
+        """See `Writer.write`. The model was trained on no conversations, so a second try is not asked for."""
+        if tries:
+            return []
+        prompt = self._prompts.prompt(theorem, state)
+        num_read = len(self._policy.encode_state(prompt))
+        (row,) = self._policy.sample([SampleRequest(prompt, tuple(draws), theorem)])
+        question = (Message("user", prompt),)
+        return [
+            Written(
+                replace(tactic, text=self._prompts.answer(tactic.text)),
+                question,
+                Answer(tactic.text, tactic.log_prob, num_read, len(tactic.token_ids) + 1),
+            )
+            for tactic in row
         ]

@@ -117,14 +117,15 @@ def initial_states(theorems: Sequence[Theorem], pool: EnvPool) -> dict[str, Proo
 def _run_of(
     theorem: Theorem, root: ProofState, results: Sequence[tuple[Tactic, ScriptResult | InitError]]
 ) -> TheoremRun:
-    trajectories = tuple(_trajectory(theorem, root, script, result) for script, result in results)
+    trajectories = tuple(trajectory_of(theorem, root, script, result) for script, result in results)
     transitions = tuple(t for trajectory in trajectories for t in trajectory.transitions)
     return TheoremRun(theorem, trajectories, transitions, len(results), len(transitions), cost_s=1.0)
 
 
-def _trajectory(
+def trajectory_of(
     theorem: Theorem, root: ProofState, script: Tactic, result: ScriptResult | InitError
 ) -> Trajectory:
+    """A script as a trajectory: its sentences in the states before them."""
     if isinstance(result, InitError):
         return Trajectory(theorem, (Transition(root, script, Crashed(str(result))),), Status.CRASHED)
     verdict = result.verdict

@@ -11,12 +11,13 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
-from ntp.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
+from ntp.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from ntp.data.attempts import AttemptRecord, attempts_file
 from ntp.data.dataset import Dataset
 from ntp.data.examples import LabelledState, decided_states, labelled_states
 from ntp.errors import CheckpointError, ConfigError, DataError
 from ntp.jsonl import read_jsonl
+from ntp.policy.generators.base import Generator
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import TEMPERATURE, SamplingParams
 from ntp.retrieval.augmentation import Augmentation
@@ -47,12 +48,14 @@ class SearchOptions:
         verifier_weight: Weight of the verifiers' log-probability, where they guide.
         sampling: Independent samples, if chosen.
         best_first: Best-first search, if chosen.
+        whole_proof: Whole proofs with repairs, if chosen; for policies whose kind writes whole proofs.
     """
 
     score: str = "policy"
     verifier_weight: NonNegativeFloat = 1.0
     sampling: Any = MISSING
     best_first: Any = MISSING
+    whole_proof: Any = MISSING
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,33 @@ class BestFirstOptions:
     max_seconds: PositiveFloat | None = NO_LIMIT
 
 
+@dataclass(frozen=True)
+class WholeProofOptions:
+    """Whole proofs that are written in one go, repaired, and written again.
+
+    Attributes:
+        num_samples: Scripts per theorem; the first that is a proof ends the search.
+        temperature: Sampling temperature.
+        repairs: Classes of errors that are repaired (docs/whole_proof.md); null for all, empty for none.
+        max_repairs: Most errors that are repaired in a script.
+        max_candidates: Most candidates for an error, of each class.
+        second_tries: Scripts that a model writes again, shown its last one, the error and the goal there.
+        backtracker: What completes scripts that failed, a node with `_target_`; null for none. It is called
+            with a prover, and returns a `ntp.search.backtrack.Backtracker`.
+        max_seconds: Most seconds per theorem; null for no limit. A limit that is reached makes results depend
+            on the machine.
+    """
+
+    num_samples: PositiveInt = 4
+    temperature: PositiveFloat = TEMPERATURE
+    repairs: list[str] | None = None
+    max_repairs: PositiveInt = 8
+    max_candidates: PositiveInt = 20
+    second_tries: NonNegativeInt = 0
+    backtracker: Any = None
+    max_seconds: PositiveFloat | None = NO_LIMIT
+
+
 def load_policy(cfg: DictConfig, path: Path, model: DictConfig | None = None) -> TacticPolicy:
     """A policy to be used as it is: in evaluation mode, on the GPU where there is one.
 
@@ -115,8 +145,8 @@ def load_policy(cfg: DictConfig, path: Path, model: DictConfig | None = None) ->
     return _ready(instantiate(cfg.model if model is None else model).load(inner(path, "policy")))
 
 
-def load_arm(cfg: DictConfig, node: DictConfig, path: Path | None) -> TacticPolicy:
-    """The policy of a node of `PolicyOptions` with its own model and prompt.
+def load_arm(cfg: DictConfig, node: DictConfig, path: Path | None) -> TacticPolicy | Generator:
+    """The policy of a node of `PolicyOptions` with its own model and prompt, or the server's model it names.
 
     Args:
         cfg: The config of the evaluation.
@@ -127,7 +157,8 @@ def load_arm(cfg: DictConfig, node: DictConfig, path: Path | None) -> TacticPoli
         CheckpointError: The directory holds no policy, or one that does not fit the model.
     """
     if path is None:
-        return _ready(instantiate(node.model).create(()))
+        made = instantiate(node.model).create(())
+        return _ready(made) if isinstance(made, TacticPolicy) else made
     model = node.model
     if model is None and node.experiment is not None and node.checkpoint is None:
         trained = run_config(path)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
-from ntp.bounds import PositiveInt
+from ntp.bounds import PositiveFloat, PositiveInt
 from ntp.data.dataset import Dataset
+from ntp.data.records import TheoremRecord
 from ntp.data.splits import ALL, AUTO
 from ntp.envs.pool import EnvPool
 from ntp.envs.script import syntax_of
@@ -22,13 +23,14 @@ from ntp.errors import ConfigError, EnvError
 from ntp.evaluation.arms import arm_name, require_arms
 from ntp.evaluation.assess import assess
 from ntp.evaluation.costs import ESTIMATE
-from ntp.evaluation.report import build_report, headline, markdown, page, summary_metrics
+from ntp.evaluation.proof_log import ProofLog, flat_log
+from ntp.evaluation.report import build_report, headline, log_sections, markdown, page, summary_metrics
 from ntp.evaluation.results import TheoremOutcome, TheoremResult
 from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.tasks.builders import priority_weights
 from ntp.tasks.data.instructions import prompt_reads
 from ntp.tasks.data.prompts import needs_terms, require_kind
-from ntp.tasks.methods import Method, arms, is_guided, methods
+from ntp.tasks.methods import Method, arms, auto_split, is_guided, methods
 from ntp.tasks.needs import (
     add_dataset,
     add_retrieval,
@@ -37,9 +39,9 @@ from ntp.tasks.needs import (
     refuse_lent_premises,
     require_prover,
     retrieval_reads,
-    run_config,
 )
-from ntp.tasks.selection import Part, num_done, parts_of, sample_theorems, shard_of
+from ntp.tasks.proving.searches import searches_of
+from ntp.tasks.selection import Part, named_theorems, num_done, parts_of, sample_theorems, shard_of
 from ntp.tracking.progress import ProgressReporter
 from ntp.types import Theorem
 from ntp.workflow.context import Context
@@ -49,6 +51,9 @@ from ntp.workflow.stage import read
 from ntp.workflow.task import Sharding, Task
 
 _log = logging.getLogger(__name__)
+
+# Names of the files that say how a method's whole proofs were written and repaired.
+LOG_FILES = "log-{}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,9 @@ class EvaluationOptions:
         policies: The policies by name, each a node of `PolicyOptions`: a model with its prompt and weights.
         baseline: Name of the policy that the others are compared with.
         comparisons: Further pairs of policies to compare, by name.
+        theorems: Ids of the theorems, or their last parts; empty for all.
+        theorems_file: A file with further ones, one a line.
+        max_seconds: Most seconds of each policy for a theorem, for searches that refer to it.
         bootstrap_samples: Resamples behind every interval.
     """
 
@@ -75,9 +83,12 @@ class EvaluationOptions:
     split: str = "test"
     max_theorems: PositiveInt | None = None
     one_shot_tactics: list[str] | None = None
-    policies: dict[str, Any] = field(default_factory=dict)
+    policies: dict[str, Any] | None = field(default_factory=dict)
     baseline: str | None = None
     comparisons: list[list[str]] = field(default_factory=list)
+    theorems: list[str] = field(default_factory=list)
+    theorems_file: str | None = None
+    max_seconds: PositiveFloat | None = None
     bootstrap_samples: PositiveInt = 2000
 
 
@@ -88,13 +99,20 @@ def run(context: Context) -> dict[str, float]:
     """
     cfg, options = context.cfg, context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
-    records = sample_theorems(cfg, dataset, options.split, options.max_theorems, _auto_split(cfg))
+    records = _chosen(cfg, dataset)
     theorems = [record.theorem for record in records[shard_of(options, cfg.search, records)]]
     make_env = instantiate(cfg.env)
     results: list[TheoremResult] = []
     for method in methods(cfg, context.inputs, dataset):
         results += evaluate(method, theorems, make_env, context.directory)
     return report_results(context, results)
+
+
+def _chosen(cfg: DictConfig, dataset: Dataset) -> list[TheoremRecord]:
+    """The theorems that are asked for."""
+    options = cfg.evaluation
+    named = named_theorems(options.theorems, options.theorems_file)
+    return sample_theorems(cfg, dataset, options.split, options.max_theorems, auto_split(cfg), named)
 
 
 def results_file(method: str) -> str:
@@ -108,30 +126,30 @@ def report_results(context: Context, results: Sequence[TheoremResult]) -> dict[s
     num_theorems = len({result.theorem for result in results})
     title = f"{cfg.name}: {num_theorems} {_described(cfg)}"
     comparisons = [(str(first), str(second)) for first, second in options.comparisons]
+    logs = {name: list(read_jsonl(path, ProofLog)) for name, path in _logs(context)}
     report = build_report(title, results, options.baseline, cfg.seed, options.bootstrap_samples, comparisons)
+    report = replace(report, extra=log_sections(logs))
     context.write({"report.md": markdown(report), "report.html": page(report)})
     for name in report.groups:
         context.mlflow.log_artifact(context.directory / results_file(name))
     Console().print(headline(report))
-    return summary_metrics(report)
+    flat = summary_metrics(report)
+    for name, of_method in logs.items():
+        flat |= flat_log(name, of_method)
+    return flat
 
 
-def _auto_split(cfg: DictConfig) -> str:
-    """All theorems of a project of one's own are evaluated on if nothing was or will be trained on them."""
-    if cfg.data.source != "coq" or cfg.env.get("root") is None or cfg.data.split.test_files:
-        return "random"
-    return "random" if any(_trains_here(cfg, arm.node) for arm in arms(cfg)) else ALL
-
-
-def _trains_here(cfg: DictConfig, node: DictConfig) -> bool:
-    if node.checkpoint is None:
-        return node.experiment is not None
-    trained = run_config(Path(node.checkpoint))
-    return trained is not None and OmegaConf.select(trained, "env.root") == cfg.env.root
+def _logs(context: Context) -> list[tuple[str, Path]]:
+    """Methods of whole proofs with their logs."""
+    named = [
+        (method.name, context.directory / LOG_FILES.format(method.name))
+        for method in methods(context.cfg, {})
+    ]
+    return [(name, path) for name, path in named if path.exists()]
 
 
 def _described(cfg: DictConfig) -> str:
-    kind = _auto_split(cfg) if cfg.data.split.kind == AUTO else cfg.data.split.kind
+    kind = auto_split(cfg) if cfg.data.split.kind == AUTO else cfg.data.split.kind
     if kind == ALL:
         return "theorems, none of them trained on"
     split = cfg.evaluation.split
@@ -153,9 +171,13 @@ def evaluate(
         made = [result for part in parts for result in read_jsonl(part.path, TheoremResult)]
         unopened = [result for result in made if result.outcome == TheoremOutcome.INIT_ERROR]
         if len(unopened) < len(made):
+            logs = [log for part in parts for log in read_logs(_log_of(part))]
+            if logs:
+                write_jsonl(directory / LOG_FILES.format(method.name), logs)
             write_jsonl(path, made)
         for part in parts:
             part.path.unlink()
+            _log_of(part).unlink(missing_ok=True)
         if unopened:
             message = f"{method.name}: {len(unopened)} of {len(made)} theorems cannot be opened; the first: "
             message += unopened[0].message
@@ -163,6 +185,15 @@ def evaluate(
                 raise EnvError(message)
             _log.warning(message)
     return list(read_jsonl(path, TheoremResult))
+
+
+def read_logs(path: Path) -> list[ProofLog]:
+    """The logs of a file; none if it does not exist."""
+    return list(read_jsonl(path, ProofLog)) if path.exists() else []
+
+
+def _log_of(part: Part) -> Path:
+    return part.path.with_suffix(".log")
 
 
 def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> None:
@@ -181,6 +212,9 @@ def _make_missing(method: Method, parts: Sequence[Part], make_env: Callable) -> 
             wall_s = time.monotonic() - started
             with EnvPool(make_env, make_env.num_workers) as fresh:
                 results = assess(method.name, runs, fresh.check_proofs, wall_s, method.independent, syntax)
+            logs = [run.log for run in runs if run.log is not None]
+            if logs:
+                write_jsonl(_log_of(part), logs)
             write_jsonl(part.path, results)
 
 
@@ -192,8 +226,7 @@ def merge(context: Context) -> dict[str, float]:
     """
     options = context.cfg.evaluation
     dataset = Dataset.load(context.inputs["dataset"])
-    auto = _auto_split(context.cfg)
-    records = sample_theorems(context.cfg, dataset, options.split, options.max_theorems, auto)
+    records = _chosen(context.cfg, dataset)
     names = [record.theorem.id for record in records]
     shards = [context.inputs[f"shard/{index}"] for index in range(options.num_shards)]
     results: list[TheoremResult] = []
@@ -201,6 +234,10 @@ def merge(context: Context) -> dict[str, float]:
         merged = merge_shards(names, (read_jsonl(shard / file, TheoremResult) for shard in shards))
         write_jsonl(context.directory / file, merged)
         results += merged
+    for file in (LOG_FILES.format(method.name) for method in methods(context.cfg, context.inputs)):
+        logs = [log for shard in shards for log in read_logs(shard / file)]
+        if logs:
+            write_jsonl(context.directory / file, logs)
     return report_results(context, results)
 
 
@@ -230,12 +267,14 @@ def _needs(needs: Needs) -> None:
         add_verifier(needs)
 
 
-def _check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig) -> None:
+    """Refuse a config that cannot work, before anything is made."""
     require_prover(cfg)
     refuse_lent_premises(cfg)
     priority_weights(cfg.search)
     for arm in arms(cfg):
-        require_kind(arm.node.kind, cfg.search)
+        if arm.node.tactics is None:
+            require_kind(arm.node.kind, searches_of(cfg, arm.node, arm.key))
     for pair in cfg.evaluation.comparisons:
         if len(pair) != 2:
             raise ConfigError(f"evaluation.comparisons: {list(pair)} is no pair of policies")
@@ -248,6 +287,6 @@ TASK = Task(
     run=run,
     reads=_reads,
     needs=_needs,
-    check=_check,
+    check=check,
     sharding=Sharding("evaluation", merge, ESTIMATE),
 )

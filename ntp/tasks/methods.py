@@ -10,12 +10,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ntp.data.dataset import Dataset
+from ntp.data.splits import ALL
 from ntp.envs.pool import EnvPool
 from ntp.errors import ConfigError, InitError
 from ntp.evaluation.assess import TheoremRun
 from ntp.evaluation.inspection import read_results
 from ntp.evaluation.metrics import is_solved
-from ntp.policy.causal import CausalPolicy
+from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import SamplingParams
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
@@ -23,6 +24,7 @@ from ntp.search.instructions import InstructedProposer
 from ntp.search.interface import Critic, Proposer
 from ntp.search.proposers import AugmentedProposer, Beginning, FixedTactics
 from ntp.search.sampling import SamplingSearch
+from ntp.search.writers import ChatWriter
 from ntp.tasks.builders import (
     best_first_search,
     load_arm,
@@ -31,8 +33,9 @@ from ntp.tasks.builders import (
     priority_weights,
     sampling_search,
 )
-from ntp.tasks.data.prompts import instruction_prompts, whole_proofs, writes_whole_proofs
-from ntp.tasks.needs import policy_node
+from ntp.tasks.data.prompts import asked_by, instruction_prompts, whole_proofs, writes_whole_proofs
+from ntp.tasks.needs import policy_node, run_config
+from ntp.tasks.proving.searches import repaired_proofs, searches_of
 from ntp.types import ProofState, Theorem
 from ntp.verifier.ensemble import EnsembleCritic
 
@@ -67,7 +70,7 @@ class Arm:
 
 def arms(cfg: DictConfig) -> Iterator[Arm]:
     """The policies of an evaluation, one for each seed."""
-    for name in cfg.evaluation.policies:
+    for name in cfg.evaluation.policies or ():
         key = f"evaluation.policies.{name}"
         node = policy_node(cfg, key)
         if not node.seeds:
@@ -151,7 +154,8 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None
     """
     augmentation = None if dataset is None else load_augmentation(cfg, dataset, inputs)
     kinds = [arm.node.kind for arm in arms(cfg) if arm.node.kind is not None]
-    prompts = {} if dataset is None else instruction_prompts(cfg, dataset, inputs, kinds)
+    auto = auto_split(cfg)
+    prompts = {} if dataset is None else instruction_prompts(cfg, dataset, inputs, kinds, auto)
     found: list[Method] = []
     if tactics := one_shot_tactics(cfg):
         found.append(_fixed("one_shot", tactics))
@@ -161,38 +165,56 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None
             continue
 
         def load(arm: Arm = arm) -> Proposer:
-            policy = load_arm(cfg, arm.node, inputs.get(arm.role))
-            if arm.node.kind is not None:
-                if not isinstance(policy, CausalPolicy):
-                    raise ConfigError(f"{arm.key}.kind: only causal language models learn instruction data")
-                return InstructedProposer(policy, prompts[arm.node.kind])
-            proposer = AugmentedProposer(policy, augmentation) if augmentation else policy
+            model = load_arm(cfg, arm.node, inputs.get(arm.role))
+            if not isinstance(model, TacticPolicy):
+                raise ConfigError(
+                    f"{arm.key}: a server's model is asked by prompts: give it a kind, as kind=chat"
+                )
+            proposer = AugmentedProposer(model, augmentation) if augmentation else model
             return Beginning(proposer) if arm.node.first_tactics else proposer
 
+        def ask(arm: Arm = arm) -> InstructedProposer | ChatWriter:
+            return asked_by(load_arm(cfg, arm.node, inputs.get(arm.role)), prompts[arm.node.kind], arm.key)
+
+        searches = searches_of(cfg, arm.node, arm.key)
+        proposer = load if arm.node.kind is None else ask
         if writes_whole_proofs(arm.node.kind):
-            search = whole_proofs(load, _sampling(cfg, arm), cfg)
-            found.append(Method(arm.name, search, independent=True))
+            if "whole_proof" in searches:
+                search = repaired_proofs(ask, searches.whole_proof, cfg, dataset)
+                found.append(Method(arm.name, search, independent=False))
+            else:
+                search = whole_proofs(ask, searches.sampling, cfg)
+                found.append(Method(arm.name, search, independent=True))
             continue
-        if "sampling" in cfg.search:
+        if "sampling" in searches:
             search = step_by_step(
-                load, sampling_search(_sampling(cfg, arm), cfg.seed, arm.node.first_tactics)
+                proposer, sampling_search(searches.sampling, cfg.seed, arm.node.first_tactics)
             )
             found.append(Method(arm.name, search, independent=True))
-        if "best_first" in cfg.search:
+        if "best_first" in searches:
             policy, at, seed = arm.name.partition("@")
             search = step_by_step(
-                load,
-                best_first_search(cfg.search.best_first, cfg.seed, priority_weights(cfg.search)),
+                proposer,
+                best_first_search(searches.best_first, cfg.seed, priority_weights(searches)),
                 lambda: _load_critic(cfg, inputs),
             )
             found.append(Method(f"{policy}_best_first{at}{seed}", search, independent=False))
     return found
 
 
-def _sampling(cfg: DictConfig, arm: Arm) -> DictConfig:
-    """The options of sampling, with the temperature of a policy that has its own."""
-    own = {} if arm.node.temperature is None else {"temperature": arm.node.temperature}
-    return OmegaConf.merge(cfg.search.sampling, own)  # pyright: ignore[reportReturnType]
+def auto_split(cfg: DictConfig) -> str:
+    """All theorems of a project of one's own are evaluated on if nothing was or will be trained on them."""
+    if cfg.data.source != "coq" or cfg.env.get("root") is None or cfg.data.split.test_files:
+        return "random"
+    return "random" if any(_trains_here(cfg, arm.node) for arm in arms(cfg)) else ALL
+
+
+def _trains_here(cfg: DictConfig, node: DictConfig) -> bool:
+    if node.checkpoint is None:
+        elsewhere = any(override.startswith(("env=", "env.root=")) for override in node.overrides)
+        return node.experiment is not None and not elsewhere
+    trained = run_config(Path(node.checkpoint))
+    return trained is not None and OmegaConf.select(trained, "env.root") == cfg.env.root
 
 
 def _fixed(name: str, tactics: Sequence[str]) -> Method:

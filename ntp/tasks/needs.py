@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -25,18 +26,22 @@ class PolicyOptions:
 
     Attributes:
         experiment: What trains it.
-        overrides: Overrides of that experiment, such as `model=llemma7b` or `loss=tb`.
+        overrides: Overrides of that experiment, such as `model=llemma7b` or `loss=tb`; without an experiment,
+            of the model, as `model.base_url=http://localhost:8000/v1`.
         checkpoint: Output directory of a training run, in place of the experiment.
-        model: Model and prompt, a node of the group `model`; null for that of the experiment or, with a
-            checkpoint, that of the command. With neither experiment nor checkpoint a pretrained model is used
-            as it is.
+        model: Model and prompt: a name of the group `model`, or a node with its options; null for that of the
+            experiment or, with a checkpoint, that of the command. With neither experiment nor checkpoint a
+            pretrained model, or a server's, is used as it is.
         tactics: A fixed list of tactics to propose in every state, in place of a model.
-        kind: The kind of instruction data that the model was trained on (docs/formats.md). It is shown the
-            same prompts; with a kind of whole proofs it samples whole proofs.
+        kind: The kind of instruction or chat data that the model was trained on, or is to be asked in
+            (docs/formats.md). It is shown the same prompts; with a kind of whole proofs it writes whole
+            proofs.
         temperature: Temperature of samples in an evaluation; null for that of `search.sampling`. Best-first
             search has its own.
         first_tactics: Tactics with which samples begin, each sample with one drawn at random, so that samples
             are independent; what follows is the policy's. Empty for none.
+        search: Searches of this policy in an evaluation, in place of the command's: by name, the options that
+            differ, as `{whole_proof: {repairs: []}}`.
         seeds: Seeds to train the policy with; empty for the seed of the command.
         seed_key: The option that these seeds are given to: `seed` makes everything it needs again with that
             seed, `module.seed` only what the experiment itself trains.
@@ -50,6 +55,7 @@ class PolicyOptions:
     kind: str | None = None
     temperature: PositiveFloat | None = None
     first_tactics: list[str] = field(default_factory=list)
+    search: Any = None
     seeds: list[NonNegativeInt] = field(default_factory=list)
     seed_key: str = "seed"
 
@@ -131,7 +137,24 @@ def policy_node(cfg: DictConfig, key: str) -> DictConfig:
         ) from error
     assert isinstance(merged, DictConfig)
     check_bounds(merged, key)
+    if isinstance(merged.model, str):
+        merged.model = _model(merged, key)
     return merged
+
+
+def _model(node: DictConfig, key: str) -> DictConfig:
+    """The node of the group `model` that a policy names, with the policy's overrides of it."""
+    own = [override for override in node.overrides if override.startswith("model.")]
+    try:
+        model = composed(["+experiment=search_eval", f"model={node.model}", *own]).model
+        missing = [str(name) for name in model if OmegaConf.is_missing(model, name)]
+        found = OmegaConf.create(OmegaConf.to_container(model, resolve=True))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(f"{key}.model={node.model}: {str(error).splitlines()[0]}") from None
+    if missing:
+        raise ConfigError(f"{key}: model.{missing[0]} is missing: give overrides: ['model.{missing[0]}=...']")
+    assert isinstance(found, DictConfig)
+    return found
 
 
 def verifier_split(cfg: DictConfig) -> str:

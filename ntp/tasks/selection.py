@@ -85,18 +85,38 @@ def posable_theorems(records: Sequence[TheoremRecord], max_steps: int | None = N
     return [r for r in posable if max_steps is None or len(r.steps) <= max_steps]
 
 
+def named_theorems(names: Iterable[str], file: str | None) -> frozenset[str]:
+    """Names of theorems, those of a file among them, one a line.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        lines = [] if file is None else Path(file).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"evaluation.theorems_file={file}: cannot be read: {error}") from None
+    return frozenset(name for text in (*names, *lines) if (name := text.strip()))
+
+
 def sample_theorems(
-    cfg: DictConfig, dataset: Dataset, split: str, num: int | None, auto: str = "random"
+    cfg: DictConfig,
+    dataset: Dataset,
+    split: str,
+    num: int | None,
+    auto: str = "random",
+    named: frozenset[str] = frozenset(),
 ) -> list[TheoremRecord]:
     """At most `num` theorems of a part of the split that can be posed, in order of file and position.
 
     Which ones is a function of the split's seed: samples of different sizes contain one another. `auto` is as
-    for `load_split`.
+    for `load_split`. With `named`, only theorems of these ids, or of ids that end in them after a dot.
 
     Raises:
         DataError: There is none.
     """
     records = posable_theorems(dataset.select(part_of(load_split(cfg, dataset, auto), split)))
+    if named:
+        records = [r for r in records if {r.theorem.id, r.theorem.id.rpartition(".")[2]} & named]
     require_theorems(records, f"in the {split} split")
     chosen = sorted(records, key=lambda r: derive_seed(cfg.data.split.seed, r.theorem.id))
     kept = {record.theorem.id for record in chosen[:num]}

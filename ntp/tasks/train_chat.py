@@ -17,11 +17,12 @@ from transformers import PreTrainedTokenizerBase
 from ntp.bounds import NonNegativeInt, PositiveInt
 from ntp.data.conversations import Completion, Example, read_examples
 from ntp.errors import ConfigError, DataError
-from ntp.modules.chat import CHATML, Encoded, encode
+from ntp.modules.chat import Encoded, encode
 from ntp.modules.completions import CompletionModule
 from ntp.modules.packing import Packed, alone, efficiency, pack
 from ntp.modules.supervised_data import PackedDataModule
 from ntp.policy.causal import CausalPolicy
+from ntp.policy.generators.templates import CHATML
 from ntp.tasks.needs import LEARNING
 from ntp.tasks.train import check_training, train
 from ntp.workflow.digest import path_digest
@@ -88,6 +89,9 @@ def build(
         raise ConfigError("chat data trains causal language models: choose another model")
     template = _template(options.chat_template)
     tokenizer = policy.tokenizer
+    if template is not None:
+        # Saved with the policy, so that it is asked later in the words it was trained on.
+        tokenizer.chat_template = template
     train_packed = _sequences(examples, tokenizer, template, options.max_tokens, options.packing)
     val_packed = _sequences(val, tokenizer, template, options.max_tokens, packing=False) if val else []
     _log.info(

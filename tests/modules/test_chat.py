@@ -9,10 +9,11 @@ import torch
 from ntp.data.conversations import Completion, Conversation, Message
 from ntp.errors import ConfigError, DataError
 from ntp.models.tokenizer import train_tokenizer
-from ntp.modules.chat import CHATML, IGNORED, Encoded, encode
+from ntp.modules.chat import IGNORED, Encoded, encode
 from ntp.modules.completions import CompletionModule
 from ntp.modules.packing import alone, efficiency, pack
 from ntp.policy.factory import TinyPolicyFactory
+from ntp.policy.generators.templates import CHATML
 
 TEXTS = [
     "Hypotheses:\nn : nat\n\nGoal:\nn + 0 = n",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ntp.envs.coq.syntax import CoqSyntaxError, is_structure
+from ntp.envs.coq.syntax import CoqSyntaxError, is_structure, read_script
 from ntp.envs.coq.tokens import Token, tokens
+from ntp.types import Rejected
 
 _OPENING = {"(", "[", "{", "[|", "{|", "match", "lazymatch", "multimatch"}
 _CLOSING = {")", "]", "}", "|]", "|}", "end"}
@@ -36,6 +37,11 @@ class CoqScriptSyntax:
     def is_structure(self, text: str) -> bool:
         """Bullets and braces."""
         return is_structure(text.strip())
+
+    def sentences(self, script: str) -> list[str]:
+        """See `ScriptSyntax.sentences`. What opens and closes the proof is left out."""
+        found = read_script(script)
+        return [] if isinstance(found, Rejected) else found
 
     def join(self, components: Sequence[str]) -> str:
         """See `ScriptSyntax.join`."""

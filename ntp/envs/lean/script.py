@@ -52,6 +52,10 @@ class LeanScriptSyntax:
         """Never: bullets and what is below them are one tactic."""
         return False
 
+    def sentences(self, script: str) -> list[str]:
+        """See `ScriptSyntax.sentences`: the tactics of the block."""
+        return read_script(script)
+
     def join(self, components: Sequence[str]) -> str:
         """See `ScriptSyntax.join`."""
         return "; ".join(components)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ntp.data.dataset import Dataset
-from ntp.data.formats.chat import chat_example
+from ntp.data.formats.chat import CHAT_KINDS, ChatLayout, chat_example, shown_by
 from ntp.data.formats.prompts import (
     KINDS,
     PROOF_WITH_STATES,
@@ -31,7 +31,6 @@ from ntp.data.formats.state_comments import comment_states
 from ntp.errors import ConfigError
 from ntp.retrieval.background import BackgroundFinder, retriever_of
 
-CHAT = ("chat", "chat_premises")
 _WORD = re.compile(r"\w+|[^\w\s]+|\s+")
 
 
@@ -51,6 +50,7 @@ class Job:
         num_premises: Premises shown.
         num_proofs: Similar theorems shown.
         seed: Seed of what is drawn.
+        max_tokens: Most tokens of each part of a conversation.
         cache: Directory of indices.
     """
 
@@ -65,6 +65,7 @@ class Job:
     num_premises: int
     num_proofs: int
     seed: int
+    max_tokens: tuple[tuple[str, int], ...]
     cache: Path
 
 
@@ -118,9 +119,9 @@ class _Maker:
             states = [step.state for step in proof.record.steps] or [proof.decl]
             shown = self._background.find(proof.id, states)
             for kind in self._job.kinds:
-                if kind in CHAT:
-                    premises = shown[0].premises if kind == "chat_premises" else None
-                    row = chat_example(proof, premises, self._job.project, split)
+                if kind in CHAT_KINDS:
+                    layout = ChatLayout(kind, file.prover, dict(self._job.max_tokens), self._tokens)
+                    row = chat_example(proof, layout, shown[0], self._job.project, split)
                     if row is not None:
                         yield kind, split, row
                 elif KINDS[kind][0] == TACTIC:
@@ -173,9 +174,7 @@ class _Maker:
 
 def shows_premises(kinds: Sequence[str]) -> bool:
     """Whether a kind shows what a retriever finds."""
-    return any(
-        kind == "chat_premises" or KINDS.get(kind, ("", ""))[1] in ("premises", "proofs") for kind in kinds
-    )
+    return any({"premises", "proofs"} & set(shown_by(kind)) for kind in kinds)
 
 
 def load_tokens(name: str | None) -> Tokens:

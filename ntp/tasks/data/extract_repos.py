@@ -164,13 +164,13 @@ def _extracted(cfg: DictConfig, entry: RepositoryEntry, directory: Path) -> Repo
     output, timeout_s = directory / entry.name, 60 * cfg.data.file_minutes
     factory = instantiate(cfg.env)
     if entry.prover == "lean":
-        root = _root(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
+        root = root_of_entry(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
         return extract_lean_repository(
             factory, entry, root, output, cfg.data.num_extract_workers, cfg.data.file_minutes
         )
     if not isinstance(factory, CoqEnvFactory):
         raise ConfigError("a Coq repository is extracted with env=coq: give it a list of its own")
-    root = _root(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
+    root = root_of_entry(entry, Path(cfg.data.repos).parent, directory / CHECKOUTS, factory)
     project = _project(entry, root, factory)
     origin = origin_of(root, entry.name, entry.licence)  # before a build can say anything else
     reason = _build(project, entry, cfg, factory) if cfg.data.build and not entry.library else ""
@@ -199,7 +199,7 @@ def root_of(cfg: DictConfig, name: str, dataset: Dataset) -> Path:
     """Where the sources of a named data set of a collection are."""
     path = Path(cfg.data.repos)
     (entry,) = [entry for entry in read_repositories(path) if entry.name == name]
-    return _root(entry, path.parent, dataset.directory.parent / CHECKOUTS, instantiate(cfg.env))
+    return root_of_entry(entry, path.parent, dataset.directory.parent / CHECKOUTS, instantiate(cfg.env))
 
 
 def project_of(cfg: DictConfig, name: str, dataset: Dataset) -> CoqProject:
@@ -211,7 +211,7 @@ def project_of(cfg: DictConfig, name: str, dataset: Dataset) -> CoqProject:
     return _project(entry, root_of(cfg, name, dataset), factory)
 
 
-def _root(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: Any) -> Path:
+def root_of_entry(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: Any) -> Path:
     """Where a repository's files are; `factory` is the config's environment."""
     if entry.library:
         if not isinstance(factory, CoqEnvFactory):
@@ -232,17 +232,18 @@ def _root(entry: RepositoryEntry, beside: Path, checkouts: Path, factory: Any) -
 
 
 def _library_directory(entry: RepositoryEntry, prover: CoqInstallation) -> Path:
-    if _is_standard(entry, prover):
+    if is_standard(entry, prover):
         return standard_library(prover).root
     return prover.user_contrib.joinpath(*entry.library.split("."))
 
 
-def _is_standard(entry: RepositoryEntry, prover: CoqInstallation) -> bool:
+def is_standard(entry: RepositoryEntry, prover: CoqInstallation) -> bool:
+    """Whether an entry is the standard library."""
     return entry.library in {library.name for library in prover.libraries}
 
 
 def _project(entry: RepositoryEntry, root: Path, factory: CoqEnvFactory) -> CoqProject:
-    if entry.library and _is_standard(entry, factory.installation):
+    if entry.library and is_standard(entry, factory.installation):
         return standard_library(factory.installation)
     if entry.library:
         # Many libraries name their own modules without the library's name, which only this flag allows.

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from ntp.bounds import NonNegativeInt, PositiveInt, Share
 from ntp.data.dataset import Dataset
 from ntp.data.duplicates import Member
+from ntp.data.formats.chat import CHAT_KINDS, shown_by
 from ntp.data.formats.prompts import KINDS, TEMPLATES, read_templates
 from ntp.data.leak_free import PARTS, parts_by_date, parts_by_drawing, parts_of_split, without_leaks
 from ntp.data.repositories import Collection
@@ -25,7 +26,7 @@ from ntp.data.terms import TERMS
 from ntp.data.workers import worker_pool
 from ntp.errors import ConfigError, DataError
 from ntp.jsonl import atomic_write
-from ntp.tasks.data.examples import CHAT, Job, load_tokens, make_examples, prepare
+from ntp.tasks.data.examples import Job, load_tokens, make_examples, prepare
 from ntp.tasks.data.export import creations
 from ntp.tasks.needs import add_dataset
 from ntp.tasks.selection import load_split
@@ -41,7 +42,7 @@ class InstructionOptions:
     """Which prompts are made, and what they show.
 
     Attributes:
-        kinds: Kinds of docs/formats.md; empty for all ten and both kinds of chat.
+        kinds: Kinds of docs/formats.md; empty for all ten and the three kinds of chat.
         project: Name in the metadata; null for the repository's.
         templates: A file in place of our wording.
         tokenizer: Directory or name of the tokenizer that counts the tokens of contexts; null for words and
@@ -49,6 +50,9 @@ class InstructionOptions:
         max_context_tokens: Longest context in tokens; 0 for whole files.
         num_premises: Premises shown, the best by BM25 of those that the proof may use.
         num_proofs: Similar theorems shown with their proofs.
+        max_definitions_tokens: Most tokens of definitions in a conversation; 0 for no limit.
+        max_premises_tokens: The same for premises.
+        max_proofs_tokens: The same for similar proofs.
         dev_fraction: Share of the training files' theorems in `dev`.
         test_fraction: The same for `test`.
         train_before: For a split by the date at which each theorem was created, from the histories of the
@@ -65,6 +69,9 @@ class InstructionOptions:
     max_context_tokens: NonNegativeInt = 1024
     num_premises: PositiveInt = 10
     num_proofs: PositiveInt = 2
+    max_definitions_tokens: NonNegativeInt = 256
+    max_premises_tokens: NonNegativeInt = 512
+    max_proofs_tokens: NonNegativeInt = 1024
     dev_fraction: Share = 0.025
     test_fraction: Share = 0.025
     train_before: str | None = None
@@ -130,6 +137,11 @@ def parts_of(cfg: DictConfig, datasets: Sequence[tuple[str, Dataset]]) -> tuple[
     return without_leaks(members, parts, options.dev_fraction, options.test_fraction, options.seed)
 
 
+def part_tokens(options: DictConfig) -> dict[str, int]:
+    """Most tokens of each part of a conversation, from a config of `InstructionOptions`."""
+    return {name: options[f"max_{name}_tokens"] for name in ("definitions", "premises", "proofs")}
+
+
 def _key(name: str, theorem_id: str) -> str:
     return f"{name}:{theorem_id}"
 
@@ -158,6 +170,7 @@ def _jobs(context: Context, datasets: Sequence[tuple[str, Dataset]], parts: dict
             num_premises=options.num_premises,
             num_proofs=options.num_proofs,
             seed=options.seed,
+            max_tokens=tuple(part_tokens(options).items()),
             cache=context.directory / "cache",
         )
 
@@ -207,7 +220,7 @@ def _write_files(context: Context, datasets: Sequence[tuple[str, Dataset]], part
 
 
 def _kinds(cfg: DictConfig) -> list[str]:
-    return list(cfg.instructions.kinds) or [*KINDS, *CHAT]
+    return list(cfg.instructions.kinds) or [*KINDS, *CHAT_KINDS]
 
 
 def check(cfg: DictConfig) -> None:
@@ -218,9 +231,9 @@ def check(cfg: DictConfig) -> None:
         _require_day(day)
     if options.test_from is not None and (options.train_before is None or days != sorted(days)):
         raise ConfigError("instructions.test_from needs an instructions.train_before that is not after it")
-    if any(kind not in (*KINDS, *CHAT) for kind in options.kinds):
+    if any(kind not in (*KINDS, *CHAT_KINDS) for kind in options.kinds):
         raise ConfigError(
-            f"instructions.kinds={list(options.kinds)}: choose some of {', '.join((*KINDS, *CHAT))}"
+            f"instructions.kinds={list(options.kinds)}: choose some of {', '.join((*KINDS, *CHAT_KINDS))}"
         )
     if options.dev_fraction + options.test_fraction >= 1:
         raise ConfigError("instructions.dev_fraction and test_fraction leave nothing to train on")
@@ -239,7 +252,7 @@ def _require_day(text: str) -> None:
 
 def _needs(needs: Needs) -> None:
     add_dataset(needs)
-    if needs.cfg.data.source == "coq" and "definitions_state_tactic" in _kinds(needs.cfg):
+    if needs.cfg.data.source == "coq" and any("definitions" in shown_by(kind) for kind in _kinds(needs.cfg)):
         needs.add("terms", ["+experiment=proof_terms"], export=needs.cfg.export)
 
 

@@ -1,0 +1,1 @@
+"""Generators: language models that answer conversations, in this process or behind a server."""
