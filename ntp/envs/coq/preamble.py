@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ntp.envs.coq.hammer import INSTALL_COMMAND, loads_hammer
-from ntp.envs.coq.syntax import CoqSyntaxError, is_structure, read_prefixes, sentences
+from ntp.envs.coq.syntax import CoqSyntaxError, read_prefixes, sentences
 from ntp.errors import ConfigError
 
 # Tactics begin with a small letter, except those of a selector.
@@ -71,14 +71,13 @@ def _trouble(text: str) -> str:
         begin = read_prefixes(text).end
     except CoqSyntaxError as error:
         return str(error)
-    if len(found) != 1 or is_structure(text):
+    if len(found) != 1:
         return "is not one sentence: give a list of commands"
     word = _COMMAND.match(text, begin)
     if word is None:
         return "is not a command: commands begin with a capital letter"
-    if word[0] in _REFUSED or text.startswith("Redirect"):
-        return f"cannot be used: {word[0]} does not belong before a proof"
-    return ""
+    refused = next((name for name in (word[0], *text[:begin].split()) if name in _REFUSED), "")
+    return f"cannot be used: {refused} does not belong before a proof" if refused else ""
 
 
 NO_PREAMBLE = Preamble()
