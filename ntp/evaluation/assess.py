@@ -36,6 +36,7 @@ class TheoremRun:
         num_env_steps: Number of tactics that the prover ran.
         cost_s: Seconds of the search that this theorem used.
         error: Why the theorem could not be opened; None if it could.
+        cpu_s: CPU seconds of the prover on it.
         log: How whole proofs were written and repaired; None for other searches.
     """
 
@@ -46,6 +47,7 @@ class TheoremRun:
     num_env_steps: int = 0
     cost_s: float = 0.0
     error: InitError | None = None
+    cpu_s: float = 0.0
     log: ProofLog | None = None
 
 
@@ -143,6 +145,7 @@ def _result(
         wall_s=wall_s,
         message="" if run.error is None else str(run.error),
         tree=proof_tree(run.transitions),
+        cpu_s=run.cpu_s,
         num_stopped_by_limits=sum(isinstance(step.outcome, Exceeded) for step in run.transitions),
     )
 

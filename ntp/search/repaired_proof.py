@@ -69,7 +69,7 @@ class RepairedProofSearch:
     ) -> list[TheoremRun]:
         """Search theorems, as many at a time as there are provers; calls `on_finished` after each."""
 
-        def prove(env: ProofEnv, theorem: Theorem) -> TheoremRun:
+        def prove(env: ProofEnv, theorem: Theorem, _: None) -> TheoremRun:
             try:
                 return _Attempt(self, env, theorem).run()
             except InitError as error:
@@ -77,7 +77,7 @@ class RepairedProofSearch:
             finally:
                 on_finished()
 
-        runs = pool.run_each(theorems, prove)
+        runs = pool.each([(theorem, None) for theorem in theorems], prove)
         return [
             TheoremRun(theorem, error=run) if isinstance(run, InitError) else run
             for theorem, run in zip(theorems, runs, strict=True)
