@@ -7,6 +7,7 @@ from ntp.errors import ConfigError, DataError
 from ntp.formalization.records import Pair, load_pairs, write_pairs
 from ntp.tasks.formalization import evaluate, pairs, train
 from ntp.tasks.formalization.options import PAIRS_FILE, check_prompts, part
+from tests.fixtures.lake import STANDIN, write_lake
 
 PAIR = Pair("a", "One is one.", "Theorem a : 1 = 1.", "", "coq", "train", "own", "numbers")
 TINY = [
@@ -127,3 +128,17 @@ def test_an_evaluation_is_continued_and_reported(make_context, made, monkeypatch
     # A second run asks no model for what is there.
     monkeypatch.setattr(evaluate, "load_arm", lambda *_: pytest.fail("asked again"))
     assert evaluate.run(context) == numbers
+
+
+def test_docstrings_of_a_lake_project_become_pairs(make_context, tmp_path):
+    text = "/-- From {0} and {0} follows {0} -/\ntheorem t (p q : Prop) (h : p ∧ {1}) : {1} := h.2\n"
+    root = write_lake(
+        tmp_path / "own", {"Own/A.lean": text.format("it", "q"), "Own/B.lean": text.format("p", "p")}
+    )
+    command = f"env.command={[*STANDIN]}".replace(" ", "")
+    options = ("data=lean_docstrings", "env=lean_repl", f"env.project={root}", command)
+    context = make_context("formalization_pairs", *options)
+    numbers = pairs.run(replace(context, mlflow=None))
+    assert numbers["num_pairs"] == 2
+    assert {pair.topic for pair in load_pairs(context.directory / PAIRS_FILE)} == {"Own.A", "Own.B"}
+    assert set(pairs.TASK.reads(context.cfg)["content"]) == {"Own/A.lean", "Own/B.lean"}
