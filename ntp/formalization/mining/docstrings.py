@@ -66,8 +66,8 @@ def mine_text(
     for one in candidates:
         verdict = checker.check(one.header, one.formal)
         if verdict.well_typed:
-            name = f"{one.name}:{one.line}"
             topic = file.removesuffix(".lean").replace("/", ".")
+            name = f"{topic}:{one.name}:{one.line}"
             pairs.append(
                 Pair(name, one.informal, one.formal, one.header, checker.prover, TRAIN, source, topic)
             )
