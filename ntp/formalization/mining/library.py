@@ -107,7 +107,7 @@ def mine_library(
         for of_file in mined
         for pair in of_file.pairs
     ]
-    distinct = _distinct(pairs)
+    distinct = distinct_pairs(pairs)
     left_out["repeated"] += len(pairs) - len(distinct)
     if not distinct:
         raise DataError(f"{project.root}: no documented statement in {len(files)} files")
@@ -176,7 +176,7 @@ def _pair(candidate: Candidate, module: str) -> Pair:
     )
 
 
-def _distinct(pairs: Sequence[Pair]) -> list[Pair]:
+def distinct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     """The pairs without those whose comment or statement, up to bound names, an earlier one has."""
     informals: set[str] = set()
     formals: set[object] = set()

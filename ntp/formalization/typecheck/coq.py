@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import ClassVar
 
@@ -14,7 +15,6 @@ from ntp.formalization.typecheck.verdict import TypeOutcome, TypeVerdict
 from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError, RetryBudget
 from ntp.sandbox.limits import Limits
 from ntp.types import Rejected
-import itertools
 
 KEYWORDS = frozenset(
     {"Theorem", "Lemma", "Corollary", "Proposition", "Remark", "Fact", "Property", "Example"}

@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from ntp.data.lean.extract import project_of
 from ntp.envs.coq.factory import CoqEnvFactory
+from ntp.envs.lean.factory import LeanReplFactory
+from ntp.envs.lean.syntax import LeanSyntaxError
 from ntp.errors import ConfigError, DataError
 from ntp.formalization.hub import read_hub
-from ntp.formalization.mining.candidates import summary_of
-from ntp.formalization.mining.library import Shares, mine_library, training_texts
+from ntp.formalization.mining.candidates import part_of_file, summary_of
+from ntp.formalization.mining.docstrings import mine_text
+from ntp.formalization.mining.library import Shares, distinct_pairs, mine_library, training_texts
 from ntp.formalization.readers import Reading, read_pairs
 from ntp.formalization.records import Pair, write_pairs
+from ntp.formalization.typecheck.factory import make_checker
 from ntp.jsonl import atomic_write
-from ntp.tasks.extract import source_digest
+from ntp.tasks.extract import lean_repl, source_digest
 from ntp.tasks.formalization.options import MINED, PAIRS_FILE, SPLITS, require_pairs
+from ntp.tracking.progress import ProgressReporter
 from ntp.workflow.context import Context
 from ntp.workflow.digest import path_digest
 from ntp.workflow.stage import read
@@ -29,6 +36,8 @@ from ntp.workflow.task import Task
 # The text of the training part's files, as completions without a prompt.
 TEXTS_FILE = "text_train.jsonl"
 _TEXT_SIZE = 1200
+# What extraction allows a file of Lean.
+_FILE_MINUTES = 30.0
 
 
 def run(context: Context) -> dict[str, float]:
@@ -61,8 +70,10 @@ def _given(cfg: DictConfig) -> list[Pair]:
 def _mined(context: Context) -> tuple[list[Pair], Counter[str]]:
     cfg = context.cfg
     factory = instantiate(cfg.env)
+    if isinstance(factory, LeanReplFactory):
+        return _mined_lean(cfg, factory)
     if not isinstance(factory, CoqEnvFactory):
-        raise ConfigError("data.source=mined reads coqdoc: give env=coq")
+        raise ConfigError("documentation is mined with env=coq or env=lean_repl")
     project, options = factory.project, cfg.data
     excluded = set(project.files(list(options.exclude)))
     files = [file for file in project.files(list(options.include)) if file not in excluded]
@@ -74,6 +85,37 @@ def _mined(context: Context) -> tuple[list[Pair], Counter[str]]:
     return mine_library(
         project, context.directory, files, shares, factory.limits, options.num_extract_workers
     )
+
+
+def _mined_lean(cfg: DictConfig, factory: LeanReplFactory) -> tuple[list[Pair], Counter[str]]:
+    project, options = project_of(lean_repl(factory, _FILE_MINUTES)), cfg.data
+    wanted = _matching(project.root, options.include) - _matching(project.root, options.exclude)
+    files = [file for file in project.sources if file in wanted]
+    pairs: list[Pair] = []
+    left_out: Counter[str] = Counter()
+    checker = make_checker(factory, 1)
+    try:
+        with ProgressReporter("mine", len(files), "files") as progress:
+            for file in files:
+                split = part_of_file(file, cfg.seed, options.valid_fraction, options.test_fraction)
+                try:
+                    found, not_taken = mine_text(project.read(file), file, project.root.name, checker)
+                except LeanSyntaxError:
+                    found, not_taken = [], Counter(["file cannot be read"])
+                pairs += [replace(pair, split=split) for pair in found]
+                left_out += not_taken
+                progress.advance(1)
+    finally:
+        checker.close()
+    distinct = distinct_pairs(pairs)
+    left_out["repeated"] += len(pairs) - len(distinct)
+    if not distinct:
+        raise DataError(f"{project.root}: no documented theorem in {len(files)} files")
+    return distinct, left_out
+
+
+def _matching(root: Path, patterns: Iterable[str]) -> set[str]:
+    return {path.relative_to(root).as_posix() for pattern in patterns for path in root.glob(pattern)}
 
 
 def _write_completions(directory: Path, pairs: Sequence[Pair]) -> None:
@@ -92,11 +134,13 @@ def _reads(cfg: DictConfig) -> dict[str, Any]:
     values = read(cfg, "data")
     values["data"].pop("num_extract_workers", None)
     if cfg.data.source == MINED:
-        return (
-            values
-            | read(cfg, "seed", "env.root", "env.load_paths", "env.options")
-            | {"content": source_digest(cfg)}
-        )
+        factory = instantiate(cfg.env)
+        if isinstance(factory, LeanReplFactory):
+            project = project_of(lean_repl(factory, _FILE_MINUTES))
+            content = {file: path_digest(project.root / file) for file in project.sources}
+            return values | read(cfg, "seed", "env.project", "env.command") | {"content": content}
+        keys = ("seed", "env.root", "env.load_paths", "env.options")
+        return values | read(cfg, *keys) | {"content": source_digest(cfg)}
     path = Path(cfg.data.path)
     return values | ({"content": path_digest(path)} if path.exists() else {})
 
