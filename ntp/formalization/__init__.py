@@ -1,1 +1,1 @@
-"""Informal statements and their formal ones: pairs, scores of a translation, equivalence, and what data are worth."""
+"""Informal statements and formal ones: pairs, readers, type checks, and scores of what a model writes."""

@@ -84,6 +84,11 @@ def read_statements(path: Path, header: str) -> Statements:
     return Statements(tuple(records), {part: tuple(ids) for part, ids in parts.items()})
 
 
+def without_proof(declaration: str) -> str:
+    """A declaration without `:=`, `:= by` or `:= by sorry` at its end."""
+    return _PROOF.sub("", declaration)
+
+
 def _json_entries(lines: Sequence[str], path: Path) -> Iterator[tuple[str, _Entry]]:
     decoder = msgspec.json.Decoder(_Entry)
     for number, line in enumerate(lines, start=1):
@@ -137,7 +142,7 @@ def _declares(text: str) -> bool:
     return _DECLARATION.match(text, modifiers.end() if modifiers else 0) is not None
 
 
-def _cut(text: str, where: str) -> tuple[str, str]:
+def cut_declaration(text: str, where: str) -> tuple[str, str]:
     """What stands before the declaration of a theorem, and the declaration with its modifiers.
 
     Raises:
@@ -169,8 +174,8 @@ def _context(entry: _Entry, preamble: str, header: str) -> str:
 
 
 def _record(entry: _Entry, file: str, header: str, num_named: Counter[str], where: str) -> TheoremRecord:
-    preamble, declaration = _cut(entry.formal_statement.strip(), where)
-    statement = _PROOF.sub("", declaration)
+    preamble, declaration = cut_declaration(entry.formal_statement.strip(), where)
+    statement = without_proof(declaration)
     declared = _DECLARATION.search(statement)
     if declared is None:
         raise DataError(f"{where}: {statement[:60]!r} declares no theorem")

@@ -219,7 +219,7 @@ _CHEATS = re.compile(r"(?<![\w'.])(admit|give_up|native_compute|native_cast_no_c
 
 def guard(text: str) -> str | Rejected:
     """From a tactic that a model wrote, the text to send to Coq, or the reason why it is refused."""
-    reason = _unreadable(text)
+    reason = unreadable(text)
     if reason:
         return Rejected(reason)
     try:
@@ -254,7 +254,7 @@ def read_script(text: str, opening: str = "") -> list[str] | Rejected:
     Returns:
         Sentences that no guard has seen yet, or why the script is refused.
     """
-    reason = _unreadable(text)
+    reason = unreadable(text)
     if reason:
         return Rejected(reason)
     try:
@@ -268,7 +268,8 @@ def read_script(text: str, opening: str = "") -> list[str] | Rejected:
     return found if found else Rejected("holds no sentence")
 
 
-def _unreadable(text: str) -> str:
+def unreadable(text: str) -> str:
+    """Why a text that a model wrote cannot be sent at all; empty if it can."""
     if len(text) > MAX_CHARACTERS:
         return f"longer than {MAX_CHARACTERS} characters"
     if _UNPRINTABLE.search(text):

@@ -1,0 +1,1 @@
+"""Whether a statement that a model wrote means something to the prover: one declaration, hostile input."""
