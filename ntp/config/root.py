@@ -11,7 +11,7 @@ from ntp.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 
 # What a stage hands down to the stages it needs, so that `model=llemma7b` on one command reaches all of them.
 HANDED_DOWN = (
-    *("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining"),
+    *("seed", "paths", "data", "env", "model", "adapter", "retrieval", "mining", "alignment"),
     *("tracking.uri", "tracking.experiment", "tracking.max_adapter_mb"),
 )
 
@@ -26,10 +26,11 @@ COMPARED = (
     "loss",
     "reward",
     "optimizer.lr",
+    "alignment.condition",
     "trainer.max_steps",
 )
 # Sections that a stage may read through the stages that it needs.
-HANDED_ON = ("data", "policy", "verifier", "retrieval", "study")
+HANDED_ON = ("data", "policy", "verifier", "retrieval", "study", "alignment")
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Config:
         instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
         study: Arms to be compared.
+        alignment: Data conditions, and how close they are to a target.
         sweep: The sweep that `task=collect` reports.
         optimizer: The optimizer.
         trainer: Lightning's trainer.
@@ -93,6 +95,7 @@ class Config:
     instructions: Any = MISSING
     evaluation: Any = MISSING
     study: Any = MISSING
+    alignment: Any = MISSING
     sweep: Any = MISSING
     optimizer: Any = MISSING
     trainer: Any = MISSING

@@ -70,6 +70,20 @@ def render_page(
     )
 
 
+def render_tables(title: str, definitions: str, sections: Sequence[Section], plots: Mapping[str, str]) -> str:
+    """Render a page of tables and plots only.
+
+    Args:
+        title: Title of the page.
+        definitions: Explanation of the numbers.
+        sections: The tables.
+        plots: SVG elements by title.
+    """
+    drawn = {name: Markup(svg) for name, svg in plots.items()}
+    template = _environment().get_template("tables.html.j2")
+    return template.render(title=title, definitions=definitions, sections=sections, plots=drawn)
+
+
 @cache
 def _environment() -> Environment:
     return Environment(

@@ -36,8 +36,12 @@ COLUMNS = {
     "topic": ("topic", "textbook", "source", "category"),
 }
 _SPLITS = {
-    **{TRAIN: TRAIN, VALID: VALID, TEST: TEST},
-    **{"val": VALID, "validation": VALID, "dev": VALID},
+    TRAIN: TRAIN,
+    VALID: VALID,
+    TEST: TEST,
+    "val": VALID,
+    "validation": VALID,
+    "dev": VALID,
 }
 # `/-- ... -/`, as miniF2F and ProofNet for Lean 4 give their informal statements.
 _DOCSTRING = re.compile(r"\A\s*/--(.*)-/\s*\Z", re.DOTALL)
@@ -126,9 +130,7 @@ def pairs_of(
     return list(pairs.values())
 
 
-def _pair(
-    row: Mapping[str, Any], reading: Reading, source: str, split: str, place: str
-) -> Pair | None:
+def _pair(row: Mapping[str, Any], reading: Reading, source: str, split: str, place: str) -> Pair | None:
     """The pair of a row, with an empty id if it has none; None if one of its statements is empty."""
     values = {column: _value(row, column, reading, place) for column in COLUMNS}
     informal, formal, header = values["informal"], values["formal"], values["header"] or reading.header

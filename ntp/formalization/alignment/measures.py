@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntp.errors import DataError
-from ntp.types import Interval
 from ntp.seeding import derive_seed
+from ntp.types import Interval
 
 R = TypeVar("R")
 NUM_RESAMPLES = 1000

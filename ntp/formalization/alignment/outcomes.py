@@ -16,6 +16,7 @@ from ntp.seeding import derive_seed
 
 _IGNORED = -100
 _BATCH = 16
+_ADAPT_BATCH = 8
 
 
 def prompts_of(pairs: Sequence[Pair], train: Sequence[Pair], num_shots: int) -> list[str]:
@@ -23,7 +24,9 @@ def prompts_of(pairs: Sequence[Pair], train: Sequence[Pair], num_shots: int) -> 
     prompts = []
     for pair in pairs:
         shots = random.Random(derive_seed("shots", pair.id)).sample(train, num_shots) if num_shots else []
-        prompts.append("\n\n".join([*(rendered(s.informal, s.formal) for s in shots), rendered(pair.informal)]))
+        prompts.append(
+            "\n\n".join([*(rendered(s.informal, s.formal) for s in shots), rendered(pair.informal)])
+        )
     return prompts
 
 
@@ -36,7 +39,9 @@ def reference_loss(
     for begin in range(0, len(pairs), _BATCH):
         rows = [
             _row(tokenizer, prompt, pair.formal, _room(model))
-            for prompt, pair in zip(prompts[begin : begin + _BATCH], pairs[begin : begin + _BATCH], strict=True)
+            for prompt, pair in zip(
+                prompts[begin : begin + _BATCH], pairs[begin : begin + _BATCH], strict=True
+            )
         ]
         sums, counts = _nll(model, tokenizer, rows)
         total += float(sums)
@@ -61,7 +66,7 @@ def adapt(
     model.train()
     for step in range(num_steps):
         optimizer.param_groups[0]["lr"] = lr * (1 - step / num_steps)
-        batch = draw.sample(pairs, min(_BATCH, len(pairs)))
+        batch = draw.sample(pairs, min(_ADAPT_BATCH, len(pairs)))
         rows = [_row(tokenizer, rendered(pair.informal), pair.formal, _room(model)) for pair in batch]
         sums, counts = _nll(model, tokenizer, rows)
         optimizer.zero_grad()

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ntp.types import Interval
 from ntp.formalization.alignment.measures import PairwiseMeasure, interval
 from ntp.formalization.alignment.probe import Probe
 from ntp.seeding import derive_seed
+from ntp.types import Interval
 
 Vectors = NDArray[np.float64]
 _TOKEN = re.compile(r"\w+|[^\w\s]")

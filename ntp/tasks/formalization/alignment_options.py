@@ -61,10 +61,10 @@ class OutcomeOptions:
 
     num_pairs: PositiveInt = 200
     num_shots: PositiveInt = 2
-    adapt_steps: PositiveInt = 60
+    adapt_steps: PositiveInt = 50
     adapt_pairs: PositiveInt = 256
     adapt_lr: PositiveFloat = 1e-3
-    max_new_tokens: PositiveInt = 96
+    max_new_tokens: PositiveInt = 80
     type_check: bool = True
 
 
@@ -164,7 +164,9 @@ def training_sections(cfg: DictConfig) -> dict[str, Any]:
 def _condition(name: str, node: Any) -> Condition:
     given = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     if not isinstance(given, dict) or "texts" not in given or set(given) - {"texts", "distinct"}:
-        raise ConfigError(f"alignment.conditions.{name}: give texts, from sources to shares, and maybe distinct")
+        raise ConfigError(
+            f"alignment.conditions.{name}: give texts, from sources to shares, and maybe distinct"
+        )
     texts = given["texts"]
     if not isinstance(texts, dict) or not all(isinstance(share, int | float) for share in texts.values()):
         raise ConfigError(f"alignment.conditions.{name}.texts: give a mapping from sources to numbers")

@@ -50,7 +50,9 @@ def run(context: Context) -> dict[str, float]:
     """Write `pairs.jsonl` and a file of documents for each source; sources that are there are kept."""
     cfg, directory = context.cfg, context.directory
     pairs = _pairs(cfg)
-    counts: dict[str, float] = {f"pairs/{part}": sum(p.split == part for p in pairs) for part in (TRAIN, TEST)}
+    counts: dict[str, float] = {
+        f"pairs/{part}": sum(p.split == part for p in pairs) for part in (TRAIN, TEST)
+    }
     if not all(counts.values()):
         raise DataError("the pairs have no training part or no test part")
     write_pairs(directory / PAIRS_FILE, pairs)

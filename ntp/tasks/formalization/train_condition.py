@@ -47,7 +47,7 @@ class ConditionOptions:
         decay: Whether the learning rate falls to a tenth by a cosine over `trainer.max_steps`.
     """
 
-    batch_size: PositiveInt = 8
+    batch_size: PositiveInt = 2
     block_tokens: PositiveInt = 256
     warmup_steps: NonNegativeInt = 20
     decay: bool = True

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ntp.errors import DataError
 from ntp.formalization.alignment.sources.documents import MAX_CHARS, Document, pieces
+from ntp.formalization.readers import read_pairs
 from ntp.seeding import derive_seed
 
 _MIN_CHARS = 40
@@ -96,12 +97,15 @@ def lean() -> Iterator[Document]:
 
 
 def files(paths: Sequence[str]) -> Iterator[Document]:
-    """Text files, cut at blank lines.
+    """Text files, cut at blank lines, and the formal statements of files of pairs (`.jsonl`).
 
     Raises:
         DataError: A file cannot be read.
     """
     for path in map(Path, paths):
+        if path.suffix == ".jsonl":
+            yield from (Document(pair.formal, path.name) for pair in read_pairs(path))
+            continue
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
