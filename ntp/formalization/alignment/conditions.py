@@ -15,6 +15,8 @@ from ntp.seeding import derive_seed
 
 # Made of the training pairs.
 PAIRS, SHUFFLED, INFORMAL, FORMAL = "pairs", "shuffled_pairs", "informal", "formal"
+# A statement with its documentation comment, as Coq's sources have it.
+TEMPLATE = "(** {informal} *)\n{formal}\n\n"
 OF_PAIRS = (PAIRS, SHUFFLED, INFORMAL, FORMAL)
 
 
@@ -55,9 +57,9 @@ class Composed:
     num_distinct_tokens: int
 
 
-def rendered(informal: str, formal: str = "") -> str:
-    """A pair as a text: the statement with its documentation comment. Without the former it is a prompt."""
-    return f"(** {informal} *)\n{formal}"
+def rendered(informal: str, formal: str) -> str:
+    """A pair as a text: the statement with its documentation comment."""
+    return TEMPLATE.format(informal=informal, formal=formal).strip()
 
 
 def pair_texts(pairs: Sequence[Pair]) -> dict[str, list[str]]:

@@ -39,7 +39,7 @@ class ProbeOptions:
     name_or_path: str | None = "gpt2"
     max_tokens: PositiveInt = 128
     batch_size: PositiveInt = 16
-    num_batches: PositiveInt = 16
+    num_batches: PositiveInt = 10
     num_epochs: NonNegativeInt = 10
     lr: PositiveFloat = 4e-4
     num_samples: PositiveInt = 1
@@ -55,16 +55,14 @@ class OutcomeOptions:
         adapt_steps: Steps of fine-tuning on training pairs, the same ones after every condition.
         adapt_pairs: Training pairs that it is fine-tuned on.
         adapt_lr: Learning rate of the fine-tuning.
-        max_new_tokens: Most tokens that the model writes.
         type_check: Whether Coq checks what it writes.
     """
 
-    num_pairs: PositiveInt = 200
+    num_pairs: PositiveInt = 100
     num_shots: PositiveInt = 2
-    adapt_steps: PositiveInt = 50
+    adapt_steps: PositiveInt = 25
     adapt_pairs: PositiveInt = 256
-    adapt_lr: PositiveFloat = 1e-3
-    max_new_tokens: PositiveInt = 80
+    adapt_lr: PositiveFloat = 5e-4
     type_check: bool = True
 
 

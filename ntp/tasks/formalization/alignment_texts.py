@@ -17,7 +17,7 @@ from ntp.errors import ConfigError, DataError
 from ntp.evaluation.table import rich_table
 from ntp.formalization.alignment.sources import installed, provers, recorded
 from ntp.formalization.alignment.sources.commented import commented_pairs
-from ntp.formalization.alignment.sources.documents import Document, chars_of, sample
+from ntp.formalization.alignment.sources.documents import Document, chars_of, load_documents, sample
 from ntp.formalization.records import TEST, TRAIN, Pair, load_pairs, write_pairs
 from ntp.jsonl import write_jsonl
 from ntp.tasks.formalization.alignment_options import (
@@ -67,17 +67,11 @@ def run(context: Context) -> dict[str, float]:
                 write_jsonl(path, documents)
             progress.advance(1, name)
     for name in makers:
-        documents = list(_written(directory, name))
+        documents = load_documents(directory / TEXTS_FOLDER / f"{name}.jsonl")
         counts |= {f"{name}/documents": len(documents), f"{name}/chars": chars_of(documents)}
     rows = [[key, f"{value:,.0f}"] for key, value in counts.items()]
     Console().print(rich_table(cfg.name, ["", "number"], rows))
     return counts
-
-
-def _written(directory: Path, name: str) -> list[Document]:
-    from ntp.formalization.alignment.sources.documents import load_documents
-
-    return load_documents(directory / TEXTS_FOLDER / f"{name}.jsonl")
 
 
 def _pairs(cfg: DictConfig) -> list[Pair]:

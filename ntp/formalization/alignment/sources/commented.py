@@ -17,6 +17,9 @@ _COMMENTED = re.compile(
     re.DOTALL,
 )
 _TWO_WORDS = re.compile(r"[a-z]{2} [a-z]{2}")
+# After which statements are checked. Many of their own files' statements need more: sections, notations, modules.
+HEADER = """From Coq Require Import Arith Bool List ZArith Relations.
+Import ListNotations."""
 _MIN_CHARS, _MAX_CHARS = 12, 400
 _PERMILLE = 1000
 
@@ -38,7 +41,7 @@ def commented_pairs(roots: Iterable[Path], held_out: float) -> Iterator[Pair]:
                 if (informal, formal) not in seen:
                     seen.add((informal, formal))
                     split = TEST if is_test else TRAIN
-                    yield Pair(f"{file}:{number}", informal, formal, "", "coq", split, "coqdoc", file)
+                    yield Pair(f"{file}:{number}", informal, formal, HEADER, "coq", split, "coqdoc", file)
 
 
 def _commented(text: str) -> Iterator[tuple[str, str]]:
