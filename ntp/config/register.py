@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 from hydra import compose, initialize_config_dir
@@ -22,6 +22,7 @@ def register() -> None:
     store.store(name="schema", node=Config)
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
     OmegaConf.register_new_resolver("shards", shards, replace=True)
+    OmegaConf.register_new_resolver("names", names, replace=True)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
@@ -48,3 +49,8 @@ def shards(num: int | None) -> str:
         # Hydra would show a traceback for an error raised here; the task gives one line for a wrong shard.
         return "0/?"
     return ",".join(f"{index}/{num}" for index in range(num))
+
+
+def names(choices: Iterable[object]) -> str:
+    """The choices of a sweep over what another option lists: `aligned,shuffled`."""
+    return ",".join(map(str, choices))

@@ -17,10 +17,11 @@ DEFINITIONS = (
     "All conditions have the same number of training tokens. Alignment is 1 - the expected distance between "
     "batches of a condition's texts and of held-out pairs; of the Vendi score it is 1 - the Jensen-Shannon "
     "divergence. Diversity is the expected distance between two batches of a condition's texts, or the Vendi "
-    "score. Overlap is the share of the words of held-out pairs that occur in the texts, size the logarithm of "
-    "the number of distinct tokens. Losses are in nats per token of the formal statement; 'adapted' is after "
-    "the same short fine-tuning on pairs. Correlations are over conditions, of means over seeds; intervals "
-    "are 95 % bootstrap intervals over conditions. Partial correlations hold size and overlap constant."
+    "score. Overlap is the share of the words of held-out pairs that occur in the texts, size the "
+    "logarithm of the number of distinct tokens. Losses are in nats per token of the formal statement; "
+    "'adapted' is after the same short fine-tuning on pairs. Correlations are over conditions, of means over "
+    "seeds; intervals are 95 % bootstrap intervals over conditions. Partial correlations hold size and "
+    "overlap constant."
 )
 
 
@@ -109,7 +110,7 @@ def _over_seeds(values: Sequence[float]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "–"
+    return f"{value:.2f}" if np.isfinite(value) else "-"
 
 
 def _interval(value: Interval) -> str:

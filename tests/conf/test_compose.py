@@ -58,6 +58,8 @@ def test_every_job_of_a_sweep_composes(name):
     asked = ["+experiment=gfn_tb", "evaluation.num_shards=3", "mining.num_shards=3"]
     if name == "repository_shards":
         asked = ["+experiment=extract_repos", "data.repos=list.yaml", "data.num_shards=3"]
+    if name == "alignment":
+        asked = ["+experiment=condition_eval", "alignment.seeds=[0,1]"]
     params = compose_sweep(*asked, f"+sweep={name}").hydra.sweeper.params
     choices = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
     jobs = [compose_config([*asked, *job]) for job in itertools.product(*choices)]

@@ -39,10 +39,17 @@ class Prediction:
 
 def correlation(x_N: Vector, y_N: Vector) -> float:
     """Pearson's correlation; nan where one is constant."""
-    x, y = x_N - x_N.mean(), y_N - y_N.mean()
-    norm = np.sqrt((x @ x) * (y @ y))
-    scale = max(1e-300, 1e-12 * np.sqrt((x_N @ x_N) * (y_N @ y_N)))
-    return float(x @ y / norm) if norm > scale else float("nan")
+    return float(correlations(x_N[None], y_N[None])[0])
+
+
+def correlations(x_SN: Vector, y_SN: Vector) -> Vector:
+    """Pearson's correlation of each row, (S,); nan where one of the two is constant up to rounding."""
+    centred = [values - values.mean(1, keepdims=True) for values in (x_SN, y_SN)]
+    norm_S = np.prod([np.linalg.norm(values, axis=1) for values in centred], axis=0)
+    rounding_S = 1e-12 * np.prod([np.linalg.norm(values, axis=1) for values in (x_SN, y_SN)], axis=0)
+    defined_S = norm_S > np.maximum(rounding_S, 1e-300)
+    products_S = (centred[0] * centred[1]).sum(1)
+    return np.where(defined_S, products_S / np.where(defined_S, norm_S, 1), np.nan)
 
 
 def residuals(values_N: Vector, controls: Sequence[Vector]) -> Vector:
@@ -74,10 +81,10 @@ def predict(x_N: Vector, y_N: Vector, controls: Sequence[Vector], name: str) -> 
     if len(x_N) < _MIN_CONDITIONS:
         raise ValueError(f"a correlation over {len(x_N)} conditions says nothing: give at least 4")
     r = correlation(x_N, y_N)
-    values = [correlation(x_N[i], y_N[i]) ** 2 for i in _resamples(len(x_N), name)]
+    index_SN = _resamples(len(x_N), name)
     return Prediction(
         r,
-        _interval(r * r, values),
+        _interval(r * r, correlations(x_N[index_SN], y_N[index_SN]) ** 2),
         correlation(rankdata(x_N), rankdata(y_N)),
         partial_correlation(x_N, y_N, controls),
         len(x_N),
@@ -87,11 +94,9 @@ def predict(x_N: Vector, y_N: Vector, controls: Sequence[Vector], name: str) -> 
 def difference_of_r2(x_N: Vector, other_N: Vector, y_N: Vector, name: str) -> Interval:
     """r^2 of one measure less that of another, on the same conditions, with a paired bootstrap interval."""
     value = correlation(x_N, y_N) ** 2 - correlation(other_N, y_N) ** 2
-    values = [
-        correlation(x_N[i], y_N[i]) ** 2 - correlation(other_N[i], y_N[i]) ** 2
-        for i in _resamples(len(x_N), name)
-    ]
-    return _interval(value, values)
+    index_SN = _resamples(len(x_N), name)
+    ours_S, theirs_S = (correlations(v[index_SN], y_N[index_SN]) ** 2 for v in (x_N, other_N))
+    return _interval(value, ours_S - theirs_S)
 
 
 def vocabulary_overlap(texts: Sequence[str], target: Sequence[str]) -> float:
@@ -111,9 +116,9 @@ def _resamples(num: int, name: str) -> NDArray[np.intp]:
     return random.integers(num, size=(_NUM_RESAMPLES, num))
 
 
-def _interval(value: float, resampled: Sequence[float]) -> Interval:
+def _interval(value: float, resampled_S: Vector) -> Interval:
     """Percentiles of the resamples in which both vary."""
-    kept = np.array([v for v in resampled if np.isfinite(v)])
+    kept = resampled_S[np.isfinite(resampled_S)]
     if not len(kept) or not np.isfinite(value):
         return Interval(value, float("nan"), float("nan"))
     low, high = np.quantile(kept, [0.025, 0.975])

@@ -116,10 +116,10 @@ class EmbeddingSimilarity(PairwiseMeasure[Vectors]):
 class VendiScore:
     """The Vendi score (Friedman and Dieng 2023): the effective number of different texts.
 
-    It is the exponential of the entropy of the eigenvalues of K / n, K the kernel of cosines of hidden states.
-    Of two sets the same entropy gives the Jensen-Shannon divergence of their kernels: that of both sets
-    together, each with half the weight, less the mean of those of the sets. It is 0 for equal sets and log 2
-    for sets with nothing in common, and alignment is 1 - its share of log 2.
+    It is the exponential of the entropy of the eigenvalues of K / n, K the kernel of cosines of hidden
+    states. Of two sets the same entropy gives the Jensen-Shannon divergence of their kernels: that of both
+    sets together, each with half the weight, less the mean of those of the sets. It is 0 for equal sets and
+    log 2 for sets with nothing in common, and alignment is 1 - its share of log 2.
 
     Attributes:
         probe: The language model.

@@ -67,7 +67,7 @@ def analyse(conditions: Sequence[ConditionResult]) -> Study:
     """
     if len(conditions) < MIN_CONDITIONS:
         raise DataError(
-            f"{len(conditions)} conditions: a correlation needs at least {MIN_CONDITIONS}, and is worth little "
+            f"{len(conditions)} conditions: a correlation needs at least {MIN_CONDITIONS}, and says little "
             "below 20; give more in alignment.conditions"
         )
     predictors = predictor_values(conditions)

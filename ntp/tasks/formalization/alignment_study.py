@@ -54,14 +54,14 @@ def _summary(context: Context, role: str) -> dict[str, float]:
 def _needs(needs: Needs) -> None:
     cfg = needs.cfg
     sections = training_sections(cfg)
+    for name in conditions_of(cfg):
+        chosen = ["+experiment=alignment", f"alignment.condition={name}", "seed=0"]
+        needs.add(f"{name}/alignment", chosen, **sections)
     # Seed by seed, so that a study that is not finished has all conditions.
     for seed in cfg.alignment.seeds:
         for name in conditions_of(cfg):
             chosen = ["+experiment=condition_eval", f"alignment.condition={name}", f"seed={seed}"]
             needs.add(f"{name}/{seed}", chosen, **sections)
-    for name in conditions_of(cfg):
-        chosen = ["+experiment=alignment", f"alignment.condition={name}", "seed=0"]
-        needs.add(f"{name}/alignment", chosen, **sections)
 
 
 def _check(cfg: DictConfig) -> None:

@@ -39,9 +39,9 @@ from ntp.workflow.task import Task
 
 
 def run(context: Context) -> dict[str, float]:
-    """Losses of the references zero-shot, few-shot and after a short fine-tuning, and scores of what it writes.
+    """Losses of references zero-shot, few-shot and after a short fine-tuning, and scores of what it writes.
 
-    The fine-tuning is the same after every condition: what a condition is worth shows in what is left to learn.
+    The fine-tuning is the same after every condition: what that is worth shows in what is left to learn.
     """
     cfg, options = context.cfg, context.cfg.alignment.outcomes
     _, train, test = load_sources(context.inputs["texts"])

@@ -17,7 +17,7 @@ _COMMENTED = re.compile(
     re.DOTALL,
 )
 _TWO_WORDS = re.compile(r"[a-z]{2} [a-z]{2}")
-# After which statements are checked. Many of their own files' statements need more: sections, notations, modules.
+# After which statements are checked. Many of these need more: sections, notations, modules.
 HEADER = """From Coq Require Import Arith Bool List ZArith Relations.
 Import ListNotations."""
 _MIN_CHARS, _MAX_CHARS = 12, 400
