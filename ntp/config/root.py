@@ -62,6 +62,7 @@ class Config:
         export: The formats in which a data set is written.
         instructions: Which instruction and chat data is written.
         evaluation: Which policies are evaluated on which theorems.
+        formalization: How models are asked for formal statements.
         study: Arms to be compared.
         alignment: Data conditions, and how close they are to a target.
         sweep: The sweep that `task=collect` reports.
@@ -94,6 +95,7 @@ class Config:
     export: Any = MISSING
     instructions: Any = MISSING
     evaluation: Any = MISSING
+    formalization: Any = MISSING
     study: Any = MISSING
     alignment: Any = MISSING
     sweep: Any = MISSING

@@ -35,6 +35,8 @@ def prover_of(formal: str, header: str = "") -> str | None:
 def cut_statement(text: str, prover: str) -> tuple[str, str]:
     """What stands before the statement of a text, and the statement without its proof.
 
+    Of Coq's statements, comments and layout are dropped.
+
     Args:
         text: A declaration, maybe with declarations that it needs, maybe with its proof.
         prover: The prover whose language it is.
@@ -55,7 +57,7 @@ def _cut_coq(text: str) -> tuple[str, str]:
     try:
         for sentence in sentences(text):
             if read_command(sentence.text).states_lemma:
-                return "\n".join(before), sentence.text
+                return "\n".join(before), flatten(sentence.text)
             before.append(sentence.text)
     except CoqSyntaxError:
         pass
@@ -75,7 +77,7 @@ def first_statement(text: str, prover: str) -> str:
     text = _unfenced(text)
     if prover == COQ:
         try:
-            return flatten(_cut_coq(text)[1])
+            return _cut_coq(text)[1]
         except DataError:
             return text.strip()
     if prover in (LEAN, LEAN3):

@@ -13,7 +13,8 @@ from ntp.errors import ConfigError, DataError
 from ntp.formalization.records import Pair
 from ntp.seeding import derive_seed
 
-RANDOM, NEAREST = "random", "nearest"
+RANDOM = "random"
+NEAREST = "nearest"
 # Names of provers in prompts.
 LANGUAGES: Mapping[str, str] = {"coq": "Coq", "lean": "Lean 4", "lean3": "Lean 3", "isabelle": "Isabelle"}
 

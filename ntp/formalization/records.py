@@ -9,7 +9,9 @@ from pathlib import Path
 from ntp.errors import DataError
 from ntp.jsonl import read_jsonl, write_jsonl
 
-TRAIN, VALID, TEST = "train", "valid", "test"
+TRAIN = "train"
+VALID = "valid"
+TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)

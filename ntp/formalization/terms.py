@@ -94,9 +94,12 @@ def parse_statement(text: str) -> Node:
     # The keyword and the name.
     body = found[2:] if len(found) > 1 and all(token.kind == "name" for token in found[:2]) else found
     try:
-        return _numbered(_simplified(_Parser(body, itertools.count()).statement()), {}, 0)
-    except _TooDeepError:
-        return Node("flat", tuple(Node(token.text) for token in body))
+        tree = _Parser(body, itertools.count()).statement()
+        if not _is_too_deep(tree):
+            return _numbered(_simplified(tree), {}, 0)
+    except (_TooDeepError, RecursionError):
+        pass
+    return Node("flat", tuple(Node(token.text) for token in body))
 
 
 class _TooDeepError(Exception):
@@ -362,10 +365,21 @@ def _nested(label: str, makers: Sequence[_Bound], body: Node) -> Node:
     return body
 
 
+def _is_too_deep(tree: Node) -> bool:
+    """Whether a tree is deeper than functions that call themselves can follow."""
+    level = [tree]
+    for _ in range(_MAX_DEPTH):
+        level = [child for node in level for child in node.children]
+        if not level:
+            return False
+    return True
+
+
 def _simplified(node: Node) -> Node:
     """The tree with an arrow for every quantifier over something that is not mentioned again."""
     children = tuple(_simplified(child) for child in node.children)
-    if node.label == "forall" and node.children[0].label != "_" and not _mentions(children[-1], node.binds):
+    is_typed = node.label == "forall" and len(children) == 2 and children[0].label != "_"
+    if is_typed and not _mentions(children[-1], node.binds):
         return Node("->", children)
     return Node(node.label, children, node.binds)
 

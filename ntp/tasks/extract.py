@@ -198,14 +198,14 @@ def source_key(cfg: DictConfig) -> dict[str, Any]:
     if source not in _READS:
         raise ConfigError(f"data.source={source} is unknown: choose data=coq_core, leandojo, minif2f, ...")
     key = read(cfg, *_READS[source])
-    digests = {"coq": _coq_digest, "lean_project": _lean_digest}
+    digests = {"coq": source_digest, "lean_project": _lean_digest}
     content = digests[source](cfg) if source in digests else path_digest(_existing(cfg))
     if source == "leandojo" and cfg.data.repository is not None:
         key["data.repository"] = [cfg.data.repository, head_of(Path(cfg.data.repository))]
     return {**key, "content": content, "extractor": _EXTRACTORS.get(source, 0)}
 
 
-def _coq_digest(cfg: DictConfig) -> str:
+def source_digest(cfg: DictConfig) -> str:
     """SHA-256 of all sources of the project, whose imports may matter too, and of the version of Coq."""
     project = instantiate(cfg.env).project
     digest = hashlib.sha256(project.prover.version.encode())

@@ -33,13 +33,13 @@ class Bleu:
     def of_each(self, translations: Sequence[Translation]) -> list[float]:
         """See `Score.of_each`."""
         return [
-            self._sentence.sentence_score(_line(t.text), [_line(t.pair.formal)]).score / 100
+            _share(self._sentence.sentence_score(_line(t.text), [_line(t.pair.formal)]).score)
             for t in translations
         ]
 
     def overall(self, translations: Sequence[Translation], values: Sequence[float]) -> float:  # noqa: ARG002
         """See `Score.overall`."""
-        return self._corpus.corpus_score(*_texts(translations)).score / 100
+        return _share(self._corpus.corpus_score(*_texts(translations)).score)
 
     @cached_property
     def _corpus(self) -> BLEU:
@@ -66,17 +66,22 @@ class ChrF:
     def of_each(self, translations: Sequence[Translation]) -> list[float]:
         """See `Score.of_each`."""
         return [
-            self._metric.sentence_score(_line(t.text), [_line(t.pair.formal)]).score / 100
+            _share(self._metric.sentence_score(_line(t.text), [_line(t.pair.formal)]).score)
             for t in translations
         ]
 
     def overall(self, translations: Sequence[Translation], values: Sequence[float]) -> float:  # noqa: ARG002
         """See `Score.overall`."""
-        return self._metric.corpus_score(*_texts(translations)).score / 100
+        return _share(self._metric.corpus_score(*_texts(translations)).score)
 
     @cached_property
     def _metric(self) -> CHRF:
         return CHRF()
+
+
+def _share(percent: float) -> float:
+    """From 0 to 1; sacrebleu's sums may round to a little above 100."""
+    return min(1.0, percent / 100)
 
 
 def _texts(translations: Sequence[Translation]) -> tuple[list[str], list[list[str]]]:

@@ -1,1 +1,1 @@
-"""Tasks of autoformalization."""
+"""Tasks on pairs of informal and formal statements: make them, train on them, evaluate on them."""
