@@ -73,6 +73,7 @@ class AlignmentOptions:
     Attributes:
         condition: The condition that a single stage is about.
         conditions: The conditions by name: `texts` (source to share) and `distinct`.
+        chosen: Names of the conditions that are used; empty for all.
         seeds: Seeds of the runs of a study.
         pairs: A file of pairs with the splits `train` and `test`; null for those mined from the comments of
             installed Coq libraries.
@@ -85,6 +86,7 @@ class AlignmentOptions:
 
     condition: str | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
+    chosen: list[str] = field(default_factory=list)
     seeds: list[NonNegativeInt] = field(default_factory=lambda: [0, 1, 2])
     pairs: str | None = None
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -95,12 +97,19 @@ class AlignmentOptions:
 
 
 def conditions_of(cfg: DictConfig) -> dict[str, Condition]:
-    """The conditions of a config.
+    """The conditions of a config that are chosen.
 
     Raises:
-        ConfigError: One of them is wrong.
+        ConfigError: One of them is wrong, or there is none of a name that is chosen.
     """
-    return {str(name): _condition(str(name), node) for name, node in cfg.alignment.conditions.items()}
+    given = cfg.alignment.conditions
+    chosen = list(cfg.alignment.chosen) or [str(name) for name in given]
+    for name in chosen:
+        if name not in given:
+            raise ConfigError(
+                f"alignment.chosen: there is no condition {name!r}; there are {', '.join(given)}"
+            )
+    return {name: _condition(name, given[name]) for name in chosen}
 
 
 def condition_of(cfg: DictConfig) -> Condition:
