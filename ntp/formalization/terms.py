@@ -57,16 +57,36 @@ _TOKEN = re.compile(
 _LEAN_COMMENT = re.compile(r"/-.*?-/|--[^\n]*", re.DOTALL)
 
 _SAME = {
-    **{"∀": "forall", "∃": "exists", "λ": "fun", "→": "->", "↔": "<->", "∧": "/\\", "∨": "\\/"},
-    **{"¬": "~", "≤": "<=", "≥": ">=", "≠": "<>", "↦": "=>", "×": "*", "·": "*"},
+    "∀": "forall",
+    "∃": "exists",
+    "λ": "fun",
+    "→": "->",
+    "↔": "<->",
+    "∧": "/\\",
+    "∨": "\\/",
+    "¬": "~",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "<>",
+    "↦": "=>",
+    "×": "*",
+    "·": "*",
 }
 # How loosely operators bind, as Coq's levels say, and whether to the right.
 _LEVELS: dict[str, tuple[int, bool]] = {
-    **dict.fromkeys(("|", ";", ":=", "=>", "with", "then", "else", "in", "return", "as", "from"), (110, True)),
-    **{",": (105, True), ":": (100, True), "->": (99, True), "<->": (95, False), "<=>": (95, False)},
-    **{"\\/": (85, True), "/\\": (80, True)},
+    **dict.fromkeys(
+        ("|", ";", ":=", "=>", "with", "then", "else", "in", "return", "as", "from"), (110, True)
+    ),
+    ",": (105, True),
+    ":": (100, True),
+    "->": (99, True),
+    "<->": (95, False),
+    "<=>": (95, False),
+    "\\/": (85, True),
+    "/\\": (80, True),
     **dict.fromkeys(("=", "<>", "!=", "<", ">", "<=", ">=", "==", "∈", "∉", "∣", "≡", "≃", "⊆"), (70, False)),
-    **{"::": (60, True), "++": (60, True)},
+    "::": (60, True),
+    "++": (60, True),
     **dict.fromkeys(("+", "-", "||", "∪"), (50, False)),
     **dict.fromkeys(("*", "/", "&&", "%", "∩", "∘"), (40, False)),
     "^": (30, True),
@@ -264,9 +284,7 @@ class _Parser:
             elif token.text in ("`", "'"):
                 self.place += 1
             else:
-                bracket = next(
-                    (i for i in range(self.place, end) if self.tokens[i].text in ("(", "{")), end
-                )
+                bracket = next((i for i in range(self.place, end) if self.tokens[i].text in ("(", "{")), end)
                 typed = next((i for i in range(self.place, end) if self.tokens[i].kind != "name"), end)
                 found += self._group(end if typed < bracket else bracket)
         return found
@@ -285,7 +303,7 @@ class _Parser:
             self.place += 1
             return self._bind(names, self._until(end))
         relation = self._text()
-        if relation not in _LEVELS or len(names) > 1 and relation not in ("∈", "in"):
+        if relation not in _LEVELS or (len(names) > 1 and relation not in ("∈", "in")):
             self.place = begin
             return [_Bound("", self._until(end))]
         self.place += 1

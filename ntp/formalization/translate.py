@@ -114,7 +114,9 @@ def _written(
     model: TacticPolicy, prompts: Sequence[str], pairs: Sequence[Pair], prompting: Prompting
 ) -> list[list[str]]:
     """The statements that a model writes for each pair: the greedy one first."""
-    texts = [[_statement(tactic.text, pair)] for tactic, pair in zip(model.greedy(prompts), pairs, strict=True)]
+    texts = [
+        [_statement(tactic.text, pair)] for tactic, pair in zip(model.greedy(prompts), pairs, strict=True)
+    ]
     if prompting.num_samples == 1:
         return texts
     requests = [

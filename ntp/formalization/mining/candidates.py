@@ -13,7 +13,8 @@ MIN_WORDS, MAX_CHARACTERS = 3, 1000
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # What a comment is that says something of a group of statements, of the file, or to the tools.
 _OTHER_USE = re.compile(
-    r"(?:printing\b|begin\s|end\s|TODO|FIXME|XXX|NB\b|Remark on\b|See also\b|Compat|Deprecated|Same as\b|Idem\b)",
+    r"(?:printing\b|begin\s|end\s|TODO|FIXME|XXX|NB\b|Remark on\b|See also\b)"
+    r"|(?:Compat|Deprecated|Same as\b|Idem\b)",
     re.IGNORECASE,
 )
 _OF_GROUP = re.compile(

@@ -6,14 +6,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ntp.data.coq.declarations import PREFIXES, Command
-from ntp.envs.coq.tokens import Token
 from ntp.envs.coq.syntax import read_prefixes
+from ntp.envs.coq.tokens import Token
 
 # Sentences whose effect ends with their module or section, so that importing the file does not bring it back.
-_SETTINGS = {"Open", "Close", "Import", "Export", "Set", "Unset", "Implicit", "Generalizable", "Arguments", "Bind"}
+_SETTINGS = {
+    "Open",
+    "Close",
+    "Import",
+    "Export",
+    "Set",
+    "Unset",
+    "Implicit",
+    "Generalizable",
+    "Arguments",
+    "Bind",
+}
 _NOTATIONS = {"Notation", "Infix", "Coercion", "Delimit", "Reserved", "Existing", "Hint"}
 _VARIABLES = {"Variable", "Variables", "Hypothesis", "Hypotheses", "Context", "Let"}
-_DEFINITIONS = {"Definition", "Fixpoint", "CoFixpoint", "Inductive", "CoInductive", "Record", "Class", "Variant"}
+_DEFINITIONS = {
+    "Definition",
+    "Fixpoint",
+    "CoFixpoint",
+    "Inductive",
+    "CoInductive",
+    "Record",
+    "Class",
+    "Variant",
+}
 _LOADS = {"Require", "From"}
 _MODULES = {"Module", "Section"}
 
@@ -88,7 +108,9 @@ class Context:
         if ":=" in words or len(words) < 2 + len(kind):
             return
         name = words[1 + len(kind)]
-        end = next((t.span.begin for t in _outside(command) if t.text in (":", "<")), len(text.rstrip(". \n")))
+        end = next(
+            (t.span.begin for t in _outside(command) if t.text in (":", "<")), len(text.rstrip(". \n"))
+        )
         opening = text[command.tokens[1 + len(kind)].span.end : end].strip()
         is_type = "Type" in kind
         if opening or is_type:

@@ -59,7 +59,7 @@ class ChrF:
 
     @property
     def signature(self) -> str:
-        """sacrebleu's."""
+        """Sacrebleu's."""
         self._metric.corpus_score(["x"], [["x"]])
         return str(self._metric.get_signature())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import ClassVar
 
@@ -52,7 +53,7 @@ def guard_statement(text: str) -> str | Rejected:
         return Rejected(f"does not begin with {', '.join(sorted(KEYWORDS))}")
     if len(words) < 2 or words[1].kind != "name" or "." in words[1].text:
         return Rejected("has no name")
-    for word, following in zip(words, words[1:], strict=False):
+    for word, following in itertools.pairwise(words):
         if word.text in _RUNS_TACTICS and following.text == ":":
             return Rejected(f"{word.text}: runs tactics")
     return found[0]

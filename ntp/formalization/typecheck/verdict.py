@@ -77,6 +77,6 @@ def checker_for(prover: str, checkers: Mapping[str, StatementChecker]) -> Statem
     """
     if prover not in checkers:
         raise ConfigError(
-            f"statements of {prover} cannot be type-checked here: there is {', '.join(checkers) or 'no prover'}"
+            f"statements of {prover} cannot be type-checked: there is {', '.join(checkers) or 'no prover'}"
         )
     return checkers[prover]

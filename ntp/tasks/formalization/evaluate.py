@@ -33,11 +33,11 @@ from ntp.workflow.task import Task
 
 DEFINITIONS = (
     "Of each pair the model's greedy statement counts; `selected` is the first of its statements that the "
-    "prover accepts, `best` the one with the best value, which no one knows without the reference. type_check: "
-    "share that the prover accepts as a statement, everything else counted as not. token_loss: nats per token "
-    "of the reference, stop token included. bleu and chrf: sacrebleu, from 0 to 1. exact_match: equal but for "
-    "layout, bound names and the theorem's name. tree_similarity: one minus tree edit distance by the nodes of "
-    "both trees."
+    "prover accepts, `best` the one with the best value, which no one knows without the reference. "
+    "type_check: share that the prover accepts as a statement, everything else counted as not. token_loss: "
+    "nats per token of the reference, stop token included. bleu and chrf: sacrebleu, from 0 to 1. "
+    "exact_match: equal but for layout, bound names and the theorem's name. tree_similarity: one minus tree "
+    "edit distance by the nodes of both trees."
 )
 # A kill loses at most the pairs of one part.
 _PART_SIZE = 64
@@ -123,13 +123,18 @@ def _translations(
     path = context.directory / f"translations-{asked.name}.jsonl"
     if not path.exists():
         parts = [
-            (context.directory / "parts" / f"{asked.name}-{begin:06d}.jsonl", pairs[begin : begin + _PART_SIZE])
+            (
+                context.directory / "parts" / f"{asked.name}-{begin:06d}.jsonl",
+                pairs[begin : begin + _PART_SIZE],
+            )
             for begin in range(0, len(pairs), _PART_SIZE)
         ]
         missing = [(file, some) for file, some in parts if not file.exists()]
         num_before = len(pairs) - sum(len(some) for _, some in missing)
         with ProgressReporter(asked.name, len(pairs), "pairs", num_before=num_before) as progress:
-            policy = load_arm(context.cfg, asked.arm.node, context.inputs.get(asked.arm.role)) if missing else None
+            policy = (
+                load_arm(context.cfg, asked.arm.node, context.inputs.get(asked.arm.role)) if missing else None
+            )
             prompting = _prompting(context, asked)
             for file, some in missing:
                 assert policy is not None

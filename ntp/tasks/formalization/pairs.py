@@ -53,7 +53,7 @@ def _given(cfg: DictConfig) -> list[Pair]:
     columns = {str(name): str(value) for name, value in options.columns.items()}
     reading = Reading(options.prover, options.split, options.header, columns)
     path = Path(options.path)
-    if path.suffix == ".jsonl" and (path.is_file() or not options.path.count("/") == 1):
+    if path.suffix == ".jsonl":
         return read_pairs(path, reading)
     return read_hub(options.path, reading, options.config)
 
@@ -92,9 +92,11 @@ def _reads(cfg: DictConfig) -> dict[str, Any]:
     values = read(cfg, "data")
     values["data"].pop("num_extract_workers", None)
     if cfg.data.source == MINED:
-        return values | read(cfg, "seed", "env.root", "env.load_paths", "env.options") | {
-            "content": source_digest(cfg)
-        }
+        return (
+            values
+            | read(cfg, "seed", "env.root", "env.load_paths", "env.options")
+            | {"content": source_digest(cfg)}
+        )
     path = Path(cfg.data.path)
     return values | ({"content": path_digest(path)} if path.exists() else {})
 
@@ -105,7 +107,9 @@ def _check(cfg: DictConfig) -> None:
         if cfg.data.valid_fraction + cfg.data.test_fraction >= 1:
             raise ConfigError("data.valid_fraction and data.test_fraction leave nothing to train on")
     elif OmegaConf.is_missing(cfg.data, "path"):
-        raise ConfigError("data.path is missing: say where the pairs are, data.path=FILE or a name on the Hub")
+        raise ConfigError(
+            "data.path is missing: say where the pairs are, data.path=FILE or a name on the Hub"
+        )
 
 
 TASK = Task(name="formalization_pairs", run=run, reads=_reads, check=_check)

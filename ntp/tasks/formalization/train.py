@@ -66,9 +66,7 @@ def _check(cfg: DictConfig) -> None:
 TASK = Task(
     name="train_formalization",
     run=partial(train, build),
-    reads=lambda cfg: read(
-        cfg, "seed", "model", "module", "optimizer", "trainer", "formalization.template"
-    ),
+    reads=lambda cfg: read(cfg, "seed", "model", "module", "optimizer", "trainer", "formalization.template"),
     needs=add_pairs,
     check=_check,
     distributed=True,
