@@ -1,7 +1,6 @@
 """An alignment study from the command line, with texts whose order is known."""
 
 import json
-import random
 import shutil
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from ntp.formalization.records import Pair, write_pairs
 from tests.formalization.alignment.synthetic import OTHER, WORDS, sentences
 
-pytestmark = [pytest.mark.coq, pytest.mark.slow]
+pytestmark = [pytest.mark.coq, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def pair(index, part):
@@ -35,13 +34,13 @@ def options(tmp_path_factory):
         *(f"+alignment.conditions.{name}={{texts: {{{name}: 1}}}}" for name in names),
         *("alignment.chosen=[aligned,near,words,far]", "alignment.seeds=[0]"),
         *("model.hidden_size=32", "model.num_layers=1", "model.num_heads=2", "model.intermediate_size=64"),
-        *("model.vocab_size=400", "trainer.max_steps=25", "module.block_tokens=64", "module.warmup_steps=2"),
-        *("alignment.probe.num_batches=4", "alignment.probe.batch_size=4", "alignment.probe.num_epochs=1"),
-        *("alignment.outcomes.num_pairs=8", "alignment.outcomes.adapt_steps=3"),
+        *("model.vocab_size=400", "trainer.max_steps=20", "module.block_tokens=64", "module.warmup_steps=2"),
+        *("alignment.probe.num_batches=3", "alignment.probe.batch_size=4", "alignment.probe.num_epochs=1"),
+        *("alignment.outcomes.num_pairs=4", "alignment.outcomes.adapt_steps=2"),
     ]
 
 
-def test_the_study_finds_that_near_texts_are_worth_more(options, own_cli):
+def test_a_study_finds_that_near_texts_are_worth_more_and_continues(options, own_cli):
     directory = own_cli.succeed(*options)
     results = {r["name"]: r for r in json.loads((directory / "results.json").read_text())}
     for measure in ("task2vec", "gzip", "ngrams"):
@@ -49,22 +48,20 @@ def test_the_study_finds_that_near_texts_are_worth_more(options, own_cli):
         assert found["aligned"] > found["near"] > found["far"], measure
     losses = {name: r["outcomes"]["zero_shot/loss"][0] for name, r in results.items()}
     assert losses["aligned"] < min(losses["words"], losses["far"])
-    assert {r["num_distinct_tokens"] for r in results.values()} <= set(range(1, 25 * 2 * 64 + 1))
+    assert {r["num_distinct_tokens"] for r in results.values()} <= set(range(1, 20 * 2 * 64 + 1))
     summary = json.loads((directory / "summary.json").read_text())
     assert 0 <= summary["zero_shot/loss/alignment/task2vec/r2"] <= 1
     html = (directory / "report.html").read_text()
     assert html.count("<svg") == 5 * len(results["aligned"]["outcomes"])
 
-
-def test_a_lost_run_is_made_again_and_nothing_else(options, own_cli):
-    """A study that was killed has some of its stages: here one is taken away together with the report."""
-    directory = own_cli.succeed(*options)
+    # A study that was killed has some of its stages: here one is taken away together with the report.
     before = (directory / "results.json").read_text()
-    (lost,) = random.Random(0).sample(sorted(own_cli.outputs.glob("condition_eval-*")), 1)
-    others = {p: p.stat().st_mtime_ns for p in own_cli.outputs.glob("*/summary.json") if p.parent != lost}
+    lost = min(own_cli.outputs.glob("condition_eval-*"))
+    others = {p: p.stat().st_mtime_ns for p in own_cli.outputs.glob("*/summary.json")}
     shutil.rmtree(lost)
     shutil.rmtree(directory)
     assert own_cli.succeed(*options) == directory
     assert (directory / "results.json").read_text() == before
-    del others[directory / "summary.json"]
-    assert {p: p.stat().st_mtime_ns for p in others} == others
+    kept = [path for path in others if path.parent not in (lost, directory)]
+    assert len(kept) == len(others) - 2
+    assert all(path.stat().st_mtime_ns == others[path] for path in kept)

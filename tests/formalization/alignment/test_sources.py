@@ -40,7 +40,8 @@ def test_pairs_are_mined_from_comments(tmp_path):
 def test_python_with_and_without_documentation_is_of_different_modules(monkeypatch, tmp_path):
     for i in range(8):
         (tmp_path / f"m{i}.py").write_text(
-            f'def f{i}(value):\n    """Return {i} more than the value."""\n    return sum([value, {i}, 0, 0])  # comment\n'
+            f'def f{i}(value):\n    """Return {i} more than the value."""\n'
+            f"    return sum([value, {i}, 0, 0])  # comment\n"
         )
     (tmp_path / "wrong.py").write_text("def f(:\n")
     monkeypatch.setattr(installed.sysconfig, "get_path", lambda _: str(tmp_path))
