@@ -61,7 +61,7 @@ def documentation(gap: str) -> str | None:
         return None
     begin, end = comments[-1]
     text = gap[begin:end]
-    if not text.startswith("(**") or text.startswith("(***") or gap[end:].count("\n") > _FARTHEST:
+    if not text.startswith("(**") or text.startswith(("(***", "(**)")) or gap[end:].count("\n") > _FARTHEST:
         return None
     body = text.removeprefix("(**").removesuffix("*)").removesuffix("*").strip()
     if not body or _MARKUP.search(body):
