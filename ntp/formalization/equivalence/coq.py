@@ -12,6 +12,7 @@ from ntp.formalization.equivalence.comparison import Comparison, EquivalenceOpti
 from ntp.formalization.equivalence.elaboration import Elaborator
 from ntp.formalization.equivalence.outcome import Judgement, Outcome
 from ntp.formalization.equivalence.statement import read_statement
+from ntp.formalization.typecheck.coq import named_here
 from ntp.sandbox.limits import Limits
 from ntp.types import Rejected
 
@@ -51,6 +52,7 @@ class CoqEquivalence:
             InitError: The header does not replay, or the reference cannot be stated after it.
             EnvError: Coq is missing or cannot start.
         """
+        header = named_here(self._project, header)
         term = read_statement(reference)
         if isinstance(term, Rejected):
             raise InitError(f"the reference is no statement: {term.reason}")

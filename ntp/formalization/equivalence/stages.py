@@ -26,6 +26,7 @@ Ltac ntp_split_goal := repeat match goal with [ |- _ /\ _ ] => split end.
 Ltac ntp_everywhere tactic :=
   solve
     [ intros; tactic ()
+    | intros; ntp_split_facts; tactic ()
     | ntp_plain; ntp_intro_all; tactic ()
     | ntp_plain; intros; repeat split; ntp_intro_all; tactic () ].
 Ltac ntp_fact :=
@@ -34,7 +35,6 @@ Ltac ntp_fact :=
     | intros; symmetry; eauto 2 with nocore ].
 Ltac ntp_use h := (eapply h + (symmetry; eapply h)); ntp_split_goal; ntp_fact.
 Ltac ntp_cases h := edestruct h; ntp_split_facts; ntp_split_goal; solve [ ntp_fact | congruence ].
-Ltac ntp_lemmas h := eauto 7 using h, eq_sym, conj, proj1, proj2, ex_intro, or_introl, or_intror with nocore.
 """
 # What the other stages need, read after the statements, so that what it imports changes neither their
 # notations nor their scopes. No file that it loads may add an axiom: what a proof rests on is then from the
@@ -92,9 +92,8 @@ def _script(tactic: str) -> str:
 STRUCTURAL_STAGES = (
     Stage("exact", "intro ntp_given; exact ntp_given."),
     Stage("instance", _script("ntp_everywhere ltac:(fun _ => ntp_use ntp_given)")),
-    Stage("logic", _script("solve [ intros; eauto 7 using ntp_given with nocore ]")),
-    Stage("lemmas", _script("ntp_everywhere ltac:(fun _ => ntp_lemmas ntp_given)")),
     Stage("cases", _script("ntp_everywhere ltac:(fun _ => ntp_cases ntp_given)")),
+    Stage("logic", _script("solve [ intros; eauto 5 using ntp_given with nocore ]")),
     Stage("firstorder", _script("firstorder (first [ assumption | congruence ])")),
 )
 THEORY_STAGES = (

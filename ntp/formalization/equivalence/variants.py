@@ -66,14 +66,14 @@ class VariantOptions:
     files: list[str] = field(
         default_factory=lambda: [
             "Arith/*.v",
-            "Bool/Bool.v",
+            "Bool/*.v",
             "Init/Peano.v",
             "Lists/List.v",
-            "NArith/N*.v",
+            "NArith/*.v",
             "PArith/Pnat.v",
             "QArith/QArith_base.v",
             "Strings/*.v",
-            "ZArith/Z*.v",
+            "ZArith/*.v",
         ]
     )
     max_per_file: PositiveInt = 120

@@ -59,6 +59,12 @@ def guard_statement(text: str) -> str | Rejected:
     return found[0]
 
 
+def named_here(project: CoqProject, header: str) -> str:
+    """A header with the name that the standard library has in a project: `Stdlib` from Rocq 9 on."""
+    own = {library.name for library in project.prover.libraries}
+    return header if "Stdlib" in own else _STDLIB.sub("Coq", header)
+
+
 class CoqStatementChecker:
     """One coqidetop with the header of the last statement loaded. See `StatementChecker`.
 
@@ -112,7 +118,7 @@ class CoqStatementChecker:
     def _load(self, header: str) -> TypeVerdict | None:
         """Load a header, of which what the process has loaded already is kept."""
         try:
-            wanted = [sentence.text for sentence in sentences(self._named_here(header))]
+            wanted = [sentence.text for sentence in sentences(named_here(self._project, header))]
         except CoqSyntaxError as error:
             return TypeVerdict(TypeOutcome.HEADER, str(error))
         num_kept = _num_common(self._loaded, wanted)
@@ -135,11 +141,6 @@ class CoqStatementChecker:
             return None
         sentence = wanted[len(self._loaded)]
         return TypeVerdict(TypeOutcome.HEADER, f"{_one_line(sentence)} {_one_line(failed.message)}")
-
-    def _named_here(self, header: str) -> str:
-        """The header with the name that the standard library has here: `Stdlib` from Rocq 9 on."""
-        own = {library.name for library in self._project.prover.libraries}
-        return header if "Stdlib" in own else _STDLIB.sub("Coq", header)
 
     def _state(self, text: str) -> TypeVerdict:
         """State a guarded statement, and go back to before it."""

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from ntp.errors import ConfigError
 from ntp.evaluation.table import markdown_table
+from ntp.formalization.equivalence.comparison import EquivalenceOptions
+from ntp.formalization.equivalence.score import Equivalence, EquivalenceScore
 from ntp.formalization.prompts import Template, choose_examples
 from ntp.formalization.records import Pair, load_pairs
 from ntp.formalization.scores.base import Translation
@@ -21,6 +23,7 @@ from ntp.formalization.typecheck.factory import make_checker
 from ntp.jsonl import read_jsonl, write_jsonl
 from ntp.seeding import derive_seed
 from ntp.tasks.builders import load_arm
+from ntp.tasks.formalization.equivalence import equivalence_of
 from ntp.tasks.formalization.options import add_pairs, check_prompts, pairs_in, part, require_pairs
 from ntp.tasks.methods import Arm, arms
 from ntp.tasks.needs import prover_reads
@@ -63,15 +66,18 @@ def run(context: Context) -> dict[str, float]:
     """
     cfg, options = context.cfg, context.cfg.formalization
     pairs = _chosen(cfg, pairs_in(context.inputs["pairs"]))
-    checkers = _checkers(cfg, pairs)
+    checkers, judge = _checkers(cfg, pairs), _judge(cfg)
+    scores = [*standard_scores(), *([] if judge is None else [EquivalenceScore(judge)])]
     evaluations: dict[str, Evaluation] = {}
     try:
         for asked in _asked(cfg):
             translations = _translations(context, asked, pairs, checkers)
-            evaluations[asked.name] = evaluate(translations, standard_scores())
+            evaluations[asked.name] = evaluate(translations, scores)
     finally:
         for checker in checkers.values() if checkers else ():
             checker.close()
+        for equivalence in judge.values() if judge else ():
+            equivalence.close()
     title = f"{cfg.name}: {len(pairs)} pairs of the {options.split} part of {', '.join(_sources(pairs))}"
     text = markdown(title, evaluations)
     context.write({"report.md": text})
@@ -186,6 +192,14 @@ def _checkers(cfg: DictConfig, pairs: Sequence[Pair]) -> Checkers | None:
     return {checker.prover: checker}
 
 
+def _judge(cfg: DictConfig) -> dict[str, Equivalence] | None:
+    """What compares statements, by prover; None if they are not compared."""
+    if not cfg.formalization.equivalence:
+        return None
+    env = instantiate(cfg.env)
+    return {env.prover: equivalence_of(env, EquivalenceOptions(**cfg.equivalence.budget))}
+
+
 def _asked(cfg: DictConfig) -> Iterator[Asked]:
     for arm in arms(cfg):
         for shots in dict.fromkeys(cfg.formalization.shots):
@@ -225,10 +239,13 @@ def _needs(needs: Needs) -> None:
 
 
 def _reads(cfg: DictConfig) -> dict:
+    options = cfg.formalization
     values = read(cfg, "formalization", "evaluation.policies", "seed", "model")
-    if cfg.formalization.examples_path is not None:
-        values["examples"] = path_digest(Path(cfg.formalization.examples_path))
-    return values | (prover_reads(cfg) if cfg.formalization.type_check else {})
+    if options.examples_path is not None:
+        values["examples"] = path_digest(Path(options.examples_path))
+    if options.equivalence:
+        values |= read(cfg, "equivalence")
+    return values | (prover_reads(cfg) if options.type_check or options.equivalence else {})
 
 
 def _check(cfg: DictConfig) -> None:

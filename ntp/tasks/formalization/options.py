@@ -86,6 +86,8 @@ class FormalizationOptions:
         batch_size: Pairs that a model reads at once.
         type_check: Whether the prover is asked if what a model writes is a statement.
         statement_timeout_s: Seconds for a prover to read one statement.
+        equivalence: Whether what a model writes is compared with the reference by proofs, in the budget of
+            `equivalence`.
     """
 
     split: str = TEST
@@ -100,6 +102,7 @@ class FormalizationOptions:
     batch_size: PositiveInt = 16
     type_check: bool = True
     statement_timeout_s: PositiveInt = 10
+    equivalence: bool = False
 
 
 def add_pairs(needs: Needs) -> None:
