@@ -24,7 +24,13 @@ def conclusions(view):
 
 def test_positions_are_lines_and_characters(make_buffer):
     buffer = make_buffer("ab\nçé\n")
-    assert [buffer.offset(Position(*at)) for at in [(0, 0), (0, 9), (1, 1), (1, 2), (9, 0)]] == [0, 2, 4, 5, 6]
+    assert [buffer.offset(Position(*at)) for at in [(0, 0), (0, 9), (1, 1), (1, 2), (9, 0)]] == [
+        0,
+        2,
+        4,
+        5,
+        6,
+    ]
     assert buffer.position(4) == Position(1, 1)
     buffer.change(Position(0, 1), Position(1, 1), "XY")
     assert buffer.text == "aXYé\n"

@@ -25,7 +25,9 @@ def make_sessions(make_buffer):
 
 def test_states_of_sessions_are_apart(make_sessions):
     sessions = make_sessions()
-    opened = [sessions.open(f"Definition c := {i}.\nLemma a : c = {i}.\nProof. unfold c.\n") for i in range(3)]
+    opened = [
+        sessions.open(f"Definition c := {i}.\nLemma a : c = {i}.\nProof. unfold c.\n") for i in range(3)
+    ]
     for _ in range(2):
         for i, session in enumerate(opened):
             buffer = sessions.get(session.id).buffer

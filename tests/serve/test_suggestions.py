@@ -19,7 +19,16 @@ def texts(found, kind="tactic"):
 
 def test_only_accepted_tactics_that_change_something_are_suggested_once(make_buffer):
     buffer = make_buffer(OPEN)
-    proposals = ("intro H.", "nonsense.", "idtac.", "intros H.", "intro.", "split.", "admit.", "intro H. split.")
+    proposals = (
+        "intro H.",
+        "nonsense.",
+        "idtac.",
+        "intros H.",
+        "intro.",
+        "split.",
+        "admit.",
+        "intro H. split.",
+    )
     no_fixed = replace(OPTIONS, one_shot_tactics=(), max_expansions=1)
     found = suggest(buffer, *proposals, options=no_fixed)
     # `intros H` and `intro` lead where `intro H` does; `split` needs an introduction, which it makes.
@@ -31,7 +40,9 @@ def test_only_accepted_tactics_that_change_something_are_suggested_once(make_buf
 def test_a_whole_proof_is_found_by_search_and_accepted_when_written(make_buffer):
     buffer = make_buffer(OPEN)
     exact = replace(OPTIONS, one_shot_tactics=())
-    found = suggest(buffer, "intro H.", "split.", "symmetry.", "exact H.", "apply eq_sym, plus_n_O.", options=exact)
+    found = suggest(
+        buffer, "intro H.", "split.", "symmetry.", "exact H.", "apply eq_sym, plus_n_O.", options=exact
+    )
     (proof,) = texts(found, "proof")
     assert len(proof.splitlines()) > 1
     buffer.edit(f"{OPEN}{proof}\nQed.\n")
