@@ -22,7 +22,7 @@ Proof.
   
 Qed.
 """
-ADMITS = """Lemma one : (1 = 1 /\\ exists n, n = 2) /\\ forall n : nat, n = 3.
+ADMITS = """Lemma one : (1 = 1 /\\ 2 = 2) /\\ forall n : nat, n = 3.
 Proof.
   split.
   - split.
