@@ -112,7 +112,8 @@ class LiveDocument(CoqDocument):
         refused = self._refused if self._refused is not None and self._refused[0] < end else None
         if refused is not None:
             end = refused[0]
-        known = min(self._last_closed(end), end)
+        # The last closing sentence is run alone too: after it no proof is open, unless it was a nested one.
+        known = max(self._last_closed(end) - 1, 0)
         try:
             if first < known:
                 self._load(todo[: known - first])

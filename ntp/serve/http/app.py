@@ -98,4 +98,5 @@ def serve(app: ASGIApp, options: HttpOptions, on_ready: Callable[[str], None]) -
     )
     host, port = listening.getsockname()[:2]
     on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    uvicorn.Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # which is how a server ends
+        uvicorn.Server(config).run(sockets=[listening])
