@@ -11,15 +11,18 @@ from ntp.config.paths import PROJECT_ROOT
 from ntp.config.register import compose_config
 
 EDITORS = PROJECT_ROOT / "editors"
+WORD = re.compile(r"""["'](-m|ntp\.run|\+experiment=\w+|serve\.\w+=\w+)["']""")
+SCRIPTS = [
+    "editors/vscode/extension.js",
+    *(f"ntp/serve/page/{n}.js" for n in ("api", "page", "tree", "examples")),
+]
 FILES = ["neovim/ntp.lua", "emacs/ntp.el", "vscode/extension.js"]
 DOCS = (PROJECT_ROOT / "docs/copilot.md").read_text()
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_command_is_that_of_the_docs(name):
-    words = re.findall(
-        r"""["'](-m|ntp\.run|\+experiment=\w+|serve\.\w+=\w+)["']""", (EDITORS / name).read_text()
-    )
+    words = WORD.findall((EDITORS / name).read_text())
     assert f"python {' '.join(words)}" in DOCS
     assert compose_config(words[2:]).serve.protocol == "lsp"
 
@@ -37,18 +40,12 @@ def test_the_extension_declares_what_it_uses():
     assert {f"ntp.{name}" for name in settings} == set(package["contributes"]["configuration"]["properties"])
     commands = set(re.findall(r'registerCommand\("([\w.]+)"', code))
     assert commands == {command["command"] for command in package["contributes"]["commands"]}
-    required = {name.split("/")[0] for name in re.findall(r'require\("([^"]+)"\)', code)} - {
-        "node:path",
-        "vscode",
-    }
-    assert required == set(package["dependencies"])
+    required = {name.split("/")[0] for name in re.findall(r'require\("([^"]+)"\)', code)}
+    assert required - {"node:path", "vscode"} == set(package["dependencies"])
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is missing: apt-get install nodejs")
-@pytest.mark.parametrize(
-    "name",
-    ["editors/vscode/extension.js", *(f"ntp/serve/page/{n}.js" for n in ("api", "page", "tree", "examples"))],
-)
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_are_well_formed(name, tmp_path):
     kind = ".mjs" if "page" in name else ".js"
     copy = shutil.copy(PROJECT_ROOT / name, tmp_path / f"script{kind}")
