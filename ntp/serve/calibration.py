@@ -33,16 +33,17 @@ _PRIOR_VARIANCE = 10.0
 def features(suggestion: Suggestion, num_goals_before: int) -> list[float]:
     """What is known about a suggestion, in the order of `FEATURES`."""
     num_after = len(suggestion.goals_after)
-    return [
+    values = [
         float(suggestion.source == "policy"),
         max(suggestion.log_prob, -30.0),
         max(suggestion.log_correct, -30.0),
         float(suggestion.closes_goal),
-        min(num_after, 10),
-        max(-5, min(num_after - num_goals_before, 5)),
+        min(num_after, 10.0),
+        max(-5.0, min(num_after - num_goals_before, 5.0)),
         math.log1p(sum(map(len, suggestion.goals_after))),
         math.log1p(len(suggestion.text)),
     ]
+    return [float(value) for value in values]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,9 @@ def answers(
     copilot: Copilot, prompt: Prompt, num: int, deadline_s: float | None, cancel: threading.Event
 ) -> list[Answer]:
     """Answers to a prompt, best first: those that the prover accepted, or else samples as they are."""
-    texts = [prompt.context]
-    if prompt.state and copilot.prover == "coq":
-        texts.append(posed(prompt.state, copilot.header))
+    texts = []
+    if copilot.prover == "coq":  # the only one whose texts are executed
+        texts = [prompt.context, posed(prompt.state, copilot.header) if prompt.state else ""]
     for text in filter(None, texts):
         found = _checked(copilot, text, num, deadline_s, cancel)
         if found is not None:
@@ -97,7 +97,7 @@ def _samples(copilot: Copilot, prompt: Prompt, num: int) -> list[Answer]:
     seeds = (derive_seed(suggester.seed, "generate", prompt.state, i) for i in range(num))
     draws = tuple(SamplingParams(seed, suggester.options.temperature) for seed in seeds)
     (tactics,) = suggester.propose([SampleRequest(prompt.state, draws, exclude=())])
-    if not tactics and copilot.prover == "coq":
+    if not tactics:
         tactics = [Tactic(text) for text in suggester.options.one_shot_tactics]
     return list(_distinct(tactics, prompt.prefix))[:num]
 

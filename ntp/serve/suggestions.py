@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -121,6 +125,7 @@ class Suggester:
         self.critic = critic
         self.seed = seed
         self._model = threading.Lock()
+        self._sampling = ThreadPoolExecutor(1, thread_name_prefix="sampling")
 
     def suggest(
         self,
@@ -159,6 +164,10 @@ class Suggester:
         with self._model:
             return self.proposer.sample(requests)
 
+    def start_sampling(self, request: SampleRequest, is_over: Callable[[], bool]) -> Future[list[Tactic]]:
+        """Tactics of the proposer for one state, sampled in the background unless nobody waits any more."""
+        return self._sampling.submit(lambda: [] if is_over() else self.propose([request])[0])
+
     def using_model(self) -> threading.Lock:
         """Held while the model computes: it serves one request at a time."""
         return self._model
@@ -180,7 +189,7 @@ class Suggester:
 
 @dataclass
 class _Request:
-    """One search for suggestions: a state is expanded with tactics of the policy, then with fixed ones."""
+    """One search for suggestions: a state is expanded with fixed tactics and those of the policy."""
 
     suggester: Suggester
     attempt: Attempt
@@ -227,17 +236,26 @@ class _Request:
         tried = expansion.exclude or ()
         sampled = tuple(tactic for tactic in tried if tactic.token_ids)
         request = SampleRequest(expansion.state.text, expansion.draws, self.attempt.theorem, sampled)
-        (proposed,) = self.suggester.propose([request])
-        proposed = sorted(proposed, key=lambda tactic: -tactic.log_prob)
+        job = self.suggester.start_sampling(request, self.is_over)
+        known = {tactic.text for tactic in tried}
+        options = self.suggester.options
+        fixed = deque(text for text in options.one_shot_tactics if text not in known)
+        while fixed and not job.done():  # the prover is idle while the model computes
+            yield "one_shot", [_fixed(fixed.popleft())]
+        proposed = sorted(self._awaited(job), key=lambda tactic: -tactic.log_prob)
         if self.suggester.critic is None:
             yield from (("policy", [tactic]) for tactic in proposed)
         elif proposed:
             yield "policy", proposed
-        texts = {tactic.text for tactic in (*tried, *proposed)}
-        options = self.suggester.options
-        for text in (*options.one_shot_tactics, *options.closing_tactics):
-            if text not in texts:
-                yield "one_shot", [Tactic(text, log_prob=_ONE_SHOT_LOG_PROB)]
+        fixed += (text for text in options.closing_tactics if text not in known)
+        yield from (("one_shot", [_fixed(text)]) for text in fixed)
+
+    def _awaited(self, job: Future[list[Tactic]]) -> list[Tactic]:
+        """What a model proposes; nothing if that takes too long."""
+        while not self.is_over():
+            with contextlib.suppress(TimeoutError):
+                return job.result(timeout=0.05)
+        return []
 
     def _try(self, state: ProofState, tactics: Sequence[Tactic]) -> list[StepResult]:
         row: list[StepResult] = []
@@ -284,8 +302,12 @@ class _Request:
             source = "search"
             if len(transitions) == 1:
                 source = "policy" if last.tactic.token_ids else "one_shot"
-            log_prob = sum(t.tactic.log_prob for t in transitions if t.tactic.token_ids)
+            log_prob = math.fsum(t.tactic.log_prob for t in transitions if t.tactic.token_ids)
             yield Suggestion("\n".join(script), "proof", (), 1.0, source, True, log_prob)
+
+
+def _fixed(text: str) -> Tactic:
+    return Tactic(text, log_prob=_ONE_SHOT_LOG_PROB)
 
 
 def printed_goals(state: ProofState) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def make_copilot(cfg: DictConfig, checkpoint: Path | None) -> Copilot:
 
     Raises:
         CheckpointError: The policy, the verifiers or the calibration cannot be read.
-        ConfigError: The environment cannot work on texts, or there is nothing to suggest.
+        ConfigError: Verifiers are asked for and not given.
     """
     make_env = instantiate(cfg.env)
     options = section(cfg.serve.suggestions, SuggestionOptions)
@@ -93,15 +93,15 @@ def make_copilot(cfg: DictConfig, checkpoint: Path | None) -> Copilot:
 
 
 def buffers(cfg: DictConfig, make_env: Any) -> Callable[[], Buffer]:
-    """Makes documents, each with a prover of its own.
-
-    Raises:
-        ConfigError: The environment cannot work on texts.
-    """
+    """Makes documents, each with a prover of its own; raises `ConfigError` where there is none for texts."""
     live = getattr(make_env, "live", None)
-    if live is None:
-        raise ConfigError(f"env={type(make_env).__name__} cannot work on texts: choose coq or lean_repl")
-    return lambda: Buffer(live(cfg.serve.text_timeout_s, tuple(cfg.serve.axioms)))
+
+    def make() -> Buffer:
+        if live is None:
+            raise ConfigError(f"no document can be opened: texts of {make_env.prover} are not executed")
+        return Buffer(live(cfg.serve.text_timeout_s, tuple(cfg.serve.axioms)))
+
+    return make
 
 
 def load_checkpoint(cfg: DictConfig, checkpoint: Path) -> Proposer:
