@@ -45,7 +45,10 @@ function M.setup(options)
     id = id and vim.lsp.get_client_by_id(id) and id or vim.lsp.start_client(config)
     vim.lsp.buf_attach_client(buffer, id)
   end
-  vim.filetype.add({ extension = { v = 'coq' } })
+  vim.api.nvim_create_autocmd({ 'BufRead', 'BufNewFile' }, {
+    pattern = '*.v',
+    callback = function() vim.bo.filetype = 'coq' end,
+  })
   vim.api.nvim_create_autocmd('FileType', {
     pattern = { 'coq', 'rocq' },
     callback = function(event) start(event.buf) end,

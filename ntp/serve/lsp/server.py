@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.workspace import TextDocument
 
@@ -67,8 +68,14 @@ class CopilotServer(LanguageServer):
             reading.cancel()
 
     def document(self, uri: str) -> tuple[TextDocument, Paper]:
-        """An open document as the client knows it and as the prover does."""
-        document = self.workspace.get_text_document(uri)
+        """An open document as the client knows it and as the prover does.
+
+        Raises:
+            JsonRpcInvalidParams: It is not open. pygls would read it from the disk.
+        """
+        document = self.workspace.text_documents.get(uri)
+        if document is None:
+            raise JsonRpcInvalidParams(f"{uri} is not open")
         return document, self.desk.paper(uri, document.source)
 
     async def _read(self, uri: str, pause_s: float) -> None:

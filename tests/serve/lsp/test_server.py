@@ -22,7 +22,7 @@ Proof.
   
 Qed.
 """
-ADMITS = """Lemma one : (1 = 1 /\\ exists n, n = 2) /\\ forall n : nat, n = 3.
+ADMITS = """Lemma one : (1 = 1 /\\ 2 = 2) /\\ forall n : nat, n = 3.
 Proof.
   split.
   - split.
@@ -130,6 +130,10 @@ def test_an_editor_that_works_and_dies(compiles):
             hover = await editor.text_document_hover_async(lsp.HoverParams(**editor.place(2, 2)))
             assert "A /\\ B -> B /\\ A" in hover.contents.value
             assert await editor.text_document_hover_async(lsp.HoverParams(**editor.place(0, 3))) is None
+            # Files that are not open are not read.
+            with pytest.raises(JsonRpcException, match="not open"):
+                of = lsp.TextDocumentIdentifier(f"file://{__file__}")
+                await editor.text_document_hover_async(lsp.HoverParams(of, lsp.Position(0, 0)))
             # What has been typed of a sentence is replaced, in the client's UTF-16 units too.
             editor.change(2, 0, 2, "  (* 𝔸 *) in")
             found = await editor.text_document_completion_async(lsp.CompletionParams(**editor.place(2, 13)))
