@@ -5,7 +5,7 @@ Everything here is frozen and depends only on the standard library, so that ever
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -126,14 +126,27 @@ class Tactic:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The tactic was accepted and goals remain."""
+    """The tactic was accepted and goals remain.
+
+    Attributes:
+        state: The state after it.
+        found: What was run in the end, if the tactic was a search for it (`hammer`) and is not to be run
+            again; empty for other tactics.
+    """
 
     state: ProofState
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """No goal remains and the kernel accepted the whole proof with no axiom beyond the reference's."""
+    """No goal remains and the kernel accepted the whole proof with no axiom beyond the reference's.
+
+    Attributes:
+        found: As in `Reached`.
+    """
+
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +191,12 @@ class Rejected:
 
 
 Outcome = Reached | Proved | TacticError | Timeout | Exceeded | Crashed | Rejected
+
+
+def run_tactic(tactic: Tactic, outcome: Outcome) -> Tactic:
+    """The tactic that belongs in a proof: the one that was tried, or what it found (`Reached.found`)."""
+    found = outcome.found if isinstance(outcome, Reached | Proved) else ""
+    return replace(tactic, text=found) if found else tactic
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ class ProofSession(Protocol):
     root: ProofState
     num_env_steps: int
 
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of the prover and the processes that it started since the theorem was opened, in seconds.
+
+        0 for provers that run in this process.
+        """
+        ...
+
     def step(self, state: ProofState, tactic: str) -> Outcome:
         """Run one tactic in a state of this session.
 

@@ -20,8 +20,8 @@ from ntp.types import Outcome, ProofState, ScriptResult, Theorem, Verdict
 
 P = ParamSpec("P")
 R = TypeVar("R")
-# A proof as a list of tactics, or as a text.
-S = TypeVar("S", bound=Sequence[str])
+# What is checked: a proof as a list of tactics, a text.
+S = TypeVar("S")
 
 
 def plan_lanes(theorems: Sequence[Theorem], num_lanes: int, seed: int | None = None) -> list[list[Theorem]]:
@@ -72,6 +72,11 @@ class PooledSession:
     def num_env_steps(self) -> int:
         """Tactics that the prover has run in this session; see `ProofSession`."""
         return self._session.num_env_steps
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of the prover in this session; see `ProofSession`."""
+        return self._session.cpu_s
 
     def submit(self, state: ProofState, tactic: str) -> Future[Outcome]:
         """Queue one tactic on the worker."""
@@ -159,7 +164,7 @@ class EnvPool:
             ValueError: A session is open.
             EnvError: The prover is missing or cannot start.
         """
-        return self._check(proofs, lambda env, theorem, tactics: env.check_proof(theorem, tactics))
+        return self.each(proofs, lambda env, theorem, tactics: env.check_proof(theorem, tactics))
 
     def check_scripts(
         self,
@@ -183,29 +188,21 @@ class EnvPool:
             finally:
                 on_checked()
 
-        return self._check(scripts, check)
+        return self.each(scripts, check)
 
-    def run_each(
-        self, theorems: Sequence[Theorem], work: Callable[[ProofEnv, Theorem], R]
+    def each(
+        self, proofs: Sequence[tuple[Theorem, S]], check: Callable[[ProofEnv, Theorem, S], R]
     ) -> list[R | InitError]:
-        """Do one piece of work for each theorem, several at a time, each in a worker's thread.
+        """Do something with every theorem in a worker, those of a file in the same one if possible.
 
         Args:
-            theorems: The theorems.
-            work: Uses an environment as it likes, and leaves no session open.
+            proofs: Theorems, each with what is done something with: a script, or the result of one.
+            check: What is done, in the worker's thread, with the worker's environment.
 
         Raises:
             ValueError: A session is open.
             EnvError: The prover is missing or cannot start.
         """
-        return self._check(
-            [(theorem, "") for theorem in theorems], lambda env, theorem, _: work(env, theorem)
-        )
-
-    def _check(
-        self, proofs: Sequence[tuple[Theorem, S]], check: Callable[[ProofEnv, Theorem, S], R]
-    ) -> list[R | InitError]:
-        """Check proofs theorem by theorem, those of a file by one worker as far as possible."""
         self._close_ahead()
         if self._num_free < self.num_workers:
             raise ValueError("checking proofs needs every worker: close all sessions first")
@@ -319,8 +316,7 @@ class _Worker:
         for theorem, scripts in proofs.items():
             self.file = theorem.file
             for index, script in scripts:
-                # A text has about as many sentences as lines.
-                self._num_steps += script.count("\n") + 1 if isinstance(script, str) else len(script)
+                self._num_steps += _num_sentences(script)
                 try:
                     results.append((index, check(self._fresh_env(), theorem, script)))
                 except InitError as error:
@@ -348,6 +344,13 @@ class _Worker:
         if self._env is not None:
             self._env.close()
             self._env = None
+
+
+def _num_sentences(script: object) -> int:
+    """About how many sentences running it takes: a text has as many as lines."""
+    if isinstance(script, str):
+        return script.count("\n") + 1
+    return len(script) if isinstance(script, Sequence) else 1
 
 
 def results_of(jobs: Sequence[Future[R]]) -> list[R]:

@@ -24,16 +24,32 @@ class SearchSession(ABC):
     Args:
         theorem: The theorem to prove.
         guard: From a tactic to the text that is sent to the prover, or to the reason why it is refused.
+        total_cpu_s: CPU time of the prover's processes so far, in seconds.
     """
 
     root: ProofState
 
-    def __init__(self, theorem: Theorem, guard: Callable[[str], str | Rejected]) -> None:
+    def __init__(
+        self,
+        theorem: Theorem,
+        guard: Callable[[str], str | Rejected],
+        total_cpu_s: Callable[[], float],
+    ) -> None:
         self.theorem = theorem
-        self._guard = guard
+        self._guard, self._total_cpu_s = guard, total_cpu_s
         self._outcomes: dict[tuple[int, str], Outcome] = {}
         self._closed = False
         self.num_env_steps = 0
+        self._cpu_before_s = 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """See `ProofSession`."""
+        return self._total_cpu_s() - self._cpu_before_s
+
+    def _opened(self, root: ProofState) -> None:
+        """Set the initial state; what the prover did to reach it does not count."""
+        self.root, self._cpu_before_s = root, self._total_cpu_s()
 
     def step(self, state: ProofState, tactic: str) -> Outcome:
         """See `ProofSession.step`.

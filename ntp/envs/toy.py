@@ -49,6 +49,8 @@ class ToyNode:
 class ToySession:
     """An open toy theorem."""
 
+    cpu_s = 0.0
+
     def __init__(self, theorem: Theorem, root: ToyNode) -> None:
         self.theorem = theorem
         self.num_env_steps = 0

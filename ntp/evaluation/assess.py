@@ -37,6 +37,7 @@ class TheoremRun:
         cost_s: Seconds of the search that this theorem used.
         error: Why the theorem could not be opened; None if it could.
         log: How whole proofs were written and repaired; None for other searches.
+        cpu_s: CPU seconds of the prover on it.
     """
 
     theorem: Theorem
@@ -47,6 +48,7 @@ class TheoremRun:
     cost_s: float = 0.0
     error: InitError | None = None
     log: ProofLog | None = None
+    cpu_s: float = 0.0
 
 
 def assess(
@@ -143,6 +145,7 @@ def _result(
         wall_s=wall_s,
         message="" if run.error is None else str(run.error),
         tree=proof_tree(run.transitions),
+        cpu_s=run.cpu_s,
         num_stopped_by_limits=sum(isinstance(step.outcome, Exceeded) for step in run.transitions),
     )
 

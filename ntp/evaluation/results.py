@@ -95,6 +95,8 @@ class TheoremResult:
         message: Why the theorem could not be opened; empty otherwise.
         tree: What was tried.
         num_stopped_by_limits: Number of tactics at which the prover was stopped by a resource limit.
+        cpu_s: CPU time of the search's prover and of the processes that it started (`hammer`'s) since the
+            theorem was opened, in seconds. The checks of proofs are not in it.
     """
 
     theorem: str
@@ -111,6 +113,7 @@ class TheoremResult:
     message: str = ""
     tree: ProofTree = field(default_factory=ProofTree)
     num_stopped_by_limits: int = 0
+    cpu_s: float = 0.0
 
     @property
     def verified_proofs(self) -> tuple[Proof, ...]:

@@ -138,6 +138,11 @@ class ChildProcess:
         return resident_mb(descendants(self.pid))
 
     @property
+    def cpu_s(self) -> float:
+        """CPU time of the child and the processes it started, ended ones included, in seconds."""
+        return self._sandboxed.cpu_s
+
+    @property
     def stderr(self) -> str:
         """The last 4096 characters that the child wrote to stderr, stripped."""
         try:

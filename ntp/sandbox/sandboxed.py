@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ntp.sandbox.guardian import GUARDIAN
-from ntp.sandbox.proc import children
+from ntp.sandbox.proc import children, cpu_s, descendants
 from ntp.sandbox.termination import end_group
 
 _END_TIMEOUT_S = 30.0
@@ -32,6 +32,7 @@ class SandboxedProcess:
     def __init__(self, child: subprocess.Popen[bytes], num_wrappers: int, mark: str) -> None:
         self._child, self._num_wrappers, self._mark = child, num_wrappers, mark
         self._is_swept = False
+        self._cpu_s = 0.0
         if not num_wrappers:
             GUARDIAN.begin(child.pid, mark)
         # Held while the child may be reaped; until then its id cannot belong to another process.
@@ -44,6 +45,17 @@ class SandboxedProcess:
         for _ in range(self._num_wrappers):
             pid = next(iter(children(pid)), pid)
         return pid
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of the child and all processes it started, ended ones included, in seconds.
+
+        Of an ended child, what was read when it was killed.
+        """
+        with self._lock:
+            if self._child.returncode is None:
+                self._cpu_s = max(self._cpu_s, cpu_s(descendants(self._child.pid)))
+            return self._cpu_s
 
     @property
     def alive(self) -> bool:
@@ -65,6 +77,7 @@ class SandboxedProcess:
         """Kill the child and all processes it started and return its exit status. Safe to call twice."""
         with self._lock:
             if self._child.returncode is None:
+                self._cpu_s = max(self._cpu_s, cpu_s(descendants(self._child.pid)))
                 self._send_kill()
                 try:
                     self._child.wait(_END_TIMEOUT_S)

@@ -50,6 +50,11 @@ class BestFirstSearch:
     policy_weight * log_prob / depth**length_exponent + verifier_weight * log_correct
     - expansion_price * num_expansions.
 
+    With closing tactics (`sauto`, `hammer`), every new first goal is queued a second time, at a priority that
+    is `closer_price` lower: then they are run on it in place of the policy's tactics. Where the same goal
+    turns up again, only those that closed it are. What they lead to has their price in its log-probability.
+    They count as samples.
+
     Args:
         theorem: The theorem to prove.
         root: Its initial state.
@@ -62,6 +67,8 @@ class BestFirstSearch:
         seed: Seed of the samples.
         policy_weight: Weight of the path's log-probability.
         verifier_weight: Weight of the verifier's score of the tactic that led to the node.
+        closers: Closing tactics.
+        closer_price: Their price in nats.
 
     Attributes:
         trajectories: The proofs found in the last round; empty when there are none.
@@ -81,6 +88,8 @@ class BestFirstSearch:
         seed: int,
         policy_weight: float = 1.0,
         verifier_weight: float = 0.0,
+        closers: Sequence[str] = (),
+        closer_price: float = 0.0,
     ) -> None:
         self.theorem = theorem
         self.root = root
@@ -98,8 +107,12 @@ class BestFirstSearch:
         self._verifier_weight = verifier_weight
         self._order = count()
         self._nodes: dict[str, Node] = {}
-        self._queue: list[tuple[float, int, Node]] = []
+        self._closers = tuple(Tactic(text, log_prob=-closer_price) for text in closers)
+        self._closer_price = closer_price
+        self._closers_of: dict[str, tuple[Tactic, ...]] = {}
+        self._queue: list[tuple[float, int, Node, bool]] = []
         self._selected: Node | None = None
+        self._closing = False
         self._add(root, (), 0.0, 0.0)
 
     @property
@@ -118,9 +131,12 @@ class BestFirstSearch:
         """Pop the best node; empty if a proof was found or the budget is spent."""
         if self.trajectories or not self.usage.within(self._budget):
             return []
-        self._selected = self._pop()
-        if self._selected is None:
+        found = self._pop()
+        if found is None:
             return []
+        self._selected, self._closing = found
+        if self._closing:
+            return [Expansion(self._selected.state, (), given=self._left_to_try(self._selected))]
         left = self._budget.max_samples - self.usage.num_samples
         draws = tuple(
             SamplingParams(
@@ -144,6 +160,10 @@ class BestFirstSearch:
                 self.trajectories.append(Trajectory(self.theorem, path, Status.PROVED))
             elif isinstance(outcome, Reached):
                 self._add(outcome.state, path, node.log_prob + tactic.log_prob, tactic.log_correct)
+        if self._closing:
+            accepted = (tactic for tactic, outcome in attempts[0] if isinstance(outcome, Reached | Proved))
+            self._closers_of[str(node.state.goal)] = tuple(accepted)
+            return
         node.num_expansions += 1
         if attempts[0]:
             self._push(node)
@@ -154,6 +174,7 @@ class BestFirstSearch:
         node = self._nodes.get(state.key)
         if node is None:
             node = self._nodes[state.key] = Node(state, path, log_prob, log_correct)
+            self._offer(node)
         else:
             before = self._is_open(node.path), self.priority(node)
             node.log_correct = max(node.log_correct, log_correct)
@@ -170,12 +191,28 @@ class BestFirstSearch:
         """Queue a node for its next expansion, unless it is at the greatest depth."""
         if not self._is_open(node.path):
             return
-        heapq.heappush(self._queue, (-self.priority(node), next(self._order), node))
+        heapq.heappush(self._queue, (-self.priority(node), next(self._order), node, False))
 
-    def _pop(self) -> Node | None:
-        """The best node; stale entries, whose priority has changed since they were pushed, are skipped."""
+    def _offer(self, node: Node) -> None:
+        """Queue a new node for the closing tactics."""
+        if self._closers and self._is_open(node.path):
+            cost = self._closer_price - self.priority(node)
+            heapq.heappush(self._queue, (cost, next(self._order), node, True))
+
+    def _left_to_try(self, node: Node) -> tuple[Tactic, ...]:
+        """The closing tactics for its first goal: all of them, or those that closed it before."""
+        return self._closers_of.get(str(node.state.goal), self._closers)
+
+    def _pop(self) -> tuple[Node, bool] | None:
+        """The best node, and whether it is the closing tactics' turn there.
+
+        Stale entries are skipped: the priority has changed since they were pushed, or the goal was tried.
+        """
         while self._queue:
-            cost, _, node = heapq.heappop(self._queue)
-            if cost == -self.priority(node):
-                return node
+            cost, _, node, closing = heapq.heappop(self._queue)
+            if closing:
+                if self._left_to_try(node):
+                    return node, True
+            elif cost == -self.priority(node):
+                return node, False
         return None

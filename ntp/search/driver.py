@@ -17,7 +17,7 @@ from ntp.envs.pool import EnvPool, PooledSession, close_opened, plan_lanes, resu
 from ntp.errors import InitError
 from ntp.policy.prompt import SampleRequest
 from ntp.search.interface import Critic, Expansion, Proposer, Search, StepResult, Usage
-from ntp.types import Outcome, ProofState, Reached, Tactic, Theorem
+from ntp.types import Outcome, ProofState, Reached, Tactic, Theorem, run_tactic
 
 
 class Charges:
@@ -186,8 +186,10 @@ class _Crew(Generic[S]):
         requests = [
             SampleRequest(e.state.text, e.draws, self._active[slot][1].theorem, e.exclude)
             for slot, e in expansions
+            if not e.given
         ]
-        proposals = self._proposer.sample(requests)
+        sampled = iter(self._proposer.sample(requests) if requests else ())
+        proposals = [list(e.given) or next(sampled) for _, e in expansions]
         self._charges.charge(self._lengths(expansions, proposals))
         busy_before = {slot: session.busy_s for slot, (session, _) in self._active.items()}
         jobs = [
@@ -225,7 +227,7 @@ class _Crew(Generic[S]):
     def _observe(self, ran: _Round, outcomes: Sequence[Outcome]) -> None:
         """Tell the searches what became of their tactics."""
         following = iter(outcomes)
-        rows = [[(tactic, next(following)) for tactic in tactics] for tactics in ran.proposals]
+        rows = [[_attempt(tactic, next(following)) for tactic in tactics] for tactics in ran.proposals]
         if self._critic is not None:
             rows = with_critic_scores([e.state.text for _, e in ran.expansions], rows, self._critic)
             self._charges.charge(self._lengths(ran.expansions, ran.proposals))
@@ -236,6 +238,7 @@ class _Crew(Generic[S]):
             session, search = self._active[slot]
             search.usage.num_samples += sum(map(len, observed))
             search.usage.num_env_steps = session.num_env_steps
+            search.usage.cpu_s = session.cpu_s
             search.observe(observed)
 
     def _lengths(
@@ -246,6 +249,10 @@ class _Crew(Generic[S]):
             (self._active[slot][1].usage, len(e.state.text) + sum(len(tactic.text) for tactic in tactics))
             for (slot, e), tactics in zip(expansions, proposals, strict=True)
         ]
+
+
+def _attempt(tactic: Tactic, outcome: Outcome) -> StepResult:
+    return run_tactic(tactic, outcome), outcome
 
 
 def with_critic_scores(

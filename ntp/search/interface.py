@@ -41,17 +41,19 @@ class Critic(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A request for tactics to try in `state`: one per entry of `draws`.
+    """A request for tactics to try in `state`: one per entry of `draws`, or those that are given.
 
     Attributes:
         state: The state.
         draws: Parameters of each sample.
         exclude: None for independent samples; see `SampleRequest`.
+        given: Tactics to try in place of the proposer's.
     """
 
     state: ProofState
     draws: tuple[SamplingParams, ...]
     exclude: tuple[Tactic, ...] | None = None
+    given: tuple[Tactic, ...] = ()
 
 
 StepResult = tuple[Tactic, Outcome]
@@ -69,6 +71,8 @@ class Budget:
         max_env_steps: Tactics that the prover runs; None for no limit.
         max_seconds: Wall time since the theorem was opened; None for no limit. Results then depend on the
             machine.
+        max_cpu_seconds: CPU time of the prover and of the processes that it started since the theorem was
+            opened; None for no limit. It is looked at between rounds.
 
     Raises:
         ConfigError: A limit is below 1.
@@ -77,9 +81,10 @@ class Budget:
     max_samples: int
     max_env_steps: int | None = NO_LIMIT
     max_seconds: float | None = NO_LIMIT
+    max_cpu_seconds: float | None = NO_LIMIT
 
     def __post_init__(self) -> None:
-        for name in ("max_samples", "max_env_steps", "max_seconds"):
+        for name in ("max_samples", "max_env_steps", "max_seconds", "max_cpu_seconds"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ConfigError(f"budget {name}={value} allows no tactic: give a number above 0")
@@ -93,6 +98,7 @@ class Usage:
         num_samples: Tactics sampled.
         num_env_steps: Tactics that the prover ran: none that the guard refused or that had been run before.
         started: When the theorem was opened, on the monotonic clock.
+        cpu_s: CPU time of the prover on this theorem, in seconds.
         cost_s: This theorem's share of the process's time in seconds, as assigned by `Charges`.
     """
 
@@ -100,6 +106,7 @@ class Usage:
     num_env_steps: int = 0
     started: float = field(default_factory=time.monotonic)
     cost_s: float = 0.0
+    cpu_s: float = 0.0
 
     def within(self, budget: Budget) -> bool:
         """Whether the budget is not spent yet."""
@@ -107,6 +114,7 @@ class Usage:
             self.num_samples < budget.max_samples
             and (budget.max_env_steps is None or self.num_env_steps < budget.max_env_steps)
             and (budget.max_seconds is None or time.monotonic() - self.started < budget.max_seconds)
+            and (budget.max_cpu_seconds is None or self.cpu_s < budget.max_cpu_seconds)
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class SamplingOptions:
         max_env_steps: Most tactics sent to the prover per theorem; null for no limit.
         max_seconds: Most seconds per theorem; null for no limit. A limit that is reached makes results depend
             on the machine.
+        max_cpu_seconds: Most CPU seconds of the prover and its processes per theorem; null for no limit.
     """
 
     num_samples: PositiveInt = 32
@@ -76,6 +77,7 @@ class SamplingOptions:
     temperature: PositiveFloat = TEMPERATURE
     max_env_steps: PositiveInt | None = NO_LIMIT
     max_seconds: PositiveFloat | None = NO_LIMIT
+    max_cpu_seconds: PositiveFloat | None = NO_LIMIT
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class BestFirstOptions:
         max_env_steps: Most tactics sent to the prover per theorem; null for no limit.
         max_seconds: Most seconds per theorem; null for no limit. A limit that is reached makes results depend
             on the machine.
+        max_cpu_seconds: Most CPU seconds of the prover and its processes per theorem; null for no limit.
+        closers: Closing tactics, as `[sauto., hammer.]`, that are run once on every new goal; they need
+            `env.preamble`.
+        closer_price: Nats taken off a node's priority for its turn with them.
     """
 
     samples_per_expansion: PositiveInt = 8
@@ -102,6 +108,9 @@ class BestFirstOptions:
     temperature: PositiveFloat = TEMPERATURE
     max_env_steps: PositiveInt | None = NO_LIMIT
     max_seconds: PositiveFloat | None = NO_LIMIT
+    max_cpu_seconds: PositiveFloat | None = NO_LIMIT
+    closers: list[str] = field(default_factory=list)
+    closer_price: NonNegativeFloat = 1.0
 
 
 @dataclass(frozen=True)
@@ -115,10 +124,12 @@ class WholeProofOptions:
         max_repairs: Most errors that are repaired in a script.
         max_candidates: Most candidates for an error, of each class.
         second_tries: Scripts that a model writes again, shown its last one, the error and the goal there.
-        backtracker: What completes scripts that failed, a node with `_target_`; null for none. It is called
-            with a prover, and returns a `ntp.search.backtrack.Backtracker`.
+        backtracking: How scripts that failed are completed, options of
+            `ntp.search.backtrack.BacktrackOptions`, `{}` for its defaults, whose tactics need `env.preamble`;
+            null for not at all.
         max_seconds: Most seconds per theorem; null for no limit. A limit that is reached makes results depend
             on the machine.
+        max_cpu_seconds: Most CPU seconds of the prover and its processes per theorem; null for no limit.
     """
 
     num_samples: PositiveInt = 4
@@ -127,8 +138,9 @@ class WholeProofOptions:
     max_repairs: PositiveInt = 8
     max_candidates: PositiveInt = 20
     second_tries: NonNegativeInt = 0
-    backtracker: Any = None
+    backtracking: Any = None
     max_seconds: PositiveFloat | None = NO_LIMIT
+    max_cpu_seconds: PositiveFloat | None = NO_LIMIT
 
 
 def load_policy(cfg: DictConfig, path: Path, model: DictConfig | None = None) -> TacticPolicy:
@@ -191,7 +203,12 @@ def priority_weights(search: DictConfig) -> tuple[float, float]:
 
 def sampling_search(options: DictConfig, seed: int) -> Callable[[Theorem, ProofState], SamplingSearch]:
     """Makes searches by independent samples, from a config of `SamplingOptions`."""
-    budget = Budget(options.num_samples * options.max_depth, options.max_env_steps, options.max_seconds)
+    budget = Budget(
+        options.num_samples * options.max_depth,
+        options.max_env_steps,
+        options.max_seconds,
+        options.max_cpu_seconds,
+    )
 
     def make(theorem: Theorem, root: ProofState) -> SamplingSearch:
         params = [
@@ -208,8 +225,12 @@ def best_first_search(
 ) -> Callable[[Theorem, ProofState], BestFirstSearch]:
     """Makes best-first searches from a config of `BestFirstOptions`, with weights of policy and verifiers."""
     budget = Budget(
-        options.samples_per_expansion * options.max_expansions, options.max_env_steps, options.max_seconds
+        options.samples_per_expansion * options.max_expansions,
+        options.max_env_steps,
+        options.max_seconds,
+        options.max_cpu_seconds,
     )
+    closers = tuple(options.closers)
 
     def make(theorem: Theorem, root: ProofState) -> BestFirstSearch:
         return BestFirstSearch(
@@ -223,6 +244,8 @@ def best_first_search(
             options.temperature,
             derive_seed(seed, "best_first", theorem.id),
             *weights,
+            closers,
+            options.closer_price,
         )
 
     return make

@@ -68,12 +68,14 @@ class EvaluationOptions:
         max_theorems: Most theorems; null for all.
         one_shot_tactics: Tactics tried alone as whole proofs, the floor of every report; null for those that
             users of the prover try first, empty for none.
+        max_cpu_seconds: CPU seconds of the prover per theorem for a list of tactics, which then run in turn
+            until one is a proof; null to run each of them without that limit.
         policies: The policies by name, each a node of `PolicyOptions`: a model with its prompt and weights.
         baseline: Name of the policy that the others are compared with.
         comparisons: Further pairs of policies to compare, by name.
         theorems: Ids of the theorems, or their last parts; empty for all.
         theorems_file: A file with further ones, one a line.
-        max_seconds: Most seconds of each policy for a theorem, for searches that refer to it.
+        max_seconds: Most seconds for a theorem: of fixed tactics, and of searches that refer to it.
         bootstrap_samples: Resamples behind every interval.
     """
 
@@ -83,6 +85,7 @@ class EvaluationOptions:
     split: str = "test"
     max_theorems: PositiveInt | None = None
     one_shot_tactics: list[str] | None = None
+    max_cpu_seconds: PositiveFloat | None = None
     policies: dict[str, Any] | None = field(default_factory=dict)
     baseline: str | None = None
     comparisons: list[list[str]] = field(default_factory=list)

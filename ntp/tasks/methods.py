@@ -21,7 +21,8 @@ from ntp.policy.prompt import SamplingParams
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
 from ntp.search.instructions import InstructedProposer
-from ntp.search.interface import Critic, Proposer
+from ntp.search.interface import Budget, Critic, Proposer
+from ntp.search.one_by_one import OneByOne
 from ntp.search.proposers import AugmentedProposer, FixedTactics
 from ntp.search.sampling import SamplingSearch
 from ntp.search.writers import ChatWriter
@@ -79,7 +80,7 @@ def arms(cfg: DictConfig) -> Iterator[Arm]:
             yield Arm(f"{name}@{seed}", key, node, (f"{node.seed_key}={seed}",))
 
 
-AnySearch = SamplingSearch | BestFirstSearch
+AnySearch = SamplingSearch | BestFirstSearch | OneByOne
 # Searches theorems with the provers of a pool, and calls back after each.
 RunSearch = Callable[[Sequence[Theorem], EnvPool, Callable[[], None]], list[TheoremRun]]
 
@@ -158,10 +159,10 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None
     prompts = {} if dataset is None else instruction_prompts(cfg, dataset, inputs, kinds, auto)
     found: list[Method] = []
     if tactics := one_shot_tactics(cfg):
-        found.append(_fixed("one_shot", tactics))
+        found.append(_fixed("one_shot", tactics, cfg.evaluation))
     for arm in arms(cfg):
         if arm.node.tactics is not None:
-            found.append(_fixed(arm.name, list(arm.node.tactics)))
+            found.append(_fixed(arm.name, list(arm.node.tactics), cfg.evaluation))
             continue
 
         def load(arm: Arm = arm) -> Proposer:
@@ -214,14 +215,17 @@ def _trains_here(cfg: DictConfig, node: DictConfig) -> bool:
     return trained is not None and OmegaConf.select(trained, "env.root") == cfg.env.root
 
 
-def _fixed(name: str, tactics: Sequence[str]) -> Method:
-    """Every tactic alone, as a whole proof."""
+def _fixed(name: str, tactics: Sequence[str], limits: DictConfig) -> Method:
+    """Every tactic alone, as a whole proof; with a budget in turn, until one is a proof."""
     params = [SamplingParams(0)] * len(tactics)
-    search = step_by_step(
-        lambda: FixedTactics(tactics),
-        lambda theorem, root: SamplingSearch(theorem, root, params, max_depth=1),
-    )
-    return Method(name, search, independent=False)
+
+    def make(theorem: Theorem, root: ProofState) -> AnySearch:
+        if limits.max_seconds is None and limits.max_cpu_seconds is None:
+            return SamplingSearch(theorem, root, params, max_depth=1)
+        budget = Budget(len(tactics), None, limits.max_seconds, limits.max_cpu_seconds)
+        return OneByOne(theorem, root, tactics, budget)
+
+    return Method(name, step_by_step(lambda: FixedTactics(tactics), make), independent=False)
 
 
 def _load_critic(cfg: DictConfig, inputs: Mapping[str, Path]) -> Critic | None:
@@ -240,6 +244,7 @@ def _run_of(theorem: Theorem, search: AnySearch | InitError) -> TheoremRun:
         search.usage.num_samples,
         search.usage.num_env_steps,
         search.usage.cost_s,
+        cpu_s=search.usage.cpu_s,
     )
 
 

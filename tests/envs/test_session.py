@@ -11,7 +11,7 @@ class Deadly(SearchSession):
     """Its prover dies of every tactic."""
 
     def __init__(self, death: ProcessDiedError) -> None:
-        super().__init__(Theorem("deadly", "A.v", "", Span(0, 0), Span(0, 0)), str)
+        super().__init__(Theorem("deadly", "A.v", "", Span(0, 0), Span(0, 0)), str, lambda: 0.0)
         self.root = ProofState(ROOT, Goal((), "True"))
         self.num_deaths, self._death = 0, death
 

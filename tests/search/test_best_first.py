@@ -1,5 +1,7 @@
 import pytest
 
+from ntp.envs.pool import EnvPool
+from ntp.envs.toy import ToyEnv, ToyNode, toy_theorem
 from ntp.errors import ConfigError
 from ntp.search.best_first import BestFirstSearch
 from ntp.search.driver import search_theorems
@@ -211,3 +213,39 @@ def test_one_shot_tactics_are_each_tried_once(theorems, pool):
     assert [[t.tactic.text for t in search.transitions] for search in searches] == [
         ["left", "nonsense", "right"]
     ] * len(theorems)
+
+
+def search_of(root, **options):
+    """The search of one toy theorem by a proposer whose tactics lead nowhere."""
+    theorem = toy_theorem("t")
+    with EnvPool(lambda: ToyEnv({"t": root}), 1) as pool:
+        make = best_first(Budget(40), **options)
+        (search,) = search_theorems([theorem], make, FixedTactics(["split", "again"]), pool)
+    return search
+
+
+CLOSED = ToyNode("closed", {"hammer": Proved()})
+TWICE = ToyNode("twice", {"split": (CLOSED, CLOSED)})
+
+
+def test_closing_tactics_prove_what_the_policy_cannot():
+    assert not search_of(TWICE).trajectories
+    search = search_of(TWICE, closers=("hammer",), closer_price=0.5)
+    assert search.trajectories[0].tactics == ("split", "hammer", "hammer")
+    assert search.trajectories[0].log_prob == -1.0
+
+
+def test_closing_tactics_are_run_once_on_a_goal():
+    stuck = ToyNode("stuck", {})
+    root = ToyNode("root", {"split": (stuck, stuck), "again": (stuck, CLOSED)})
+    search = search_of(root, closers=("hammer", "sauto"))
+    tried = [(t.state.goal.conclusion, t.tactic.text) for t in search.transitions if t.tactic.text != "split"]
+    assert tried.count(("stuck", "hammer")) == tried.count(("stuck", "sauto")) == 1
+    assert tried.count(("root", "hammer")) == 1
+
+
+def test_a_high_price_leaves_them_for_last():
+    search = search_of(
+        ToyNode("root", {"split": Proved(), "hammer": Proved()}), closers=("hammer",), closer_price=9.0
+    )
+    assert search.trajectories[0].tactics == ("split",)

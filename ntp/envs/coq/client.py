@@ -9,11 +9,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from ntp.envs.coq import protocol
+from ntp.envs.coq.hammer import search_path
 from ntp.envs.coq.installation import ENVIRONMENT, INSTALL_COMMAND, SUPPORTED, check_version
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure, Goals
 from ntp.errors import EnvError
 from ntp.sandbox.deaths import DeadlineExceededError, ProcessDiedError
+from ntp.sandbox.isolation import environment
 from ntp.sandbox.limits import Limits
 from ntp.sandbox.process import ChildProcess
 
@@ -49,7 +51,9 @@ class CoqIdeTop:
     ) -> None:
         command = project.command(file)
         try:
-            self.process = ChildProcess(command, project.limits(limits or Limits()), ENVIRONMENT)
+            limits = project.limits(limits or Limits())
+            variables = {**ENVIRONMENT, "PATH": search_path(environment(limits).get("PATH", ""))}
+            self.process = ChildProcess(command, limits, variables)
         except OSError as error:
             raise EnvError(f"{command[0]} cannot be started: {error}") from None
         self.tip = ROOT
@@ -76,6 +80,12 @@ class CoqIdeTop:
         """
         added, shown = self._call([protocol.add(text, self.tip), protocol.GOAL], timeout_s)
         return self._executed(added, shown)
+
+    def run_and_listen(self, text: str, timeout_s: float) -> tuple[Goals | Failure | None, list[str]]:
+        """As `run`, with what the sentence tells its user, one text for each message."""
+        added, shown = self._call([protocol.add(text, self.tip), protocol.GOAL], timeout_s)
+        told = [message for value in (added, shown) for message in protocol.messages(value, "info")]
+        return self._executed(added, shown), told
 
     def run_and_query(
         self, text: str, question: str, timeout_s: float
@@ -163,6 +173,11 @@ class CoqIdeTop:
     def memory_mb(self) -> float:
         """Resident memory of the process in MiB."""
         return self.process.memory_mb
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of the process and of those that it started, in seconds."""
+        return self.process.cpu_s
 
     def interrupt(self, timeout_s: float) -> bool:
         """After `DeadlineExceededError` in `run`: send SIGINT and go back to the state before the sentence.

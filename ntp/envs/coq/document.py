@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import bisect
 import re
+from dataclasses import dataclass
 
 from ntp.envs.coq.client import ROOT, CoqIdeTop
 from ntp.envs.coq.project import CoqProject
-from ntp.envs.coq.protocol import Failure
+from ntp.envs.coq.protocol import Failure, Goals
 from ntp.envs.coq.syntax import (
     CoqSyntaxError,
     Sentence,
@@ -26,6 +27,25 @@ _LOAD_TIMEOUT_S = 300.0
 _LOADS_PLUGIN = re.compile(r"(?:(?:Global|Local|From\s+\S+)\s+)*(?:Require|Declare\s+ML)\b")
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedProof:
+    """A proof at its beginning, in a running process.
+
+    Attributes:
+        begin: Offset of its statement in the file.
+        state: The state in which its first tactic runs.
+        goals: The goals there.
+        path: Path of the module and the sections that it is in.
+        name: Its name.
+    """
+
+    begin: int
+    state: int
+    goals: Goals
+    path: tuple[str, ...]
+    name: str
+
+
 class CoqDocument:
     """The sentences of one file, a prefix of which has been executed.
 
@@ -40,6 +60,7 @@ class CoqDocument:
         source: Text of the file.
         sentences: All sentences of the file in order.
         generation: Increases whenever the ids of earlier states become invalid.
+        opened: The proof that was opened last, as long as the process can go back to its beginning.
 
     Raises:
         InitError: The file cannot be read or cut into sentences.
@@ -49,6 +70,7 @@ class CoqDocument:
         self.file = file
         self.source = project.read(file)
         self.generation = 0
+        self.opened: OpenedProof | None = None
         self._project, self._limits = project, limits
         try:
             self.sentences: list[Sentence] = list(sentences(self.source))
@@ -60,6 +82,7 @@ class CoqDocument:
         ]
         self._states: list[int] = []
         self._top: CoqIdeTop | None = None
+        self._ended_cpu_s = 0.0
 
     @property
     def top(self) -> CoqIdeTop:
@@ -72,6 +95,11 @@ class CoqDocument:
     def memory_mb(self) -> float:
         """Resident memory of the process in MiB; 0 if none runs."""
         return self._top.memory_mb if self._top else 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of all its processes so far, ended ones included, in seconds."""
+        return self._ended_cpu_s + (self._top.cpu_s if self._top else 0.0)
 
     @property
     def pid(self) -> int:
@@ -108,16 +136,28 @@ class CoqDocument:
                 self.stop()
                 raise InitError(f"{self._where(offset)}: cannot load the file so far: {error}") from None
 
+    def reopen(self, begin: int) -> OpenedProof | None:
+        """Go back to the beginning of the proof of the statement at an offset, if it was opened last."""
+        opened = self.opened
+        if opened is None or opened.begin != begin:
+            return None
+        self.generation += 1
+        self.top.edit_at(opened.state)
+        return opened
+
     def stop(self) -> None:
         """End the process; the next `seek` starts another. Safe to call twice."""
         self.generation += 1
         self._states = []
+        self.opened = None
         if self._top is not None:
+            self._ended_cpu_s += self._top.cpu_s
             self._top.close()
             self._top = None
 
     def _seek(self, index: int) -> None:
         self.generation += 1
+        self.opened = None
         if bisect.bisect_left(self._plugins, index) < bisect.bisect_left(self._plugins, len(self._states)):
             self.stop()
         if self._top is None:

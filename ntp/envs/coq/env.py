@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ntp.envs.coq.document import CoqDocument
+from ntp.envs.coq.preamble import NO_PREAMBLE, Preamble
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.proof import CoqProof, axiom_name
 from ntp.envs.coq.protocol import Goals
@@ -32,6 +33,7 @@ from ntp.types import (
     Timeout,
     Transition,
     Verdict,
+    run_tactic,
 )
 
 # A whole proof is checked with a tactic timeout this many times that of the search.
@@ -49,6 +51,7 @@ class CoqEnv:
         limits: Resource limits of the process. A process that uses over half of its memory limit is replaced
             before the next theorem.
         script_timeout_s: Seconds for all sentences of a whole script.
+        preamble: What runs before the first tactic of every proof.
 
     Raises:
         ConfigError: The timeout is not a positive whole number.
@@ -60,12 +63,14 @@ class CoqEnv:
         tactic_timeout_s: int = 2,
         limits: Limits | None = None,
         script_timeout_s: float = 60.0,
+        preamble: Preamble = NO_PREAMBLE,
     ) -> None:
         if tactic_timeout_s != int(tactic_timeout_s) or tactic_timeout_s < 1:
             raise ConfigError(f"tactic_timeout_s={tactic_timeout_s}: must be a whole number, at least 1")
         self.project = project
         self._timeout_s, self._script_timeout_s = int(tactic_timeout_s), script_timeout_s
-        self._limits = limits or Limits()
+        self._limits, self._preamble = limits or Limits(), preamble
+        self._ended_cpu_s = 0.0
         self._document: CoqDocument | None = None
         self._session: CoqSession | None = None
         self._references: dict[Theorem, frozenset[str]] = {}
@@ -74,6 +79,11 @@ class CoqEnv:
     def memory_mb(self) -> float:
         """Resident memory of the process in MiB; 0 if none runs."""
         return self._document.memory_mb if self._document else 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of its processes so far, and of those that they started (`hammer`'s), in seconds."""
+        return self._ended_cpu_s + (self._document.cpu_s if self._document else 0.0)
 
     @property
     def pid(self) -> int:
@@ -111,6 +121,7 @@ class CoqEnv:
             self._session.close()
         if self._document is not None:
             self._document.stop()
+            self._ended_cpu_s += self._document.cpu_s
             self._document = None
 
     def conclude(self, proof: CoqProof) -> frozenset[str] | Timeout | Rejected:
@@ -136,7 +147,7 @@ class CoqEnv:
             document = self._document = CoqDocument(self.project, theorem.file, self._limits)
         elif document.memory_mb > self._limits.memory_mb / 2:
             document.stop()
-        return CoqProof(document, theorem, timeout_s)
+        return CoqProof(document, theorem, timeout_s, self._preamble)
 
     def _check_again(
         self, proof: CoqProof, sentences: Sequence[str], limit_s: float = math.inf
@@ -168,7 +179,7 @@ class CoqEnv:
         deadline = time.monotonic() + limit_s
         for text in sentences:
             command = guard_sentence(text)
-            result = command if isinstance(command, Rejected) else proof.execute(command)
+            result, found = (command, "") if isinstance(command, Rejected) else proof.attempt(command)
             if isinstance(result, Goals) and time.monotonic() > deadline:
                 result = Timeout(f"the script runs for over {limit_s:g} s")
             state = _proof_state(len(transitions), goals)
@@ -176,12 +187,13 @@ class CoqEnv:
                 transitions.append(Transition(state, Tactic(text), result))
                 return Verdict(False, f"{text!r}: {_reason(result)}", unsettled=_unsettled(result))
             goals = result
-            reached = Reached(_proof_state(len(transitions) + 1, goals))
-            transitions.append(Transition(state, Tactic(text), reached))
+            reached = Reached(_proof_state(len(transitions) + 1, goals), found)
+            transitions.append(Transition(state, run_tactic(Tactic(text), reached), reached))
         if not goals.complete:
             return Verdict(False, "goals remain")
         assumptions = self.conclude(proof)
-        concluded = Proved() if isinstance(assumptions, frozenset) else assumptions
+        found = transitions[-1].outcome.found if isinstance(transitions[-1].outcome, Reached) else ""
+        concluded = Proved(found) if isinstance(assumptions, frozenset) else assumptions
         transitions[-1] = replace(transitions[-1], outcome=concluded)
         if not isinstance(assumptions, frozenset):
             return Verdict(False, _reason(assumptions), unsettled=_unsettled(assumptions))
@@ -217,32 +229,32 @@ class CoqSession(SearchSession):
     """
 
     def __init__(self, env: CoqEnv, proof: CoqProof) -> None:
-        super().__init__(proof.theorem, guard)
+        super().__init__(proof.theorem, guard, lambda: env.cpu_s)
         self._env, self._proof = env, proof
         self._line: list[int] = []
         self._states: list[int] = []
         self._generation = -1
         goals = self._reload()
         self._nodes: list[_Node] = [_Node(-1, "", hash(goals))]
-        self.root = _proof_state(ROOT, goals)
+        self._opened(_proof_state(ROOT, goals))
 
     def _execute(self, handle: int, text: str) -> Outcome:
         top = self._proof.document.top
         before = self._states[-1]
-        result = self._proof.execute(text)
+        result, found = self._proof.attempt(text)
         if not isinstance(result, Goals):
             if not isinstance(result, TacticError | Timeout):
                 top.edit_at(before)
             return result
         if not result.complete:
-            self._nodes.append(_Node(handle, text, hash(result)))
+            self._nodes.append(_Node(handle, found or text, hash(result)))
             self._line.append(len(self._nodes) - 1)
             self._states.append(top.tip)
-            return Reached(_proof_state(len(self._nodes) - 1, result))
+            return Reached(_proof_state(len(self._nodes) - 1, result), found)
         assumptions = self._env.conclude(self._proof)
         if self._is_current():
             top.edit_at(before)
-        return Proved() if isinstance(assumptions, frozenset) else assumptions
+        return Proved(found) if isinstance(assumptions, frozenset) else assumptions
 
     def _restore(self, handle: int) -> bool:
         """Make a state Coq's tip and return whether that succeeded."""

@@ -11,7 +11,9 @@ from typing import ClassVar
 from ntp.bounds import PositiveInt
 from ntp.envs.coq.build_files import BuildFile, LoadPath, find_build_file, read_options
 from ntp.envs.coq.env import CoqEnv
+from ntp.envs.coq.hammer import require_hammer
 from ntp.envs.coq.installation import CoqInstallation
+from ntp.envs.coq.preamble import Preamble
 from ntp.envs.coq.project import CoqProject, standard_library
 from ntp.envs.coq.script import CoqScriptSyntax
 from ntp.envs.script import ScriptSyntax
@@ -34,7 +36,10 @@ class CoqEnvFactory:
         coqidetop: The IDE server of Coq or Rocq, a name on PATH or a path; None for what is installed.
         sysroot: Directory that the prover sees as `/`, with the Coq in it: a root file system of another
             distribution or of a container image, as `make provers` makes them. None for this machine's own.
+        preamble: Commands that run once a theorem is stated and before its proof, as
+            `[From Hammer Require Import Hammer Tactics]` for `sauto` and `hammer`; see docs/hammer.md.
         tactic_timeout_s: Whole seconds for one tactic.
+        hammer_timeout_s: Whole seconds for one `hammer`.
         max_memory_mb: Memory of one prover in MiB, and address space of each of its processes.
         max_processes: Maximum number of processes of one prover.
         scratch_mb: Size of a prover's temporary directory in MiB.
@@ -50,7 +55,9 @@ class CoqEnvFactory:
     options: Sequence[str] = ()
     coqidetop: str | None = None
     sysroot: str | None = None
+    preamble: Sequence[str] = ()
     tactic_timeout_s: PositiveInt = 2
+    hammer_timeout_s: PositiveInt = 30
     max_memory_mb: PositiveInt = 4096
     max_processes: PositiveInt = 64
     scratch_mb: PositiveInt = 64
@@ -98,7 +105,10 @@ class CoqEnvFactory:
 
     def __call__(self) -> CoqEnv:
         """Return a new environment; its process starts when first needed."""
-        return CoqEnv(self.project, self.tactic_timeout_s, self.limits)
+        preamble = Preamble.of(self.preamble, self.hammer_timeout_s)
+        if preamble.has_hammer:
+            require_hammer(self.installation.sysroot)
+        return CoqEnv(self.project, self.tactic_timeout_s, self.limits, preamble=preamble)
 
 
 def _load_path(given: Mapping[str, str]) -> LoadPath:

@@ -6,11 +6,13 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 
-from ntp.envs.coq.document import CoqDocument
+from ntp.envs.coq.document import CoqDocument, OpenedProof
+from ntp.envs.coq.hammer import found_tactic, holds_hammer, is_hammer
+from ntp.envs.coq.preamble import NO_PREAMBLE, Preamble
 from ntp.envs.coq.protocol import Failure, Goals
-from ntp.envs.coq.syntax import is_structure
+from ntp.envs.coq.syntax import guard, is_structure
 from ntp.envs.coq.term import PRINT_WHOLE, term_digest
-from ntp.errors import InitError
+from ntp.errors import ConfigError, EnvError, InitError
 from ntp.sandbox.deaths import AnswerTooLongError, DeadlineExceededError, ProcessDiedError
 from ntp.types import Exceeded, Rejected, TacticError, Theorem, Timeout
 
@@ -74,9 +76,16 @@ _GRACE_S = 1.0
 _TERM_TIMEOUT_S = 10.0
 _QED_FACTOR = 4
 _TIMED_OUT = "Timeout!"
+_TIMED_OUT_INSIDE = "Control.Timeout"
+# What Coq says when a file would load its own compiled library.
+_OWN_LIBRARY = "Cannot load a library with the same name as the current one"
 # OCaml's exception, which Coq survives; but any later sentence may then fail in that process.
 _OUT_OF_MEMORY = "Out of memory."
 _OPENS_PROOF = re.compile(r"Proof\s*(?:\.|(?:using|with)\b)")
+
+
+# What becomes of a tactic.
+StepGoals = Goals | TacticError | Timeout | Exceeded | Rejected
 
 
 class CoqProof:
@@ -88,71 +97,121 @@ class CoqProof:
         document: The theorem's file.
         theorem: The theorem.
         tactic_timeout_s: Whole seconds for one tactic.
+        preamble: What runs before its first tactic.
 
     Raises:
         InitError: The file does not contain the statement at the theorem's offset.
     """
 
-    def __init__(self, document: CoqDocument, theorem: Theorem, tactic_timeout_s: int) -> None:
+    def __init__(
+        self,
+        document: CoqDocument,
+        theorem: Theorem,
+        tactic_timeout_s: int,
+        preamble: Preamble = NO_PREAMBLE,
+    ) -> None:
         span = theorem.declaration
         found = document.source[span.begin : span.end]
         if found != theorem.statement or not document.covers(span):
             raise InitError(
                 f"unknown theorem {theorem.id}: {theorem.file} does not state it at offset {span.begin}"
             )
-        self.document, self.theorem = document, theorem
+        self.document, self.theorem, self._preamble = document, theorem, preamble
         self.timeout_s = tactic_timeout_s
         self._path: tuple[str, ...] = ()
         self._name = ""
 
     def begin(self) -> Goals:
-        """Execute the file up to the theorem, its statement and the sentence that opens the proof.
+        """Execute the file up to the theorem, its statement, what opens the proof, and the preamble.
+
+        If the document has this proof open, go back to its beginning.
 
         Raises:
             InitError: One of them fails, or no proof is open after them.
-            EnvError: Coq cannot start.
+            EnvError: Coq cannot start, or what the preamble loads is not installed.
         """
-        self.document.seek(self.theorem.declaration.begin)
+        begin = self.theorem.declaration.begin
+        opened = self.document.reopen(begin)
+        if opened is None:
+            self.document.seek(begin)
+            with _deadline_is_death():
+                opened = self.document.opened = self._open(begin)
+        self._path, self._name = opened.path, opened.name
+        return opened.goals
+
+    def _open(self, begin: int) -> OpenedProof:
         top = self.document.top
-        with _deadline_is_death():
-            opening = [self.theorem.statement, *filter(None, [self.opening])]
-            goals = top.run_all(opening, _STRUCTURE_TIMEOUT_S)[-1]
-            path, name = top.status(_STRUCTURE_TIMEOUT_S)
+        goals = top.run_all([self.theorem.statement, *filter(None, [self.opening])], _STRUCTURE_TIMEOUT_S)[-1]
+        path, name = top.status(_STRUCTURE_TIMEOUT_S)
         if isinstance(goals, Failure):
             raise InitError(f"{self.theorem.file}: {self.theorem.id} cannot be stated: {one_line(goals)}")
         if goals is None or not goals.focused or name is None:
             raise InitError(f"{self.theorem.file}: {self.theorem.id} opens no proof")
-        self._path, self._name = path, name
+        if self._preamble.commands:
+            goals = self._prepare(goals)
+            if top.status(_STRUCTURE_TIMEOUT_S) != (path, name):
+                raise ConfigError("env.preamble ends the proof or begins another one")
+        return OpenedProof(begin, top.tip, goals, path, name)
+
+    def _prepare(self, stated: Goals) -> Goals:
+        """Run the preamble, unless the file is one of those that it loads."""
+        top = self.document.top
+        before = top.tip
+        goals = top.run_all(self._preamble.commands, _STRUCTURE_TIMEOUT_S)[-1]
+        if isinstance(goals, Failure):
+            if _OWN_LIBRARY in goals.message:
+                # Its theorems would be there as they stand, each a proof of itself.
+                top.edit_at(before)
+                return stated
+            raise EnvError(f"env.preamble: {one_line(goals)}{self._preamble.advice(goals.message)}")
+        if goals is None or goals.num_given_up or len(goals.focused) != len(stated.focused):
+            raise ConfigError("env.preamble changes the goals of the proof")
         return goals
 
-    def execute(self, command: str) -> Goals | TacticError | Timeout | Exceeded | Rejected:
+    def execute(self, command: str) -> StepGoals:
         """Run one guarded tactic under the time limit, or a guarded bullet or brace.
 
         Raises:
             ProcessDiedError: The process died, or ran out of memory and must not be used any more.
         """
+        return self._execute(command, self.timeout_s)[0]
+
+    def attempt(self, command: str) -> tuple[StepGoals, str]:
+        """As `execute`, but `hammer` is replaced by the tactic that it finds, which is run in its place.
+
+        Returns:
+            What became of it, and the tactic that was found, guarded; empty if the command is no search.
+        """
+        if not (self._preamble.has_hammer and holds_hammer(command)):
+            return self.execute(command), ""
+        if not is_hammer(command):
+            return Rejected("hammer stands alone in its sentence, to be replaced by what it finds"), ""
+        top = self.document.top
+        before = top.tip
+        result, told = self._execute(command, self._preamble.hammer_timeout_s)
+        if not isinstance(result, Goals):
+            return result, ""
+        top.edit_at(before)
+        found = guard(found_tactic(told))
+        if isinstance(found, Rejected) or holds_hammer(found):
+            return Rejected("hammer does not say what it found"), ""
+        result = self.execute(found)
+        return result, found if isinstance(result, Goals) else ""
+
+    def _execute(self, command: str, timeout_s: int) -> tuple[StepGoals, list[str]]:
         top = self.document.top
         try:
             # A bullet takes no prefix, and no time.
-            timed = command if is_structure(command) else f"Timeout {self.timeout_s} {command}"
-            result = top.run(timed, self.timeout_s + _GRACE_S)
+            timed = command if is_structure(command) else f"Timeout {timeout_s} {command}"
+            result, told = top.run_and_listen(timed, timeout_s + _GRACE_S)
         except DeadlineExceededError:
             if not top.interrupt(_GRACE_S):
                 self.document.stop()
-            return Timeout("interrupted")
+            return Timeout("interrupted"), []
         except AnswerTooLongError as error:
             self.document.stop()
-            return Exceeded(error.limit, str(error))
-        if isinstance(result, Failure):
-            _require_memory(result)
-            return Timeout() if result.message == _TIMED_OUT else TacticError(result.message)
-        if result is None:
-            return Rejected("no proof is open after the tactic")
-        if result.num_given_up:
-            return Rejected("a goal was given up")
-        if result.num_shelved and not result.focused and not result.background:
-            return Rejected("the goals that remain are shelved")
-        return result
+            return Exceeded(error.limit, str(error)), []
+        return _read_result(result), told
 
     def replay(self, commands: Sequence[str]) -> tuple[list[int], Goals] | None:
         """Run tactics that were accepted before in the same state, with one time limit for all together.
@@ -244,6 +303,21 @@ class CoqProof:
         """The sentence of the file that opens the proof, such as `Proof.`; empty without."""
         after = self.document.between(self.theorem.declaration.end, self.theorem.proof.end)
         return next((s.text for s in after[:1] if _OPENS_PROOF.match(s.text)), "")
+
+
+def _read_result(result: Goals | Failure | None) -> StepGoals:
+    if isinstance(result, Failure):
+        _require_memory(result)
+        # The hammer reports Coq's exception as a fault of its own.
+        ran_out = result.message == _TIMED_OUT or _TIMED_OUT_INSIDE in result.message
+        return Timeout() if ran_out else TacticError(result.message)
+    if result is None:
+        return Rejected("no proof is open after the tactic")
+    if result.num_given_up:
+        return Rejected("a goal was given up")
+    if result.num_shelved and not result.focused and not result.background:
+        return Rejected("the goals that remain are shelved")
+    return result
 
 
 @contextlib.contextmanager

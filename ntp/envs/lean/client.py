@@ -85,6 +85,7 @@ class LeanServer:
         self._project, self._limits = project, limits
         self._header_timeout_s, self._max_requests = header_timeout_s, max_requests
         self._child: ChildProcess | None = None
+        self._ended_cpu_s = 0.0
         self._headers: dict[str, int] = {}
         self._num_requests = 0
 
@@ -97,6 +98,11 @@ class LeanServer:
     def memory_mb(self) -> float:
         """Resident memory of the process in MiB; 0 if none runs."""
         return self._child.memory_mb if self._child else 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of all its processes so far, in seconds."""
+        return self._ended_cpu_s + (self._child.cpu_s if self._child else 0.0)
 
     def command(self, text: str, env: int | None, timeout_s: float, *, all_tactics: bool = False) -> Reply:
         """Elaborate commands in an environment; None is the empty one, the only one that allows imports.
@@ -138,6 +144,7 @@ class LeanServer:
         self.generation += 1
         self._headers, self._num_requests = {}, 0
         if self._child is not None:
+            self._ended_cpu_s += self._child.cpu_s
             self._child.close()
             self._child = None
 

@@ -67,6 +67,7 @@ class DojoBackend:
         self.generation = 0
         self._limits, self._command = limits, tuple(command)
         self._child: ChildProcess | None = None
+        self._ended_cpu_s = 0.0
 
     @property
     def pid(self) -> int:
@@ -78,6 +79,11 @@ class DojoBackend:
         """See `LeanBackend.memory_mb`."""
         return self._child.memory_mb if self._child else 0.0
 
+    @property
+    def cpu_s(self) -> float:
+        """See `LeanBackend.cpu_s`."""
+        return self._ended_cpu_s + (self._child.cpu_s if self._child else 0.0)
+
     def proof(self, theorem: Theorem) -> DojoProof:
         """See `LeanBackend.proof`."""
         return DojoProof(self, theorem)
@@ -86,6 +92,7 @@ class DojoBackend:
         """See `LeanBackend.stop`."""
         self.generation += 1
         if self._child is not None:
+            self._ended_cpu_s += self._child.cpu_s
             self._child.close()
             self._child = None
 

@@ -7,7 +7,7 @@ theorem.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -91,6 +91,11 @@ class LeanBackend(Protocol):
         """Resident memory in MiB; 0 if none runs."""
         ...
 
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of all its processes so far, in seconds."""
+        ...
+
     def proof(self, theorem: Theorem) -> LeanProof:
         """The proof of a theorem; raises `InitError` if the theorem is unknown."""
         ...
@@ -123,7 +128,7 @@ class LeanEnv:
 
     def open(self, theorem: Theorem) -> LeanSession:
         """See `ProofEnv.open`."""
-        self._session = LeanSession(self._proof(theorem))
+        self._session = LeanSession(self._proof(theorem), lambda: self._backend.cpu_s)
         return self._session
 
     def check_proof(self, theorem: Theorem, tactics: Sequence[str]) -> Verdict:
@@ -217,17 +222,18 @@ class LeanSession(SearchSession):
 
     Args:
         proof: The proof of the theorem in a Lean process.
+        total_cpu_s: CPU time of the processes so far, in seconds.
 
     Raises:
         InitError: The theorem cannot be stated, or stating it repeatedly kills the process.
     """
 
-    def __init__(self, proof: LeanProof) -> None:
-        super().__init__(proof.theorem, guard)
+    def __init__(self, proof: LeanProof, total_cpu_s: Callable[[], float]) -> None:
+        super().__init__(proof.theorem, guard, total_cpu_s)
         self._proof = proof
         goals = self._begin(proof.begin)
         self._nodes = [_Node(-1, "", goals, proof.generation)]
-        self.root = _lean_state(ROOT, goals)
+        self._opened(_lean_state(ROOT, goals))
 
     def _execute(self, handle: int, text: str) -> Outcome:
         result = self._proof.execute(text, self._nodes[handle].goals.state)

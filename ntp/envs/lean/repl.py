@@ -62,6 +62,11 @@ class ReplBackend:
         """See `LeanBackend.memory_mb`."""
         return self._server.memory_mb
 
+    @property
+    def cpu_s(self) -> float:
+        """See `LeanBackend.cpu_s`."""
+        return self._server.cpu_s
+
     def proof(self, theorem: Theorem) -> ReplProof:
         """See `LeanBackend.proof`."""
         self._server.recycle()
