@@ -65,7 +65,7 @@ class RepairedProofSearch:
     max_seconds: float | None
     names: Callable[[Theorem], Sequence[str]]
     backtracker: Callable[[ProofEnv], Backtracker] | None = None
-    backtracking: Budget = Budget(1)
+    backtracking: Budget = field(default_factory=lambda: Budget(1))
     max_cpu_seconds: float | None = None
 
     def __call__(
