@@ -47,10 +47,10 @@ class RepairedProofSearch:
         max_candidates: Most candidates for an error, of each class of repair.
         second_tries: Scripts that are written again after their error.
         max_seconds: Wall time for a theorem; None for no limit.
+        max_cpu_seconds: CPU time of a theorem's prover; None for no limit. What writes is not in it.
         names: Names that a theorem's proof may use, in full.
         backtracker: Makes what completes scripts with one prover; None for none.
         backtracking: Limits of completing one script; a theorem's time is a limit too.
-        max_cpu_seconds: CPU time of a theorem's prover; None for no limit. What writes is not in it.
     """
 
     writer: Writer
@@ -63,10 +63,10 @@ class RepairedProofSearch:
     max_candidates: int
     second_tries: int
     max_seconds: float | None
+    max_cpu_seconds: float | None
     names: Callable[[Theorem], Sequence[str]]
     backtracker: Callable[[ProofEnv], Backtracker] | None = None
     backtracking: Budget = field(default_factory=lambda: Budget(1))
-    max_cpu_seconds: float | None = None
 
     def __call__(
         self, theorems: Sequence[Theorem], pool: EnvPool, on_finished: Callable[[], None]

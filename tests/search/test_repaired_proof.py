@@ -72,6 +72,7 @@ def search(tmp_path, proofs):
             max_candidates=10,
             second_tries=second_tries,
             max_seconds=max_seconds,
+            max_cpu_seconds=None,
             names=lambda theorem: (),
             backtracker=backtracker,
         )
