@@ -36,8 +36,8 @@ class TheoremRun:
         num_env_steps: Number of tactics that the prover ran.
         cost_s: Seconds of the search that this theorem used.
         error: Why the theorem could not be opened; None if it could.
-        cpu_s: CPU seconds of the prover on it.
         log: How whole proofs were written and repaired; None for other searches.
+        cpu_s: CPU seconds of the prover on it.
     """
 
     theorem: Theorem
@@ -47,8 +47,8 @@ class TheoremRun:
     num_env_steps: int = 0
     cost_s: float = 0.0
     error: InitError | None = None
-    cpu_s: float = 0.0
     log: ProofLog | None = None
+    cpu_s: float = 0.0
 
 
 def assess(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ntp.envs.base import ProofEnv
+from ntp.envs.base import ProofEnv, ProofSession
 from ntp.envs.pool import EnvPool
 from ntp.envs.script import ScriptSyntax
 from ntp.errors import InitError
@@ -47,8 +47,10 @@ class RepairedProofSearch:
         max_candidates: Most candidates for an error, of each class of repair.
         second_tries: Scripts that are written again after their error.
         max_seconds: Wall time for a theorem; None for no limit.
+        max_cpu_seconds: CPU time of a theorem's prover; None for no limit. What writes is not in it.
         names: Names that a theorem's proof may use, in full.
         backtracker: Makes what completes scripts with one prover; None for none.
+        backtracking: Limits of completing one script; a theorem's time is a limit too.
     """
 
     writer: Writer
@@ -61,8 +63,10 @@ class RepairedProofSearch:
     max_candidates: int
     second_tries: int
     max_seconds: float | None
+    max_cpu_seconds: float | None
     names: Callable[[Theorem], Sequence[str]]
     backtracker: Callable[[ProofEnv], Backtracker] | None = None
+    backtracking: Budget = field(default_factory=lambda: Budget(1))
 
     def __call__(
         self, theorems: Sequence[Theorem], pool: EnvPool, on_finished: Callable[[], None]
@@ -127,10 +131,11 @@ class _Attempt:
         self._transitions: list[Transition] = []
         self._scripts: list[_Script] = []
         self._root: ProofState
+        self._session: ProofSession
 
     def run(self) -> TheoremRun:
         """Search, and say what was found."""
-        session = self._env.open(self._theorem)
+        self._session = session = self._env.open(self._theorem)
         self._root = session.root
         session.close()
         # Loading the file is no part of the search: other searches are not charged for it either.
@@ -158,6 +163,7 @@ class _Attempt:
             len(self._transitions),
             seconds,
             log=log,
+            cpu_s=self._session.cpu_s,
         )
 
     @property
@@ -205,7 +211,9 @@ class _Attempt:
             if left_s is not None and left_s <= 0:
                 return
             begun = time.monotonic()
-            budget = Budget(max_samples=1, max_env_steps=None, max_seconds=left_s)
+            limit = self._search.backtracking
+            times = [s for s in (left_s, limit.max_seconds) if s is not None]
+            budget = replace(limit, max_seconds=min(times, default=None))
             used = _used(script.final, names)
             completed = backtracker.complete(self._theorem, script.result, used, budget)
             written = Written(Tactic(completed or ""), script.written.messages, Answer(""))
@@ -243,8 +251,10 @@ class _Attempt:
         """Run a script. What is accepted when the time is over does not count."""
         result = self._env.check_script(self._theorem, text)
         self._transitions += result.transitions
-        left_s = self._left_s
+        left_s, max_cpu_s = self._left_s, self._search.max_cpu_seconds
         if left_s is not None and left_s < 0:
+            raise OutOfTimeError
+        if max_cpu_s is not None and self._session.cpu_s > max_cpu_s:
             raise OutOfTimeError
         return result
 

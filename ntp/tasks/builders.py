@@ -124,10 +124,12 @@ class WholeProofOptions:
         max_repairs: Most errors that are repaired in a script.
         max_candidates: Most candidates for an error, of each class.
         second_tries: Scripts that a model writes again, shown its last one, the error and the goal there.
-        backtracker: What completes scripts that failed, a node with `_target_`; null for none. It is called
-            with a prover, and returns a `ntp.search.backtrack.Backtracker`.
+        backtracking: How scripts that failed are completed, options of
+            `ntp.search.backtrack.BacktrackOptions`, `{}` for its defaults, whose tactics need `env.preamble`;
+            null for not at all.
         max_seconds: Most seconds per theorem; null for no limit. A limit that is reached makes results depend
             on the machine.
+        max_cpu_seconds: Most CPU seconds of the prover and its processes per theorem; null for no limit.
     """
 
     num_samples: PositiveInt = 4
@@ -136,8 +138,9 @@ class WholeProofOptions:
     max_repairs: PositiveInt = 8
     max_candidates: PositiveInt = 20
     second_tries: NonNegativeInt = 0
-    backtracker: Any = None
+    backtracking: Any = None
     max_seconds: PositiveFloat | None = NO_LIMIT
+    max_cpu_seconds: PositiveFloat | None = NO_LIMIT
 
 
 def load_policy(cfg: DictConfig, path: Path, model: DictConfig | None = None) -> TacticPolicy:

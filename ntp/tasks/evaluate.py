@@ -75,7 +75,7 @@ class EvaluationOptions:
         comparisons: Further pairs of policies to compare, by name.
         theorems: Ids of the theorems, or their last parts; empty for all.
         theorems_file: A file with further ones, one a line.
-        max_seconds: Most seconds of each policy for a theorem, for searches that refer to it.
+        max_seconds: Most seconds for a theorem: of fixed tactics, and of searches that refer to it.
         bootstrap_samples: Resamples behind every interval.
     """
 

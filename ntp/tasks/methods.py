@@ -159,10 +159,10 @@ def methods(cfg: DictConfig, inputs: Mapping[str, Path], dataset: Dataset | None
     prompts = {} if dataset is None else instruction_prompts(cfg, dataset, inputs, kinds, auto)
     found: list[Method] = []
     if tactics := one_shot_tactics(cfg):
-        found.append(_fixed("one_shot", tactics, cfg.evaluation.max_cpu_seconds))
+        found.append(_fixed("one_shot", tactics, cfg.evaluation))
     for arm in arms(cfg):
         if arm.node.tactics is not None:
-            found.append(_fixed(arm.name, list(arm.node.tactics), cfg.evaluation.max_cpu_seconds))
+            found.append(_fixed(arm.name, list(arm.node.tactics), cfg.evaluation))
             continue
 
         def load(arm: Arm = arm) -> Proposer:
@@ -218,14 +218,15 @@ def _trains_here(cfg: DictConfig, node: DictConfig) -> bool:
     return trained is not None and OmegaConf.select(trained, "env.root") == cfg.env.root
 
 
-def _fixed(name: str, tactics: Sequence[str], max_cpu_seconds: float | None) -> Method:
+def _fixed(name: str, tactics: Sequence[str], limits: DictConfig) -> Method:
     """Every tactic alone, as a whole proof; with a budget in turn, until one is a proof."""
     params = [SamplingParams(0)] * len(tactics)
 
     def make(theorem: Theorem, root: ProofState) -> AnySearch:
-        if max_cpu_seconds is None:
+        if limits.max_seconds is None and limits.max_cpu_seconds is None:
             return SamplingSearch(theorem, root, params, max_depth=1)
-        return OneByOne(theorem, root, tactics, Budget(len(tactics), max_cpu_seconds=max_cpu_seconds))
+        budget = Budget(len(tactics), None, limits.max_seconds, limits.max_cpu_seconds)
+        return OneByOne(theorem, root, tactics, budget)
 
     return Method(name, step_by_step(lambda: FixedTactics(tactics), make), independent=False)
 

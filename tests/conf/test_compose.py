@@ -18,6 +18,14 @@ GROUPS = sorted(p.name for p in CONFIG_DIR.iterdir() if p.is_dir() and p.name no
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONFIG_DIR / group).glob("*.yaml"))]
 
 
+# What an option of a group cannot do without.
+GIVEN = {
+    "pretrained": ["model.name_or_path=somewhere"],
+    "seq2seq": ["model.name_or_path=somewhere"],
+    "openai": ["model.base_url=http://localhost:8000/v1", "model.name=some"],
+}
+
+
 @pytest.mark.parametrize("name", experiment_names())
 def test_experiments_compose_and_resolve(name):
     cfg = compose_config([f"+experiment={name}"])
@@ -29,7 +37,7 @@ def test_experiments_compose_and_resolve(name):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_options_compose(group, option):
     override = f"search=[{option}]" if group == "search" else f"{group}={option}"
-    extra = ["model.name_or_path=somewhere"] if option in ("pretrained", "seq2seq") else []
+    extra = GIVEN.get(option, [])
     cfg = compose_config(["name=test", override, *extra])
     OmegaConf.resolve(cfg)
     reject_unknown_keys(cfg)
@@ -37,7 +45,7 @@ def test_options_compose(group, option):
 
 @pytest.mark.parametrize(("group", "option"), [o for o in OPTIONS if o[0] in ("loss", "reward", "model")])
 def test_options_instantiate(group, option):
-    extra = ["model.name_or_path=somewhere"] if option in ("pretrained", "seq2seq") else []
+    extra = GIVEN.get(option, [])
     cfg = compose_config(["name=test", f"{group}={option}", *extra])
     assert instantiate(cfg[group]) is not None
 

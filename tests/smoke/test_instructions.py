@@ -7,6 +7,7 @@ import pytest
 
 from ntp.config.register import compose_config
 from ntp.data.dataset import Dataset
+from ntp.data.formats.chat import CHAT_KINDS
 from ntp.data.formats.prompts import KINDS
 from ntp.tasks.data.prompts import instruction_prompts
 
@@ -75,7 +76,7 @@ def ids(found):
 
 
 def test_no_theorem_of_training_is_evaluated_on_in_any_kind(written):
-    kinds = (*KINDS, "chat", "chat_premises")
+    kinds = (*KINDS, *CHAT_KINDS)
     train = set().union(*(ids(rows(written, kind, "train")) for kind in kinds))
     tested = set().union(*(ids(rows(written, kind, "file_split_test")) for kind in kinds))
     assert train == {"P.A.add_0", "P.A.double_0", "P.A.kept", "P.C.other"}
@@ -128,6 +129,13 @@ def test_chat_is_a_goal_and_its_proof(written):
     assert "P.A.kept" not in ids(rows(written, "chat", "train")), "it ends with Defined"
     (row,) = rows(written, "chat_premises", "file_split_test")
     assert "\n\nPremises:\n" in row["messages"][0]["content"]
+    (row,) = rows(written, "chat_context", "file_split_test")
+    shown = row["messages"][0]["content"]
+    assert "\n\nDefinitions:\nDefinition double (n : nat) : nat := n + n.\n\nPremises:\n" in shown
+    assert (
+        "\n\nSimilar proofs:\n" in shown
+        and "Lemma double_0 : double 0 = 0.\nProof. reflexivity. Qed." in shown
+    )
 
 
 def test_two_runs_write_the_same_bytes(own_cli, options, written, tmp_path):
@@ -165,6 +173,15 @@ def test_models_are_shown_at_search_what_they_were_trained_on(own_cli, options, 
             assert prompts[kind].answer(row["completion"]) == row["metadata"]["target"].strip()
             num_compared += 1
     assert num_compared > 10
+    conversations = instruction_prompts(cfg, dataset, inputs, CHAT_KINDS)
+    for kind in CHAT_KINDS:
+        for row in rows(written, kind, "train"):
+            record = dataset.records[row["metadata"]["declId"]]
+            user, assistant = row["messages"]
+            (asked,) = conversations[kind].question(record.theorem, record.steps[0].state)
+            assert (asked.role, asked.content) == (user["role"], user["content"])
+            answer = conversations[kind].answer(assistant["content"])
+            assert answer.startswith("Proof") and answer.endswith("Qed.")
 
 
 def find_run(name, own_cli):

@@ -12,7 +12,7 @@ _MISFIT = re.compile(
     r"Unable to unify|Impossible to unify|Cannot unify|no subterm matching|Unable to find an instance|"
     r"Not the right number|while it is expected to have type|Cannot infer|Illegal application|"
     r"Not enough|does not end with|is not rewritable|Cannot find a relation|Nothing to rewrite|"
-    r"Tactic generated a subgoal identical|No applicable tactic"
+    r"Tactic generated a subgoal identical"
 )
 _APPLY = re.compile(r"(?:simple )?(?:e?apply|e?exact|refine) +(.+?)\.?$", re.S)
 _REWRITE = re.compile(r"e?rewrite +(<-|->)? *(.+?)\.?$", re.S)

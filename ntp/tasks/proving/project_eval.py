@@ -32,16 +32,6 @@ from ntp.workflow.stage import read
 from ntp.workflow.task import Task
 
 _ROLE = "project"
-# Sections that each project's evaluation takes over; others are handed down in any case.
-_SECTIONS = (
-    "evaluation",
-    "search",
-    "instructions",
-    "export",
-    "policy",
-    "verifier",
-    "aggregation",
-)
 
 
 def run(context: Context) -> dict[str, float]:
@@ -102,9 +92,18 @@ def _logs(directories: dict[str, Path]) -> dict[str, list[ProofLog]]:
 def _needs(needs: Needs) -> None:
     cfg = needs.cfg
     for project in projects_of(cfg):
-        sections = {name: cfg[name] for name in _SECTIONS} | project.sections(cfg)
         needs.add(
-            f"{_ROLE}/{project.name}", ["+experiment=search_eval"], name=f"project_{project.name}", **sections
+            f"{_ROLE}/{project.name}",
+            ["+experiment=search_eval"],
+            name=f"project_{project.name}",
+            evaluation=cfg.evaluation,
+            search=cfg.search,
+            instructions=cfg.instructions,
+            export=cfg.export,
+            policy=cfg.policy,
+            verifier=cfg.verifier,
+            aggregation=cfg.aggregation,
+            **project.sections(cfg),
         )
 
 

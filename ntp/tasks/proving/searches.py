@@ -11,9 +11,13 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ntp.config.bounds import check_bounds
+from ntp.config.schema import schema_of
 from ntp.data.dataset import Dataset
+from ntp.envs.base import ProofEnv
 from ntp.errors import ConfigError, DataError
 from ntp.retrieval.corpus import PremiseCorpus
+from ntp.search.backtrack import Backtracker, BacktrackOptions, ClosingBacktracker
+from ntp.search.interface import Budget
 from ntp.search.repair.catalogue import repairs_named
 from ntp.search.repaired_proof import RepairedProofSearch
 from ntp.search.writers import Writer
@@ -78,13 +82,18 @@ def repaired_proofs(
         cfg: The config.
         dataset: The data set, whose names stand in for unknown ones.
     """
-    repairs = repairs_named(options.repairs)
+    repairs, completion = repairs_named(options.repairs), backtracking_of(options)
+    syntax = instantiate(cfg.env).syntax
+
+    def completer(env: ProofEnv) -> Backtracker:
+        assert completion is not None
+        return ClosingBacktracker(env, syntax, completion.closers, completion.max_names)
 
     def make() -> RepairedProofSearch:
         assert dataset is not None
         return RepairedProofSearch(
             writer=load(),
-            syntax=instantiate(cfg.env).syntax,
+            syntax=syntax,
             num_samples=options.num_samples,
             temperature=options.temperature,
             seed=cfg.seed,
@@ -94,7 +103,9 @@ def repaired_proofs(
             second_tries=options.second_tries,
             max_seconds=options.max_seconds,
             names=accessible_names(dataset),
-            backtracker=None if options.backtracker is None else instantiate(options.backtracker),
+            backtracker=None if completion is None else completer,
+            backtracking=Budget(1) if completion is None else completion.budget,
+            max_cpu_seconds=options.max_cpu_seconds,
         )
 
     return make
@@ -117,7 +128,21 @@ def accessible_names(dataset: Dataset) -> Callable[[Theorem], Sequence[str]]:
     return names
 
 
-def require_backtracker(options: DictConfig) -> None:
-    """Raise `ConfigError` if a backtracker is none."""
-    if options.backtracker is not None and "_target_" not in options.backtracker:
-        raise ConfigError("search.whole_proof.backtracker: give a node with _target_, or null")
+def backtracking_of(options: DictConfig) -> BacktrackOptions | None:
+    """How scripts are completed, from a config of `WholeProofOptions`.
+
+    Raises:
+        ConfigError: There is no such option.
+    """
+    if options.backtracking is None:
+        return None
+    declared = OmegaConf.structured(schema_of(f"{BacktrackOptions.__module__}.{BacktrackOptions.__name__}"))
+    try:
+        merged = OmegaConf.merge(declared, options.backtracking)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(f"search.whole_proof.backtracking: {str(error).splitlines()[0]}") from None
+    assert isinstance(merged, DictConfig)
+    check_bounds(merged, "search.whole_proof.backtracking")
+    values = OmegaConf.to_container(merged, resolve=True)
+    assert isinstance(values, dict)
+    return BacktrackOptions(**{str(name): value for name, value in values.items()})
