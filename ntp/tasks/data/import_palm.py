@@ -22,7 +22,7 @@ from ntp.data.coq.palm import PalmProject, read_projects
 from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import ConfigError, DataError
-from ntp.jsonl import write_jsonl
+from ntp.jsonl import atomic_write, write_jsonl
 from ntp.sandbox.limits import Limits
 from ntp.tasks.needs import prover_reads
 from ntp.tracking.progress import ProgressReporter
@@ -94,7 +94,8 @@ def run(context: Context) -> dict[str, float]:
         for p in projects
         for t in p.theorems
     ]
-    context.write({THEOREMS: "".join(json.dumps(theorem) + "\n" for theorem in theorems)})
+    with atomic_write(context.directory / THEOREMS) as stream:
+        stream.writelines(json.dumps(theorem) + "\n" for theorem in theorems)
     Console(stderr=True).print(_table(results))
     if all(result.status == FAILED for result in results):
         raise DataError(f"none of {len(results)} projects builds; {results[0].name}: {results[0].reason}")
