@@ -60,11 +60,11 @@ def require_hammer(sysroot: Path | None = None) -> None:
     """Raise `EnvError` if a program is missing that `hammer` calls, here or below another root."""
     missing = [name for name in _HELPERS if not _find(name, sysroot)]
     if not any(_find(name, sysroot) for name in _PROVERS):
-        missing.append(f"a prover ({', '.join(_PROVERS)})")
+        missing.append(f"a prover ({' or '.join(_PROVERS)})")
     if missing:
         where = f"in {sysroot}" if sysroot else "on PATH"
         raise EnvError(
-            f"env.preamble loads hammer, but {' and '.join(missing)} is not {where}: `{INSTALL_COMMAND}`"
+            f"env.preamble loads hammer, which needs {', '.join(missing)} {where}: `{INSTALL_COMMAND}`"
         )
 
 

@@ -181,7 +181,7 @@ class CoqProof:
         """As `execute`, but `hammer` is replaced by the tactic that it finds, which is run in its place.
 
         Returns:
-            What became of it, and the tactic that was found, guarded; empty if the command is no search.
+            What became of it, and the tactic that was found; empty if the command is no search.
         """
         if not (self._preamble.has_hammer and holds_hammer(command)):
             return self.execute(command), ""
@@ -197,7 +197,7 @@ class CoqProof:
         if isinstance(found, Rejected) or holds_hammer(found):
             return Rejected("hammer does not say what it found"), ""
         result = self.execute(found)
-        return result, found if isinstance(result, Goals) else ""
+        return result, found.removeprefix("1: ") if isinstance(result, Goals) else ""
 
     def _execute(self, command: str, timeout_s: int) -> tuple[StepGoals, list[str]]:
         top = self.document.top

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from ntp.data.coq.palm import PalmProject, read_projects
 from ntp.envs.coq.factory import CoqEnvFactory
 from ntp.envs.coq.project import CoqProject
 from ntp.errors import ConfigError, DataError
-from ntp.jsonl import write_jsonl
+from ntp.jsonl import atomic_write, write_jsonl
 from ntp.sandbox.limits import Limits
 from ntp.tasks.needs import prover_reads
 from ntp.tracking.progress import ProgressReporter
@@ -31,6 +33,8 @@ from ntp.workflow.task import Task
 PROJECTS = "projects.jsonl"
 THEOREMS = "theorems.jsonl"
 BUILT, PARTLY, FAILED = "built", "partly built", "failed"
+_RETRY_S = 300.0
+_WANTS_ANOTHER = re.compile(r"Cannot find a physical path|Unable to locate library")
 _HINT = "give data=palm data.path=FOLDER, the folder that has path.json"
 
 
@@ -56,7 +60,7 @@ class PalmResult:
     Attributes:
         name: Its name; its sources are in the folder of that name.
         status: `built`, `partly built` or `failed` (no file is compiled).
-        reason: Why a file does not compile, in one line; empty if all do.
+        reason: Why the first file that fails does not compile, in one line; empty if all do.
         num_files: Source files.
         num_failed_files: Those without a compiled file.
         num_theorems: Theorems of PALM's list.
@@ -90,7 +94,8 @@ def run(context: Context) -> dict[str, float]:
         for p in projects
         for t in p.theorems
     ]
-    context.write({THEOREMS: "".join(json.dumps(theorem) + "\n" for theorem in theorems)})
+    with atomic_write(context.directory / THEOREMS) as stream:
+        stream.writelines(json.dumps(theorem) + "\n" for theorem in theorems)
     Console(stderr=True).print(_table(results))
     if all(result.status == FAILED for result in results):
         raise DataError(f"none of {len(results)} projects builds; {results[0].name}: {results[0].reason}")
@@ -115,13 +120,24 @@ def _make(palm: PalmProject, directory: Path, factory: CoqEnvFactory, cfg: DictC
     return PalmResult(
         palm.name,
         status,
-        (reason or "files were not compiled") if failed else "",
+        (_reason(project, sorted(failed), limits) or reason) if failed else "",
         len(palm.sources),
         len(failed),
         len(palm.theorems),
         sum(theorem.file in failed for theorem in palm.theorems),
         time.monotonic() - begin,
     )
+
+
+def _reason(project: CoqProject, failed: Sequence[str], limits: Limits) -> str:
+    """Coq's error in the first file that does not fail for want of another one."""
+    for file in failed:
+        command = shlex.join([*project.compiler_command(file), file])
+        said = build(project, ["sh", "-c", f"{command} 2>&1 | tr '\\n' ' ' >&2; exit 1"], limits, _RETRY_S)
+        message = said[said.find('File "') :].removesuffix(" (exit status 1)")
+        if 'File "' in said and _WANTS_ANOTHER.search(message) is None:
+            return " ".join(message.split())
+    return ""
 
 
 def _table(results: Sequence[PalmResult]) -> Table:

@@ -98,7 +98,7 @@ def test_a_missing_program_is_one_line(own_path, tmp_path, monkeypatch):
     require_hammer.cache_clear()
     try:
         with pytest.raises(
-            EnvError, match=r"predict and htimeout and a prover .* apt-get install libcoq-hammer"
+            EnvError, match=r"needs predict, htimeout, a prover .*`apt-get install libcoq-hammer"
         ):
             require_hammer()
     finally:
