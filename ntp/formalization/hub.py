@@ -50,10 +50,10 @@ def _load(name: str, config: str | None) -> Iterator[tuple[str, Any]]:
         builder = _BUILDERS.get(path.suffix)
         if builder is None:
             raise DataError(f"{name}: give a file that ends in {', '.join(_BUILDERS)} or .jsonl")
-        options = {"sep": "\t"} if path.suffix == ".tsv" else {}
+        options: dict[str, Any] = {"sep": "\t"} if path.suffix == ".tsv" else {}
         found = datasets.load_dataset(builder, data_files={TEST: name}, **options)
     else:
         found = datasets.load_dataset(name, config)
     if isinstance(found, datasets.DatasetDict):
-        return iter(found.items())
+        return iter([(str(name), data) for name, data in found.items()])
     return iter([(TEST, found)])

@@ -49,9 +49,14 @@ class Score(Protocol):
         signature: What is needed to compute the same number again, as sacrebleu prints it; may be empty.
     """
 
-    name: str
-    higher_is_better: bool
-    signature: str
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see Attributes
+
+    @property
+    def higher_is_better(self) -> bool: ...  # noqa: D102
+
+    @property
+    def signature(self) -> str: ...  # noqa: D102
 
     def of_each(self, translations: Sequence[Translation]) -> list[float]:
         """A value for each translation, in order."""

@@ -41,13 +41,12 @@ class TypeVerdict:
 
 
 class StatementChecker(Protocol):
-    """A prover that states theorems without proving them.
+    """A prover that states theorems without proving them."""
 
-    Attributes:
-        prover: The prover of the pairs that it can check.
-    """
-
-    prover: str
+    @property
+    def prover(self) -> str:
+        """The prover of the pairs that it can check."""
+        ...
 
     def check(self, header: str, statement: str) -> TypeVerdict:
         """State a theorem after a trusted header.
