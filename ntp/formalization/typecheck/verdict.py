@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from ntp.errors import ConfigError
 
@@ -41,12 +41,13 @@ class TypeVerdict:
 
 
 class StatementChecker(Protocol):
-    """A prover that states theorems without proving them."""
+    """A prover that states theorems without proving them.
 
-    @property
-    def prover(self) -> str:
-        """The prover of the pairs that it can check."""
-        ...
+    Attributes:
+        prover: The prover of the pairs that it can check.
+    """
+
+    prover: ClassVar[str]
 
     def check(self, header: str, statement: str) -> TypeVerdict:
         """State a theorem after a trusted header.

@@ -21,6 +21,7 @@ from ntp.formalization.static import Evaluation, evaluate, standard_scores
 from ntp.formalization.translate import Checkers, Prompting, translate
 from ntp.formalization.typecheck.factory import make_checker
 from ntp.jsonl import read_jsonl, write_jsonl
+from ntp.policy.policy import TacticPolicy
 from ntp.seeding import derive_seed
 from ntp.tasks.builders import load_arm
 from ntp.tasks.formalization.equivalence import equivalence_of
@@ -143,7 +144,10 @@ def _translations(
             )
             prompting = _prompting(context, asked)
             for file, some in missing:
-                assert policy is not None
+                if not isinstance(policy, TacticPolicy):
+                    raise ConfigError(
+                        f"{asked.arm.key}: statements are asked of models that run here, not of servers"
+                    )
                 found = translate(policy, some, prompting, checkers, progress.advance)
                 write_jsonl(file, [t for of_pair in found for t in of_pair])
         write_jsonl(path, (t for file, _ in parts for t in read_jsonl(file, Translation)))
