@@ -124,7 +124,7 @@ def assert_same_results() -> Callable[[Path, Path], None]:
 def _results(directory, method):
     """Everything but times; log-probabilities, which rounding in other batches changes, beside it."""
     found = read_jsonl(directory / method, TheoremResult)
-    timeless = [replace(result, wall_s=0.0) for result in found]
+    timeless = [replace(result, wall_s=0.0, cpu_s=0.0) for result in found]
     log_probs: list[float] = []
     return _without_log_probs([asdict(result) for result in timeless], log_probs), log_probs
 

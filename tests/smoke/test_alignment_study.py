@@ -45,7 +45,9 @@ def test_a_study_finds_that_near_texts_are_worth_more_and_continues(options, own
     results = {r["name"]: r for r in json.loads((directory / "results.json").read_text())}
     for measure in ("task2vec", "gzip", "ngrams"):
         found = {name: r["measures"][f"alignment/{measure}"] for name, r in results.items()}
-        assert found["aligned"] > found["near"] > found["far"], measure
+        assert found["aligned"] > found["near"] >= found["far"], measure
+        # Words of the target in random order share its vocabulary and hardly an n-gram.
+        assert measure == "ngrams" or found["near"] > found["far"], measure
     losses = {name: r["outcomes"]["zero_shot/loss"][0] for name, r in results.items()}
     assert losses["aligned"] < min(losses["words"], losses["far"])
     assert {r["num_distinct_tokens"] for r in results.values()} <= set(range(1, 20 * 2 * 64 + 1))
