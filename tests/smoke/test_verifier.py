@@ -83,6 +83,10 @@ def test_an_ensemble_is_trained_and_saved_as_adapters(cli, overrides, mined, exp
     assert json.loads((run / "verifier/head_1/adapter_config.json").read_text())["peft_type"] == "LORA"
     calibration = json.loads((run / "verifier/calibration.json").read_text())
     assert calibration.pop("features") == {"kind": "joint", "length_exponent": 0.0, "beta": 0.1}
+    combination = calibration.pop("combination")
+    assert (
+        set(combination) == {"weights", "disagreement_weight", "offset"} and len(combination["weights"]) == 2
+    )
     assert {name: len(values) for name, values in calibration.items()} == {
         "mean": 2, "std": 2, "slope": 2, "offset": 2
     }  # fmt: skip
