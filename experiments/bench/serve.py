@@ -48,7 +48,7 @@ def main() -> None:
     arms = {"copilot": Suggester(policy, OPTIONS), "one_shot": Suggester(None, OPTIONS)}
     judge = Suggester(policy, JUDGE)
     factory = CoqEnvFactory()
-    buffer = Buffer(factory.live())
+    buffer = Buffer(factory.live(60))
     results: dict[str, list[Assessed]] = {name: [] for name in arms}
     for line in STEPS.read_text().splitlines()[: given.steps]:
         row = json.loads(line)

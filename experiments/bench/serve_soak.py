@@ -140,7 +140,7 @@ def watch(server: psutil.Process, until: float, record: Record) -> None:
 def wrong(record: Record) -> list[str]:
     """The suggestions that a prover of its own does not confirm."""
     found = []
-    buffer = Buffer(CoqEnvFactory(tactic_timeout_s=10).live())
+    buffer = Buffer(CoqEnvFactory(tactic_timeout_s=10).live(60))
     for (text, suggestion), said in sorted(record.suggestions.items()):
         is_proof = said["kind"] == "proof"
         buffer.edit(f"{text}{suggestion}\n{'Qed.' if is_proof else ''}")

@@ -8,13 +8,13 @@ from typing import Any
 
 from ntp.errors import DataError
 from ntp.formalization.readers import Reading, pairs_of
-from ntp.formalization.records import TEST, Pair
+from ntp.formalization.records import NOT_GIVEN, TEST, Pair
 
 # By the end of a file's name: the builder of `datasets` that reads it.
 _BUILDERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".json": "json", ".arrow": "arrow"}
 
 
-def read_hub(name: str, reading: Reading | None = None, config: str | None = None) -> list[Pair]:
+def read_hub(name: str, reading: Reading | None = None, config: str | None = NOT_GIVEN) -> list[Pair]:
     """Read a data set through the `datasets` library; its splits are kept.
 
     Args:

@@ -15,6 +15,9 @@ from ntp.seeding import derive_seed
 
 RANDOM = "random"
 NEAREST = "nearest"
+# Statements that a model writes for a pair, and pairs that it reads at once.
+NUM_SAMPLES = 1
+BATCH_SIZE = 16
 # Names of provers in prompts.
 LANGUAGES: Mapping[str, str] = {"coq": "Coq", "lean": "Lean 4", "lean3": "Lean 3", "isabelle": "Isabelle"}
 

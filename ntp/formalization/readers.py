@@ -18,7 +18,7 @@ from typing import Any
 
 from ntp.errors import DataError
 from ntp.formalization.declarations import LEAN3, PROVERS, cut_statement, prover_of
-from ntp.formalization.records import TEST, TRAIN, VALID, Pair, load_pairs
+from ntp.formalization.records import NO_HEADER, NOT_GIVEN, TEST, TRAIN, VALID, Pair, load_pairs
 from ntp.jsonl import VERSION_KEY
 
 _log = logging.getLogger(__name__)
@@ -60,9 +60,9 @@ class Reading:
             `topic` to a name.
     """
 
-    prover: str | None = None
-    split: str | None = None
-    header: str = ""
+    prover: str | None = NOT_GIVEN
+    split: str | None = NOT_GIVEN
+    header: str = NO_HEADER
     columns: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:

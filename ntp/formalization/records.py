@@ -12,6 +12,9 @@ from ntp.jsonl import read_jsonl, write_jsonl
 TRAIN = "train"
 VALID = "valid"
 TEST = "test"
+# What the rows of a file say themselves is not given for all of them.
+NOT_GIVEN = None
+NO_HEADER = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def eval_af_static(
     pairs = load_pairs(eval_dataset) if isinstance(eval_dataset, Path) else list(eval_dataset)
     scores = list(equi_score_or_loss) if isinstance(equi_score_or_loss, Sequence) else [equi_score_or_loss]
     checkers: Checkers | None = None if env is None else {env.prover: env}
-    asked = prompting or Prompting(Template(DEFAULT_TEMPLATE))
+    asked = prompting or Prompting(Template(DEFAULT_TEMPLATE), seed=0)
     return evaluate(translate(model, pairs, asked, checkers, advance), scores)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
 
 from ntp.formalization.declarations import first_statement
-from ntp.formalization.prompts import Examples, Template, no_examples, prompt_of
+from ntp.formalization.prompts import BATCH_SIZE, NUM_SAMPLES, Examples, Template, no_examples, prompt_of
 from ntp.formalization.records import Pair
 from ntp.formalization.scores.base import Likelihood, Translation
 from ntp.formalization.typecheck.verdict import StatementChecker, TypeVerdict, checker_for
 from ntp.policy.policy import TacticPolicy
-from ntp.policy.prompt import SampleRequest, SamplingParams
+from ntp.policy.prompt import TEMPERATURE, SampleRequest, SamplingParams
 from ntp.seeding import derive_seed
 
 Checkers = Mapping[str, StatementChecker]
@@ -28,16 +28,17 @@ class Prompting:
         examples: Chooses the examples in front of a question.
         num_samples: Statements that a model writes for a pair. The first is decoded greedily.
         temperature: Temperature of the others.
-        seed: Seed of the samples.
         batch_size: Pairs that the model reads at once.
+        seed: Seed of the samples.
     """
 
     template: Template
     examples: Examples = no_examples
-    num_samples: int = 1
-    temperature: float = 1.0
-    seed: int = 0
-    batch_size: int = 16
+    num_samples: int = NUM_SAMPLES
+    temperature: float = TEMPERATURE
+    batch_size: int = BATCH_SIZE
+    _: KW_ONLY
+    seed: int
 
 
 def translate(

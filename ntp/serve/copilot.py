@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from ntp.serve.sessions import Sessions
 from ntp.serve.suggestions import Suggester
@@ -24,7 +24,8 @@ class Copilot:
     suggester: Suggester
     prover: str = "coq"
     model: str = "ntp"
-    header: str = ""
+    _: KW_ONLY
+    header: str
 
     @property
     def is_calibrated(self) -> bool:

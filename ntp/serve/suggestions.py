@@ -117,7 +117,8 @@ class Suggester:
         options: SuggestionOptions | None = None,
         critic: Critic | None = None,
         calibrator: Calibrator | None = None,
-        seed: int = 0,
+        *,
+        seed: int,
     ) -> None:
         self.options = options or SuggestionOptions()
         self.calibrator = calibrator

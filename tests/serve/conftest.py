@@ -49,8 +49,8 @@ def make_copilot(make_buffer):
 
     def make(*texts, max_sessions=8, idle_s=600.0, calibrator=None, options=OPTIONS):
         proposer = Scripted(*texts) if texts else None
-        suggester = Suggester(proposer, options, calibrator=calibrator)
-        copilot = Copilot(Sessions(make_buffer, SessionLimits(max_sessions, idle_s)), suggester)
+        suggester = Suggester(proposer, options, calibrator=calibrator, seed=0)
+        copilot = Copilot(Sessions(make_buffer, SessionLimits(max_sessions, idle_s)), suggester, header="")
         made.append(copilot)
         return copilot
 
@@ -64,5 +64,5 @@ def at_end(buffer):
 
 
 def suggest(buffer, *texts, num=8, cancel=None, options=OPTIONS, calibrator=None):
-    suggester = Suggester(Scripted(*texts) if texts else None, options, calibrator=calibrator)
+    suggester = Suggester(Scripted(*texts) if texts else None, options, calibrator=calibrator, seed=0)
     return list(suggester.suggest(buffer, at_end(buffer), num, cancel=cancel or threading.Event()))

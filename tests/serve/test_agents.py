@@ -98,7 +98,9 @@ def test_an_agent_searches_premises(write_project, tmp_path):
     extract(project, tmp_path / "data", ["**/*.v"], num_workers=1)
     premises = Later(lambda: PremiseSearch(tmp_path / "data", tmp_path / "indices"))
     factory = CoqEnvFactory()
-    copilot = Later(lambda: Copilot(Sessions(lambda: Buffer(factory.live())), Suggester(None)))
+    copilot = Later(
+        lambda: Copilot(Sessions(lambda: Buffer(factory.live(60))), Suggester(None, seed=0), header="")
+    )
     query = "n, m : nat\n⊢ double (n + m) = double n + double m"
 
     async def work():

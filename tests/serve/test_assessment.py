@@ -12,8 +12,8 @@ TEXT = "Lemma a (n : nat) : n = 0 -> 0 = n /\\ n = 0.\nProof.\n"
 @pytest.mark.coq
 def test_a_step_is_assessed_and_its_suggestions_judged(make_buffer, tmp_path):
     place = Place("a", 0, TEXT, TEXT.index("\n"))
-    suggester = Suggester(Scripted("intro H.", "assert (0 = 1)."), OPTIONS)
-    judge = Suggester(None, OPTIONS)
+    suggester = Suggester(Scripted("intro H.", "assert (0 = 1)."), OPTIONS, seed=0)
+    judge = Suggester(None, OPTIONS, seed=0)
     found = assess(place, make_buffer(), suggester, 8, 60, judge, 8, 60)
     assert found.num_accepted >= 1 and found.first_s is not None and not found.error
     assert found.proof == "auto." and len(found.judged) == found.num_accepted - 1
@@ -23,7 +23,9 @@ def test_a_step_is_assessed_and_its_suggestions_judged(make_buffer, tmp_path):
 
 @pytest.mark.coq
 def test_a_step_that_cannot_be_reached_counts(make_buffer):
-    found = assess(Place("a", 0, f"{TEXT}nonsense. ", 0), make_buffer(), Suggester(None, OPTIONS), 8, 5)
+    found = assess(
+        Place("a", 0, f"{TEXT}nonsense. ", 0), make_buffer(), Suggester(None, OPTIONS, seed=0), 8, 5
+    )
     assert "nonsense" in found.error and found.num_accepted == 0
     assert summarise([found])["unreached_share"] == 1
 

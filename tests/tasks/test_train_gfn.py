@@ -1,7 +1,7 @@
 from omegaconf import OmegaConf
 
 from ntp.data.records import StepRecord, TheoremRecord
-from ntp.evaluation.results import Proof, TheoremResult
+from ntp.evaluation.results import Proof, TheoremOutcome, TheoremResult
 from ntp.jsonl import dump_record
 from ntp.tasks.methods import one_shot_theorems
 from ntp.tasks.train_gfn import _known_proofs
@@ -18,7 +18,8 @@ def record(name, *tactics):
 
 
 def result(theorem, method, *proofs):
-    return TheoremResult(theorem, "f.v", "", method, False, "", (), proofs, 1, 1, 0.0)
+    outcome = TheoremOutcome.PROVED if any(p.verified for p in proofs) else TheoremOutcome.FAILED
+    return TheoremResult(theorem, "f.v", "", method, False, outcome, (), proofs, 1, 1, 0.0)
 
 
 def proof(*tactics, verified=True, minimal=()):

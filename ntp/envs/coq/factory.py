@@ -111,7 +111,7 @@ class CoqEnvFactory:
             require_hammer(self.installation.sysroot)
         return CoqEnv(self.project, self.tactic_timeout_s, self.limits, preamble=preamble)
 
-    def live(self, text_timeout_s: float = 60.0, axioms: Sequence[str] = ()) -> LiveCoqEnv:
+    def live(self, text_timeout_s: float, axioms: Sequence[str] = ()) -> LiveCoqEnv:
         """Return a prover for a text that is being written; its process starts when first needed.
 
         Args:

@@ -20,7 +20,7 @@ _MAX_NORM = 1.0
 
 
 def reference_loss(
-    model: TacticPolicy, pairs: Sequence[Pair], train: Sequence[Pair] = (), num_shots: int = 0
+    model: TacticPolicy, pairs: Sequence[Pair], train: Sequence[Pair], num_shots: int
 ) -> float:
     """The mean negative log-likelihood per token of the formal statements and their ends, in nats.
 

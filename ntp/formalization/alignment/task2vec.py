@@ -41,9 +41,9 @@ class Task2Vec(PairwiseMeasure[Embedding]):
     """
 
     probe: Probe
-    num_epochs: int = 10
-    lr: float = 4e-4
-    num_samples: int = 1
+    num_epochs: int
+    lr: float
+    num_samples: int
     seed: int = 0
     name: str = field(default="task2vec", init=False)
 

@@ -96,7 +96,7 @@ def mine_library(
     shards = {file: directory / SHARDS / f"{_key(project, file)}.json" for file in files}
     missing = {file: shard for file, shard in shards.items() if not is_complete(shard, MinedFile)}
     mine = functools.partial(mine_file, project, limits or Limits())
-    make_shards("mine", project.path, missing, mine, num_workers, "theorems")
+    make_shards("documentation", project.path, missing, mine, num_workers, "theorems")
     mined = [load_record(shards[file], MinedFile) for file in files]
     left_out: Counter[str] = Counter()
     for of_file in mined:

@@ -135,7 +135,7 @@ def _needs(needs: Needs) -> None:
 
 
 TASK = Task(
-    name="alignment",
+    name="measure_alignment",
     run=run,
     reads=lambda cfg: read(cfg, "alignment.condition", "alignment.probe"),
     needs=_needs,

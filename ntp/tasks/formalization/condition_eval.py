@@ -52,12 +52,12 @@ def run(context: Context) -> dict[str, float]:
     assert isinstance(policy, CausalPolicy)  # train_condition makes no other
     model = policy.with_plain_prompts()
     summary = {
-        "zero_shot/loss": reference_loss(model, pairs),
+        "zero_shot/loss": reference_loss(model, pairs, (), 0),
         "few_shot/loss": reference_loss(model, pairs, train, options.num_shots),
     }
     learned = random.Random(0).sample(train, min(options.adapt_pairs, len(train)))
     adapt(model, learned, options.adapt_steps, options.adapt_lr, cfg.seed)
-    summary["adapted/loss"] = reference_loss(model, pairs)
+    summary["adapted/loss"] = reference_loss(model, pairs, (), 0)
     with ProgressReporter(f"{cfg.name}: {cfg.alignment.condition}", len(pairs), "pairs") as progress:
         found, lines = _written(cfg, model, pairs, progress.advance)
     context.write({"written.jsonl": lines})
@@ -70,7 +70,7 @@ def _written(
     cfg: DictConfig, model: TacticPolicy, pairs: Sequence[Pair], advance: Callable[[int], None]
 ) -> tuple[dict[str, float], str]:
     """Scores of what a model writes, and what it writes as JSON lines."""
-    prompting = Prompting(Template(TEMPLATE))
+    prompting = Prompting(Template(TEMPLATE), seed=cfg.seed)
     scores = [Bleu(), ChrF()]
     if cfg.alignment.outcomes.type_check:
         factory = instantiate(cfg.env)

@@ -180,4 +180,4 @@ def _check(cfg: DictConfig) -> None:
         raise ConfigError(f"data.path={cfg.data.path} is no file, seen from {Path.cwd()}")
 
 
-TASK = Task(name="equivalence", run=run, reads=_reads, check=_check)
+TASK = Task(name="equivalence_eval", run=run, reads=_reads, check=_check)

@@ -169,8 +169,8 @@ def _prompting(context: Context, asked: Asked) -> Prompting:
         choose_examples(pool, asked.shots, options.choice, cfg.seed),
         options.num_samples,
         options.temperature,
-        cfg.seed,
         options.batch_size,
+        seed=cfg.seed,
     )
 
 

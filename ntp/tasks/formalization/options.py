@@ -10,9 +10,10 @@ from omegaconf import MISSING, DictConfig
 
 from ntp.bounds import NonNegativeInt, PositiveFloat, PositiveInt, Share
 from ntp.errors import ConfigError, DataError
-from ntp.formalization.prompts import NEAREST, RANDOM, Template
-from ntp.formalization.records import TEST, TRAIN, VALID, Pair, load_pairs
+from ntp.formalization.prompts import BATCH_SIZE, NEAREST, NUM_SAMPLES, RANDOM, Template
+from ntp.formalization.records import NO_HEADER, NOT_GIVEN, TEST, TRAIN, VALID, Pair, load_pairs
 from ntp.formalization.static import DEFAULT_TEMPLATE
+from ntp.policy.prompt import TEMPERATURE
 from ntp.workflow.plan import Needs
 
 PAIRS_FILE = "pairs.jsonl"
@@ -39,10 +40,10 @@ class PairsDataOptions:
     """
 
     path: str = MISSING
-    config: str | None = None
-    prover: str | None = None
-    split: str | None = None
-    header: str = ""
+    config: str | None = NOT_GIVEN
+    prover: str | None = NOT_GIVEN
+    split: str | None = NOT_GIVEN
+    header: str = NO_HEADER
     columns: dict[str, str] = field(default_factory=dict)
     source: str = GIVEN
 
@@ -97,9 +98,9 @@ class FormalizationOptions:
     choice: str = RANDOM
     examples_path: str | None = None
     examples_split: str = TRAIN
-    num_samples: PositiveInt = 1
-    temperature: PositiveFloat = 1.0
-    batch_size: PositiveInt = 16
+    num_samples: PositiveInt = NUM_SAMPLES
+    temperature: PositiveFloat = TEMPERATURE
+    batch_size: PositiveInt = BATCH_SIZE
     type_check: bool = True
     statement_timeout_s: PositiveInt = 10
     equivalence: bool = False

@@ -95,7 +95,7 @@ def _mined_lean(cfg: DictConfig, factory: LeanReplFactory) -> tuple[list[Pair], 
     left_out: Counter[str] = Counter()
     checker = make_checker(factory, 1)
     try:
-        with ProgressReporter("mine", len(files), "files") as progress:
+        with ProgressReporter("documentation", len(files), "files") as progress:
             for file in files:
                 split = part_of_file(file, cfg.seed, options.valid_fraction, options.test_fraction)
                 try:

@@ -125,7 +125,7 @@ def run_assessment(context: Context) -> dict[str, float]:
     suggester = copilot.suggester
     results = {"copilot": assessment.run("copilot", suggester, is_judged=True)}
     if suggester.proposer is not None:
-        alone = Suggester(None, suggester.options)
+        alone = Suggester(None, suggester.options, seed=suggester.seed)
         results["one_shot"] = assessment.run("one_shot", alone, is_judged=False)
     chosen = context.cfg.serve.calibration
     calibration = None if chosen is None else Calibration.load(Path(chosen))

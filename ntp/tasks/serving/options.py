@@ -88,7 +88,11 @@ def make_copilot(cfg: DictConfig, checkpoint: Path | None) -> Copilot:
     model = "one-shot tactics" if checkpoint is None else checkpoint.resolve().name
     limits = section(cfg.serve.sessions, SessionLimits)
     return Copilot(
-        Sessions(buffers(cfg, make_env), limits), suggester, make_env.prover, model, cfg.serve.header
+        Sessions(buffers(cfg, make_env), limits),
+        suggester,
+        make_env.prover,
+        model,
+        header=cfg.serve.header,
     )
 
 

@@ -38,23 +38,23 @@ def test_the_loss_is_that_of_a_plain_forward_pass(model):
         log_p = logits.log_softmax(-1)
         total -= sum(float(log_p[len(before) - 1 + i, token]) for i, token in enumerate(after))
         num += len(after)
-    found = reference_loss(model, PAIRS[:3])
+    found = reference_loss(model, PAIRS[:3], (), 0)
     assert found == pytest.approx(total / num, abs=1e-4)
     assert abs(found - math.log(len(model.tokenizer))) < 1  # its weights are random
 
 
 def test_examples_change_the_question_and_are_never_the_answer(model):
-    assert reference_loss(model, PAIRS[:4], PAIRS, 1) != reference_loss(model, PAIRS[:4])
+    assert reference_loss(model, PAIRS[:4], PAIRS, 1) != reference_loss(model, PAIRS[:4], (), 0)
     # With its own pair as the only other one there is no example left.
     only = reference_loss(model, PAIRS[:1], [PAIRS[0], PAIRS[0]], 1)
-    assert only == pytest.approx(reference_loss(model, PAIRS[:1]))
+    assert only == pytest.approx(reference_loss(model, PAIRS[:1], (), 0))
 
 
 def test_adaptation_learns_and_follows_its_seed(model):
-    before, other, again = reference_loss(model, PAIRS), copy.deepcopy(model), copy.deepcopy(model)
+    before, other, again = reference_loss(model, PAIRS, (), 0), copy.deepcopy(model), copy.deepcopy(model)
     adapt(model, PAIRS, 12, 1e-2, 0)
     adapt(again, PAIRS, 12, 1e-2, 0)
     adapt(other, PAIRS, 12, 1e-2, 1)
-    assert reference_loss(model, PAIRS) < before - 1
-    assert reference_loss(again, PAIRS) == reference_loss(model, PAIRS)
-    assert reference_loss(other, PAIRS) != reference_loss(model, PAIRS)
+    assert reference_loss(model, PAIRS, (), 0) < before - 1
+    assert reference_loss(again, PAIRS, (), 0) == reference_loss(model, PAIRS, (), 0)
+    assert reference_loss(other, PAIRS, (), 0) != reference_loss(model, PAIRS, (), 0)

@@ -32,7 +32,9 @@ TACTICS = (
 def served():
     f = CoqEnvFactory()
     copilot = Copilot(
-        Sessions(lambda: Buffer(f.live())), Suggester(None, SuggestionOptions(one_shot_tactics=TACTICS))
+        Sessions(lambda: Buffer(f.live(60))),
+        Suggester(None, SuggestionOptions(one_shot_tactics=TACTICS), seed=0),
+        header="",
     )
     options = HttpOptions(port=0)
     ready, url = threading.Event(), []
