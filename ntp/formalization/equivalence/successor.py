@@ -154,21 +154,21 @@ class SuccessorTest:
             raise InitError(f"{self._file}: {name} is no theorem with an opaque proof in it")
         return index
 
-    def _checked(self, index: int, statement: str) -> set[str]:
-        """Names of the proofs behind a theorem that check when it is this statement, admitted.
+    def _checked(self, index: int, statement: str) -> list[str]:
+        """Names of the proofs behind a theorem that check when it is this statement, admitted; in their order.
 
         Raises:
             InitError: It cannot be stated.
         """
         done = self._admit(index, statement)
-        checked: set[str] = set()
+        checked: list[str] = []
         for block in self._blocks[index + 1 :]:
             if self._load(block.texts, done):
-                checked.add(block.name)
+                checked.append(block.name)
             elif block.name:
                 # Later proofs may use this one, and are asked about the candidate only.
                 self._load((block.texts[0], _ADMITTED), done)
-        return checked - {""}
+        return [name for name in checked if name]
 
     def _admit(self, index: int, statement: str) -> list[str]:
         """Go to a theorem and state it; what has been executed since the beginning of the file."""
