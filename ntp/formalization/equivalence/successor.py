@@ -155,7 +155,7 @@ class SuccessorTest:
         return index
 
     def _checked(self, index: int, statement: str) -> list[str]:
-        """Names of the proofs behind a theorem that check when it is this statement, admitted; in their order.
+        """Names of the proofs behind a theorem that check when it is this statement, admitted, in order.
 
         Raises:
             InitError: It cannot be stated.
