@@ -66,7 +66,7 @@ def test_a_refused_sentence_is_located(start, client):
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_goes_away_stops_the_work(start, client, make_copilot, stream):
     busy = "Lemma a : forall n m : nat, n = m.\nProof.\n"
-    url = start(*(f"pose proof {i} as k; do 3000 (idtac; idtac)." for i in range(64)))
+    url = start(*(f"pose proof {i} as k; do 100000000 (idtac; idtac)." for i in range(64)))
     http = client(url)
     document = f"/api/documents/{http.post('/api/documents', json={'text': busy}).json()['id']}"
     ask = {"line": 2, "character": 0, "deadline_s": 60, "stream": stream, "num": 64}
