@@ -39,7 +39,7 @@ def test_a_program_that_hangs_is_killed_with_its_children(tmp_path):
     marker = f"34567{time.time_ns() % 10_000}"  # seconds to sleep, by which the child is known
     started = time.monotonic()
     answer = ask([script(tmp_path / "sinfo", f"echo up; sleep {marker}")], timeout_s=0.5)
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 5
     assert answer == NoAnswer("no answer within 0.5 s")
     time.sleep(0.1)
     assert marker not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout

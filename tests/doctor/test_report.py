@@ -127,7 +127,7 @@ def test_a_controller_that_hangs_does_not_hang_the_doctor(script):
     script("sinfo", "/bin/sleep 600")
     started = time.monotonic()
     slurm = findings(checks.slurm)["SLURM"]
-    assert time.monotonic() - started < 300, "it would have slept for 600 s"
+    assert time.monotonic() - started < 9
     assert not slurm.ok and "no answer within 5 s" in slurm.detail
 
 

@@ -214,7 +214,7 @@ def test_stopped_processes_can_be_killed(limits):
             child.exchange(b"two;\n", b";\n", 1, 0.5)
         started = time.monotonic()
         child.kill()
-        assert time.monotonic() - started < 60
+        assert time.monotonic() - started < 5
         assert not alive_in(group)
 
 

@@ -51,7 +51,7 @@ def test_a_run_outlives_its_server_and_its_record_is_whole_in_the_end(tmp_path, 
         for step in range(1, 500):
             run.log_metrics({"loss": float(step)}, step=step)
         run.log_artifact(tmp_path / "report.md")
-        assert time.monotonic() - started < 120, "an unavailable server is not waited for at every step"
+        assert time.monotonic() - started < 20, "an unavailable server is not waited for at every step"
         [warning] = caplog.records
         assert "is unavailable (" in warning.getMessage()
         server.start()

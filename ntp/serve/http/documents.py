@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sse_starlette.sse import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,11 +26,15 @@ from ntp.serve.suggestions import Suggestion, rank
 MAX_SUGGESTIONS = 64
 
 
+# What the language server protocol can say: greater numbers are no position in any text.
+Index = Annotated[int, Meta(le=2**31 - 1)]
+
+
 class Place(Struct, forbid_unknown_fields=True):
     """A position: line and character, both from 0."""
 
-    line: int
-    character: int
+    line: Index
+    character: Index
 
     @property
     def position(self) -> Position:
@@ -56,8 +60,8 @@ class Text(Struct, forbid_unknown_fields=True):
 class Ask(Struct, forbid_unknown_fields=True):
     """A request for suggestions."""
 
-    line: int
-    character: int
+    line: Index
+    character: Index
     num: int | None = None
     deadline_s: float | None = None
     stream: bool = False

@@ -140,7 +140,7 @@ def test_interrupt_gives_up_on_a_process_that_does_not_react(top):
         top.run("Check 1.", 0.1)
     started = time.monotonic()
     assert not top.interrupt(0.2)
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 2
 
 
 def test_death_is_reported(top):

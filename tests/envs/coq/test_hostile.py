@@ -230,7 +230,7 @@ def test_hostile_text_has_no_effect(target, text):
     if isinstance(outcome, Reached):
         # Nothing has been declared either: the theorem cannot be had from what the tactic left.
         assert not isinstance(session.step(outcome.state, "exact cheat."), Proved)
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 8
     assert files_written(env) == set()
     assert not env.check_proof(theorem, [text]).accepted
 
@@ -242,7 +242,7 @@ def test_heavy_text_is_bounded(target, text):
     started = time.monotonic()
     outcome = session.step(session.root, text)
     # The limit is 1 s, then a second each until SIGINT and SIGKILL, then the file is loaded again.
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 8
     assert not isinstance(outcome, Proved)
     after = session.step(session.root, "intro n.")
     assert isinstance(after, Reached) and after.state.text == "n : nat\n⊢ n = 0"

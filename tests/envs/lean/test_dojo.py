@@ -116,7 +116,7 @@ def test_lean_dojo_that_cannot_work_is_one_clear_error(tmp_path, monkeypatch):
     with pytest.raises(EnvError, match=r"lean-dojo: .*env=lean_repl") as caught:
         env.open(theorem("swap"))
     assert "\n" not in str(caught.value)
-    assert time.monotonic() - started < 120
+    assert time.monotonic() - started < 30
     assert "lean_dojo" not in sys.modules
     env.close()
 

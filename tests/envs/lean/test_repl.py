@@ -90,7 +90,7 @@ def test_a_fault_in_passing(make, tmp_path, fault, outcome):
     session = env.open(SWAP)
     started = time.monotonic()
     found = walk(session, PROOF)
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 10
     if outcome is Proved:  # a death is made good
         assert found[-1] == Proved()
     else:
@@ -106,7 +106,7 @@ def test_a_tactic_that_always_kills_is_a_crash(make, fault):
     started = time.monotonic()
     outcome = session.step(reached.state, f"standin_{fault}")
     assert isinstance(outcome, Crashed | Exceeded | TacticError | Timeout), outcome
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 10
     assert session.step(reached.state, "exact h.2").state.key == walk(session, PROOF[:2])[-1].state.key
 
 

@@ -40,8 +40,7 @@ REQUESTS = [
     ("DELETE", "/", {}, 405),
     ("TRACE", "/api/status", {}, 405),
     ("POST", "/api/documents/{id}/goals", {"json": {"line": "x", "character": 0}}, 400),
-    # Past the end is the end, as `ntp.serve.buffer.Position` says, and before the beginning that.
-    ("POST", "/api/documents/{id}/goals", {"json": {"line": 10**30, "character": 0}}, 200),
+    ("POST", "/api/documents/{id}/goals", {"json": {"line": 10**30, "character": 0}}, 400),
     ("POST", "/api/documents/{id}/goals", {"json": {"line": -5, "character": -5}}, 200),
     ("POST", "/api/documents/{id}/suggestions", {"json": {**HERE, "num": 10**6}}, 400),
     ("POST", "/api/documents/{id}/suggestions", {"json": {**HERE, "num": 0}}, 400),
