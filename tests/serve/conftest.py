@@ -47,8 +47,9 @@ def make_buffer():
 def make_copilot(make_buffer):
     made = []
 
-    def make(*texts, max_sessions=8, idle_s=600.0, calibrator=None, options=OPTIONS):
-        proposer = Scripted(*texts) if texts else None
+    def make(*texts, proposer=None, max_sessions=8, idle_s=600.0, calibrator=None, options=OPTIONS):
+        if texts:
+            proposer = Scripted(*texts)
         suggester = Suggester(proposer, options, calibrator=calibrator, seed=0)
         copilot = Copilot(Sessions(make_buffer, SessionLimits(max_sessions, idle_s)), suggester, header="")
         made.append(copilot)

@@ -1,6 +1,7 @@
 """Requests that mean harm: each is answered with a clear status, and the server lives."""
 
 import socket
+import threading
 import time
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from ntp.errors import ConfigError, EnvError
 from ntp.serve.http.app import serve
 from ntp.serve.http.options import HttpOptions, require_token
+from tests.serve.conftest import Scripted
 
 pytestmark = pytest.mark.coq
 
@@ -157,16 +159,24 @@ def test_a_body_that_is_said_to_be_huge_is_refused_before_it_comes(start):
 
 
 def test_more_work_than_allowed_is_refused(start, client):
-    url = start(
-        *(f"pose proof {i} as k; do 3000 (idtac; idtac)." for i in range(64)), http={"max_running": 1}
-    )
+    class Held(Scripted):
+        """Proposes for one state; for the next it waits."""
+
+        def sample(self, requests):
+            assert not first.is_set() or released.wait(60)
+            first.set()
+            return super().sample(requests)
+
+    first, released = threading.Event(), threading.Event()
+    url = start(proposer=Held("intro n."), http={"max_running": 1})
     http = client(url)
     document = f"/api/documents/{http.post('/api/documents', json={'text': LEMMA}).json()['id']}"
-    ask = {**HERE, "deadline_s": 60, "stream": True, "num": 64}
+    ask = {**HERE, "deadline_s": 60, "stream": True}
     with httpx.stream("POST", f"{url}{document}/suggestions", json=ask, timeout=60) as busy:
         next(busy.iter_lines())
         assert http.post(f"{document}/goals", json=HERE).status_code == 503
         assert http.get("/api/status").status_code == 200
+        released.set()
 
 
 def test_other_machines_need_a_token():
