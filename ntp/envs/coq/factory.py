@@ -38,7 +38,7 @@ class CoqEnvFactory:
         sysroot: Directory that the prover sees as `/`, with the Coq in it: a root file system of another
             distribution or of a container image, as `make provers` makes them. None for this machine's own.
         preamble: Commands that run once a theorem is stated and before its proof, as
-            `[From Hammer Require Import Hammer Tactics]` for `sauto` and `hammer`; see docs/hammer.md.
+            `[From Hammer Require Import Hammer Tactics]` for `sauto` and `hammer`; see docs/whole_proof.md.
         tactic_timeout_s: Whole seconds for one tactic.
         hammer_timeout_s: Whole seconds for one `hammer`.
         max_memory_mb: Memory of one prover in MiB, and address space of each of its processes.
