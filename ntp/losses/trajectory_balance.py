@@ -235,6 +235,9 @@ class VarGrad:
 class Pairwise:
     """Balance of pairs of trajectories, except those whose rewards differ by less than their uncertainty.
 
+    Without uncertainty this is contrastive balance (da Silva et al., Embarrassingly Parallel GFlowNets, ICML
+    2024) where states are trees: log P_F - log R is alike for any two trajectories of a theorem.
+
     Args:
         regression: Loss of a difference, a name of `REGRESSION_LOSSES`.
     """
