@@ -4,7 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 BIN := .venv/bin
-BENCHES := $(notdir $(basename $(wildcard experiments/bench/[a-z]*.py)))
+# What records the inputs of benches, and a soak test of ten minutes, are run by hand.
+BENCHES := $(filter-out record_% %_soak,$(notdir $(basename $(wildcard experiments/bench/[a-z]*.py))))
 
 # Threads that spin for long starve the provers they share the cores with (see ntp/run.py).
 export OMP_WAIT_POLICY ?= passive

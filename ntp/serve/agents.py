@@ -18,7 +18,6 @@ from ntp.errors import NtpError
 from ntp.serve.buffer import Attempt, Buffer, Position
 from ntp.serve.copilot import Copilot
 from ntp.serve.premises import PremiseSearch
-from ntp.serve.sessions import UnknownSessionError
 from ntp.serve.stdio import Later
 from ntp.serve.suggestions import printed_goals, rank
 from ntp.types import Goal, Outcome, Proved, Reached, TacticError, Timeout
@@ -209,17 +208,9 @@ class _Tools:
                 cancel.set()
 
     def _with_buffer(self, text: str, work: Callable[[Buffer], T]) -> T:
-        sessions = self._copilot().sessions
-        try:
-            if not self._session:
-                self._session = sessions.open().id
-            with sessions.use(self._session) as buffer:
-                if buffer.text != text:
-                    buffer.edit(text)
-                return work(buffer)
-        except UnknownSessionError:  # closed while it was idle
-            self._session = ""
-            return self._with_buffer(text, work)
+        with self._copilot().sessions.use_or_open(self._session, text) as session:
+            self._session = session.id
+            return work(session.buffer)
 
 
 def _position(buffer: Buffer, line: int | None, character: int) -> Position:

@@ -112,11 +112,28 @@ class Sessions:
         Raises:
             UnknownSessionError: There is none of that name.
         """
-        session = self.get(id)
+        with self._used(self.get(id)) as session:
+            yield session.buffer
+
+    @contextmanager
+    def use_or_open(self, id: str, text: str) -> Iterator[Session]:
+        """A document with that text: the one of that name, or a new one if it is not open.
+
+        Raises:
+            TooManySessionsError: It would be a new one, and too many are open.
+            UnknownSessionError: No more can be opened.
+        """
+        with self._used(self._sessions.get(id) or self.open()) as session:
+            if session.buffer.text != text:
+                session.buffer.edit(text)
+            yield session
+
+    @contextmanager
+    def _used(self, session: Session) -> Iterator[Session]:
         with self._lock:
             session.num_users += 1
         try:
-            yield session.buffer
+            yield session
         finally:
             with self._lock:
                 session.num_users -= 1

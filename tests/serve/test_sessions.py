@@ -63,6 +63,20 @@ def test_an_idle_session_is_closed_with_its_prover_but_not_one_in_use(make_sessi
         os.kill(pid, 0)
 
 
+def test_a_document_that_was_closed_is_opened_anew_unless_the_server_ends(make_sessions):
+    sessions = make_sessions()
+    with sessions.use_or_open("", "Lemma a : True.") as first:
+        assert sessions.get(first.id) is first
+    with sessions.use_or_open(first.id, "Lemma b : True.") as again:
+        assert again is first and first.buffer.text == "Lemma b : True."
+    sessions.close(first.id)
+    with sessions.use_or_open(first.id, "Lemma b : True.") as other:
+        assert other.id != first.id and len(sessions) == 1
+    sessions.close_all()
+    with pytest.raises(UnknownSessionError, match="ending"), sessions.use_or_open(other.id, ""):
+        pass
+
+
 def test_closing_all_ends_every_prover(make_sessions):
     sessions = make_sessions()
     opened = [sessions.open("Lemma a : True.") for _ in range(2)]

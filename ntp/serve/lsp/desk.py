@@ -13,7 +13,7 @@ from ntp.errors import NtpError
 from ntp.serve.buffer import Buffer, ChangedError
 from ntp.serve.copilot import Copilot
 from ntp.serve.lsp.places import Place
-from ntp.serve.sessions import TooManySessionsError, UnknownSessionError
+from ntp.serve.sessions import TooManySessionsError
 from ntp.serve.stdio import Later
 from ntp.serve.suggestions import Suggestion, rank
 
@@ -153,17 +153,11 @@ class Paper:
             raise
 
     def _with_buffer(self, text: str, work: Callable[[Buffer], T]) -> T:
-        sessions = self._desk.copilot().sessions
         while True:
             try:
-                if not self.id:
-                    self.id = sessions.open().id
-                with sessions.use(self.id) as buffer:
-                    if buffer.text != text:
-                        buffer.edit(text)
-                    return work(buffer)
-            except UnknownSessionError:  # closed while it was idle
-                self.id = ""
+                with self._desk.copilot().sessions.use_or_open(self.id, text) as session:
+                    self.id = session.id
+                    return work(session.buffer)
             except TooManySessionsError:
                 if not self._desk.make_room():
                     raise
