@@ -6,10 +6,11 @@ Sentences are trusted here; those that a model wrote must have passed `ntp.envs.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 
 from ntp.envs.coq import protocol
-from ntp.envs.coq.hammer import search_path
+from ntp.envs.coq.hammer import HELPERS_DIRECTORY
 from ntp.envs.coq.installation import ENVIRONMENT, INSTALL_COMMAND, SUPPORTED, check_version
 from ntp.envs.coq.project import CoqProject
 from ntp.envs.coq.protocol import Failure, Goals
@@ -52,7 +53,8 @@ class CoqIdeTop:
         command = project.command(file)
         try:
             limits = project.limits(limits or Limits())
-            variables = {**ENVIRONMENT, "PATH": search_path(environment(limits).get("PATH", ""))}
+            path = f"{environment(limits).get('PATH', os.defpath)}:{HELPERS_DIRECTORY}"
+            variables = {**ENVIRONMENT, "PATH": path}
             self.process = ChildProcess(command, limits, variables)
         except OSError as error:
             raise EnvError(f"{command[0]} cannot be started: {error}") from None

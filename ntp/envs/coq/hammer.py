@@ -14,7 +14,7 @@ from ntp.sandbox.sysroot import find_program
 
 INSTALL_COMMAND = "apt-get install libcoq-hammer eprover cvc4"
 # Where Debian puts the programs that the plugin calls. With opam they are on PATH.
-DIRECTORY = "/usr/libexec/coq-hammer"
+HELPERS_DIRECTORY = "/usr/libexec/coq-hammer"
 _HELPERS = ("predict", "htimeout")
 # The plugin looks for these four, and needs one.
 _PROVERS = ("eprover", "cvc4", "vampire", "z3_tptp")
@@ -50,11 +50,6 @@ def found_tactic(messages: Sequence[str]) -> str:
     return ""
 
 
-def search_path(path: str) -> str:
-    """A value of PATH with the programs of CoqHammer."""
-    return ":".join(filter(None, (path, DIRECTORY)))
-
-
 @functools.cache
 def require_hammer(sysroot: Path | None = None) -> None:
     """Raise `EnvError` if a program is missing that `hammer` calls, here or below another root."""
@@ -70,5 +65,7 @@ def require_hammer(sysroot: Path | None = None) -> None:
 
 def _find(name: str, sysroot: Path | None) -> bool:
     if sysroot is None:
-        return shutil.which(name, path=search_path(os.environ.get("PATH", ""))) is not None
-    return bool(find_program(sysroot, name)) or (sysroot / DIRECTORY.lstrip("/") / name).exists()
+        return (
+            shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{HELPERS_DIRECTORY}") is not None
+        )
+    return bool(find_program(sysroot, name)) or (sysroot / HELPERS_DIRECTORY.lstrip("/") / name).exists()

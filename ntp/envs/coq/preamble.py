@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ntp.envs.coq.hammer import INSTALL_COMMAND, loads_hammer
 from ntp.envs.coq.syntax import CoqSyntaxError, read_prefixes, sentences
@@ -30,6 +30,7 @@ class Preamble:
     Attributes:
         commands: Commands, each one sentence.
         hammer_timeout_s: Whole seconds for one `hammer`.
+        has_hammer: Whether it loads the tactic `hammer`.
 
     Raises:
         ConfigError: A text is not one command, or is one that ends a proof.
@@ -37,22 +38,20 @@ class Preamble:
 
     commands: tuple[str, ...] = ()
     hammer_timeout_s: int = 30
+    has_hammer: bool = field(init=False)
 
     def __post_init__(self) -> None:
         for text in self.commands:
             reason = _trouble(text)
             if reason:
                 raise ConfigError(f"env.preamble: {text!r} {reason}")
+        # Asked before every tactic.
+        object.__setattr__(self, "has_hammer", loads_hammer(self.commands))
 
     @staticmethod
     def of(texts: Sequence[str], hammer_timeout_s: int) -> Preamble:
         """The commands of a config, with a full stop where it is left out."""
         return Preamble(tuple(_with_stop(text.strip()) for text in texts), hammer_timeout_s)
-
-    @property
-    def has_hammer(self) -> bool:
-        """Whether it loads the tactic `hammer`."""
-        return loads_hammer(self.commands)
 
     def advice(self, message: str) -> str:
         """What to do about Coq's message that a library is not there; empty for other messages."""

@@ -93,7 +93,7 @@ def test_only_the_whole_tactic_is_a_hammer():
 
 
 def test_a_missing_program_is_one_line(own_path, tmp_path, monkeypatch):
-    monkeypatch.setattr("ntp.envs.coq.hammer.DIRECTORY", str(tmp_path))
+    monkeypatch.setattr("ntp.envs.coq.hammer.HELPERS_DIRECTORY", str(tmp_path))
     own_path(tmp_path)
     require_hammer.cache_clear()
     try:
