@@ -11,14 +11,11 @@ colon make no difference either; the theorem's name is no part of its tree. Name
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ntp.envs.coq.syntax import CoqSyntaxError
-from ntp.envs.coq.tokens import flatten
+from ntp.formalization.term_tokens import LEVELS, PREFIX_LEVELS, UNKNOWN_LEVEL, Token, read_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,58 +38,6 @@ class Node:
         return 1 + sum(child.size for child in self.children)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    kind: str  # name, number, string or symbol
-    adjacent: bool  # no blank before it
-
-
-_TOKEN = re.compile(
-    r'(?P<string>"[^"]*")'
-    r"|(?P<number>\d+(?:\.\d+)?)"
-    r"|(?P<name>[^\W\d][\w'!?]*(?:\.[\w'!?]+)*)"
-    r"|(?P<symbol><->|<=>|:=|=>|->|<-|/\\|\\/|<=\?|<=|>=|=\?|<\?|<>|!=|==|::|\+\+|&&|\|\||//|\{\||\|\}|\S)"
-)
-_LEAN_COMMENT = re.compile(r"/-.*?-/|--[^\n]*", re.DOTALL)
-
-_SAME = {
-    "∀": "forall",
-    "∃": "exists",
-    "λ": "fun",
-    "→": "->",
-    "↔": "<->",
-    "∧": "/\\",
-    "∨": "\\/",
-    "¬": "~",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "<>",
-    "↦": "=>",
-    "×": "*",
-    "·": "*",
-}
-# How loosely operators bind, as Coq's levels say, and whether to the right.
-_LEVELS: dict[str, tuple[int, bool]] = {
-    **dict.fromkeys(
-        ("|", ";", ":=", "=>", "with", "then", "else", "in", "return", "as", "from"), (110, True)
-    ),
-    ",": (105, True),
-    ":": (100, True),
-    "->": (99, True),
-    "<->": (95, False),
-    "<=>": (95, False),
-    "\\/": (85, True),
-    "/\\": (80, True),
-    **dict.fromkeys(("=", "<>", "!=", "<", ">", "<=", ">=", "==", "∈", "∉", "∣", "≡", "≃", "⊆"), (70, False)),
-    "::": (60, True),
-    "++": (60, True),
-    **dict.fromkeys(("+", "-", "||", "∪"), (50, False)),
-    **dict.fromkeys(("*", "/", "&&", "%", "∩", "∘"), (40, False)),
-    "^": (30, True),
-}
-_UNKNOWN = (50, False)
-_PREFIXES = {"~": 75, "-": 35, "√": 20, "↑": 20, "@": 5}
 _BINDERS = {"forall", "exists", "exists!", "fun", "∑", "∏", "Σ", "Π", "⋃", "⋂", "⨆", "⨅"}
 _CLOSING = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "{|": "|}", "match": "end"}
 _CLOSERS = frozenset(_CLOSING.values())
@@ -108,7 +53,7 @@ def parse_statement(text: str) -> Node:
 
     Any text has a tree; one that is no statement has an odd one.
     """
-    found = _tokens(text)
+    found = read_tokens(text)
     if found and found[-1].text == ".":
         found.pop()
     # The keyword and the name.
@@ -126,21 +71,6 @@ class _TooDeepError(Exception):
     pass
 
 
-def _tokens(text: str) -> list[_Token]:
-    with contextlib.suppress(CoqSyntaxError):
-        text = flatten(text)
-    text = _LEAN_COMMENT.sub(" ", text)
-    found: list[_Token] = []
-    end = -1
-    for match in _TOKEN.finditer(text):
-        kind = str(match.lastgroup)
-        word = _SAME.get(match[0], match[0])
-        adjacent = match.start() == end
-        found.append(_Token(word, kind, adjacent))
-        end = match.end()
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Bound:
     """A bound name: its mark, empty for none, and its type or what else is said of it."""
@@ -151,7 +81,7 @@ class _Bound:
 
 @dataclass(slots=True)
 class _Parser:
-    tokens: Sequence[_Token]
+    tokens: Sequence[Token]
     marks: Iterator[int]
     place: int = 0
     depth: int = 0
@@ -186,7 +116,7 @@ class _Parser:
             token = self._peek()
             if token is None or token.text in _CLOSERS or not self._is_operator(token):
                 break
-            own, to_right = _LEVELS.get(token.text, _UNKNOWN)
+            own, to_right = LEVELS.get(token.text, UNKNOWN_LEVEL)
             if own > level:
                 break
             self.place += 1
@@ -203,9 +133,9 @@ class _Parser:
         token = self._peek()
         if token is None:
             return Node("")
-        if token.text in _PREFIXES and token.kind == "symbol":
+        if token.text in PREFIX_LEVELS and token.kind == "symbol":
             self.place += 1
-            return Node(f"prefix {token.text}", (self._expression(_PREFIXES[token.text]),))
+            return Node(f"prefix {token.text}", (self._expression(PREFIX_LEVELS[token.text]),))
         parts = [self._atom()]
         while (token := self._peek()) is not None and self._starts_atom(token):
             parts.append(self._atom())
@@ -292,7 +222,7 @@ class _Parser:
     def _group(self, end: int) -> list[_Bound]:
         """Names with one type, up to `end`: `x y : T`, `x y`, `x ∈ S`, `x > 0` or a type alone."""
         begin = self.place
-        while self.place < end and self.tokens[self.place].kind == "name" and self._text() not in _LEVELS:
+        while self.place < end and self.tokens[self.place].kind == "name" and self._text() not in LEVELS:
             self.place += 1
         names = [token.text for token in self.tokens[begin : self.place]]
         if self.place == end:
@@ -303,7 +233,7 @@ class _Parser:
             self.place += 1
             return self._bind(names, self._until(end))
         relation = self._text()
-        if relation not in _LEVELS or (len(names) > 1 and relation not in ("∈", "in")):
+        if relation not in LEVELS or (len(names) > 1 and relation not in ("∈", "in")):
             self.place = begin
             return [_Bound("", self._until(end))]
         self.place += 1
@@ -358,15 +288,15 @@ class _Parser:
                 return i
         return end
 
-    def _is_operator(self, token: _Token) -> bool:
-        return token.text in _LEVELS or (token.kind == "symbol" and token.text not in _CLOSING)
+    def _is_operator(self, token: Token) -> bool:
+        return token.text in LEVELS or (token.kind == "symbol" and token.text not in _CLOSING)
 
-    def _starts_atom(self, token: _Token) -> bool:
+    def _starts_atom(self, token: Token) -> bool:
         if token.text in _CLOSING or token.text in _BINDERS or token.text == "let":
             return True
         return token.kind in _OPERAND and token.text not in _KEYWORDS
 
-    def _peek(self) -> _Token | None:
+    def _peek(self) -> Token | None:
         return self.tokens[self.place] if self.place < len(self.tokens) else None
 
     def _text(self) -> str:
