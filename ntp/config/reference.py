@@ -16,10 +16,12 @@ from omegaconf import MISSING
 from ntp.config.choices import ADDED, groups, purpose
 from ntp.config.declarations import Declaration, Option, Record, declaration_of
 from ntp.config.paths import CONFIG_DIR, PROJECT_ROOT
+from ntp.config.root import Config
+from ntp.config.schema import sections
 
 _GENERATED = "<!-- Written by `make docs`: change the YAML files or the docstrings instead. -->"
-_SCHEMA = "/schema"
-_ROOT = "ntp.config.root.Config"
+_SCHEMA = "/schema@_here_"
+_ROOT = f"{Config.__module__}.{Config.__name__}"
 
 
 def configuration_page() -> str:
@@ -33,14 +35,13 @@ def configuration_page() -> str:
         "## The config as a whole",
         _table(declaration_of(_ROOT)),
     ]
-    sections = _schemas(CONFIG_DIR / "config.yaml")
-    for section, target in sections.items():
+    for section, target in sections().items():
         parts += [f"## `{section}`", *_declared(target)]
     for group, options in groups(CONFIG_DIR).items():
         if group in ADDED:
             continue
         parts += [f"## `{group}`", _choices(group, options)]
-        targets = [_schemas(CONFIG_DIR / group / f"{name}.yaml").get("_here_") for name in options]
+        targets = [_target(CONFIG_DIR / group / f"{name}.yaml") for name in options]
         for target in dict.fromkeys(target for target in targets if target):
             parts += _declared(target)
     return "\n\n".join(parts) + "\n"
@@ -78,16 +79,11 @@ def experiments_page() -> str:
 PAGES = {"configuration.md": configuration_page, "experiments.md": experiments_page}
 
 
-def _schemas(path: Path) -> dict[str, str]:
-    """The classes whose options a YAML has, by the section that they are in."""
+def _target(path: Path) -> str | None:
+    """The class whose options a YAML of a group sets."""
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     entries = [entry for entry in content.get("defaults", []) if isinstance(entry, dict)]
-    return {
-        key.partition("@")[2]: value
-        for entry in entries
-        for key, value in entry.items()
-        if key.startswith(f"{_SCHEMA}@")
-    }
+    return next((entry[_SCHEMA] for entry in entries if _SCHEMA in entry), None)
 
 
 def _choices(group: str, options: dict[str, str]) -> str:

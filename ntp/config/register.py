@@ -13,16 +13,25 @@ from omegaconf import DictConfig, OmegaConf
 
 from ntp.config.paths import CONFIG_DIR, PROJECT_ROOT
 from ntp.config.root import Config
+from ntp.config.schema import instance_or_options, sections
 
 
 @functools.cache
 def register() -> None:
     """Store the schema of the whole config and every resolver. Safe to call again."""
     store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
+    store.store(name="schema", node=_schema())
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
     OmegaConf.register_new_resolver("shards", shards, replace=True)
     OmegaConf.register_new_resolver("names", names, replace=True)
+
+
+def _schema() -> DictConfig:
+    """The whole config with the options of all sections; one node, since Hydra takes time for each."""
+    node = OmegaConf.structured(Config)
+    for section, target in sections().items():
+        OmegaConf.update(node, section, OmegaConf.structured(instance_or_options(target)))
+    return node
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:

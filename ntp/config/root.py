@@ -35,7 +35,7 @@ HANDED_ON = ("data", "policy", "verifier", "retrieval", "study", "alignment")
 
 @dataclass
 class Config:
-    """The whole config. Sections of type Any have schemas of their own, named in their YAML.
+    """The whole config. Sections of type Any have schemas of their own (`ntp.config.schema`).
 
     Attributes:
         name: Name of the study, and of the directory its result is kept in; from the experiment.

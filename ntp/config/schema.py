@@ -1,8 +1,9 @@
 """OmegaConf schemas of declared options.
 
 A YAML of a group names the class whose options it sets: `defaults: [/schema@_here_: package.module.Class]`.
-`hydra_plugins.ntp_schema` answers that name with the options and defaults that the class declares. So an
-unknown key or a value of the wrong type fails when the config is composed, for classes of other packages too.
+`hydra_plugins.ntp_schema` answers that name with the options and defaults that the class declares. Classes of
+sections without a group are listed in conf/sections.yaml. So an unknown key or a value of the wrong type is
+refused when the config is composed, for classes of other packages too.
 """
 
 from __future__ import annotations
@@ -12,9 +13,17 @@ from dataclasses import field, make_dataclass
 from functools import cache
 from typing import Any, Optional, Union, get_args, get_origin
 
+import yaml
 from omegaconf import MISSING
 
 from ntp.config.declarations import Option, Record, declaration_of
+from ntp.config.paths import CONFIG_DIR
+
+
+@cache
+def sections() -> dict[str, str]:
+    """The dotted paths of the classes that declare sections without a group, by section."""
+    return yaml.safe_load((CONFIG_DIR / "sections.yaml").read_text(encoding="utf-8"))
 
 
 @cache
