@@ -123,7 +123,11 @@ class Sessions:
             TooManySessionsError: It would be a new one, and too many are open.
             UnknownSessionError: No more can be opened.
         """
-        with self._used(self._sessions.get(id) or self.open()) as session:
+        try:
+            session = self.get(id)  # counts as used now, so that it is not closed as idle in between
+        except UnknownSessionError:
+            session = self.open()
+        with self._used(session):
             if session.buffer.text != text:
                 session.buffer.edit(text)
             yield session
