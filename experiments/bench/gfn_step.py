@@ -23,7 +23,8 @@ from _trajectories import RecordedGroup, all_texts, read_groups
 from torch import Tensor, nn
 
 from ntp.losses.trajectory_balance import vargrad_loss
-from ntp.modules.rollout import Origin, SampledProof, Scorer, score_paths
+from ntp.modules.rollout import Origin, Rollout, Scorer, score_paths
+from ntp.policy.decoder import Decoder
 from ntp.policy.factory import TinyPolicyFactory
 from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import ScoreRequest
@@ -44,6 +45,7 @@ class PlainScorer:
     def score(self, requests: Sequence[ScoreRequest]) -> Tensor:
         """Log P_F of every tactic of every request, flat and in order."""
         decoder = self.policy.decoder
+        assert isinstance(decoder, Decoder)
         pairs = []
         for request in requests:
             prompt = self.policy.encode_state(request.state)
@@ -77,7 +79,7 @@ class TokenCounter:
         self.count += kwargs["input_ids"].numel()
 
 
-def training_step(policy: Scorer, reference: Scorer, groups: Sequence[Sequence[SampledProof]]) -> Tensor:
+def training_step(policy: Scorer, reference: Scorer, groups: Sequence[Sequence[Rollout]]) -> Tensor:
     """The loss, after its backward pass."""
     attempts = [attempt for group in groups for attempt in group]
     log_pf_N = score_paths(policy, attempts)
@@ -91,15 +93,16 @@ def training_step(policy: Scorer, reference: Scorer, groups: Sequence[Sequence[S
     return loss.detach()
 
 
-def to_attempts(policy: TacticPolicy, group: RecordedGroup) -> list[SampledProof]:
+def to_attempts(policy: TacticPolicy, group: RecordedGroup) -> list[Rollout]:
     """Recorded paths in the policy's own tokens."""
     return [
-        SampledProof(
+        Rollout(
             states=path.states,
             tactics=path.tactics,
             token_ids=tuple(map(policy.encode_tactic, path.tactics)),
             status=Status.PROVED if path.proved else Status.STUCK,
             origin=Origin.ON_POLICY,
+            unread=((),) * len(path.states),
         )
         for path in group.paths
     ]

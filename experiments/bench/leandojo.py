@@ -29,7 +29,7 @@ import msgspec
 
 from ntp.data.dataset import Dataset
 from ntp.data.lean.import_benchmark import import_leandojo
-from ntp.data.lean.leandojo import KINDS, SIDES, LeanDojoBenchmark
+from ntp.data.lean.leandojo import KINDS, SPLITS, LeanDojoBenchmark
 
 NUM_THEOREMS, NUM_HELD_OUT = 122_517, 2_000
 NUM_PREMISES, NUM_FILES = 180_973, 5_000
@@ -131,7 +131,9 @@ def write_benchmark(directory: Path) -> None:
         rest = theorems[2 * NUM_HELD_OUT :]
         parts = dict(
             zip(
-                SIDES, (rest, theorems[:NUM_HELD_OUT], theorems[NUM_HELD_OUT : 2 * NUM_HELD_OUT]), strict=True
+                SPLITS,
+                (rest, theorems[:NUM_HELD_OUT], theorems[NUM_HELD_OUT : 2 * NUM_HELD_OUT]),
+                strict=True,
             )
         )
         (directory / kind).mkdir()

@@ -42,6 +42,7 @@ from ntp.modules.datamodules import TheoremDataModule
 from ntp.modules.gfn_policy import GFNPolicyModule
 from ntp.modules.rollout import RolloutConfig, score_paths
 from ntp.policy.causal import CausalPolicy
+from ntp.policy.policy import TacticPolicy
 from ntp.policy.prompt import PromptFormat, ScoreRequest
 from ntp.rewards.base import RewardComponents
 from ntp.rewards.kernel import KernelReward
@@ -164,7 +165,7 @@ def make_module(regime: str, policy: CausalPolicy) -> GFNPolicyModule:
         policy,
         reference=PRIOR,
         objective=chosen.objective(),
-        reward=REWARD,
+        reward=REWARD,  # pyright: ignore[reportArgumentType] - its class variable is the attribute asked for
         behaviour=chosen.behaviour,
         buffer=ReplayBuffer(32),
         optimizer=partial(torch.optim.AdamW, lr=LR, betas=(0.9, 0.95), weight_decay=0.0),
@@ -205,7 +206,7 @@ class Exact:
     log_reward_N: Tensor
 
 
-def enumerate_exactly(policy: CausalPolicy, theorem: Theorem) -> Exact:
+def enumerate_exactly(policy: TacticPolicy, theorem: Theorem) -> Exact:
     """List what a policy can do with a theorem."""
     letter_ids = [policy.encode_tactic(letter)[0] for letter in LETTERS]
     sequences = [ids for n in range(MAX_TACTIC_TOKENS + 1) for ids in product(letter_ids, repeat=n)]

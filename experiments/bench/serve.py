@@ -45,8 +45,8 @@ def main() -> None:
     cfg = compose_config(["+experiment=serve"])
     policy = None if given.checkpoint is None else load_checkpoint(cfg, given.checkpoint)
     calibration = None if given.calibration is None else Calibration.load(given.calibration)
-    arms = {"copilot": Suggester(policy, OPTIONS), "one_shot": Suggester(None, OPTIONS)}
-    judge = Suggester(policy, JUDGE)
+    arms = {"copilot": Suggester(policy, OPTIONS, seed=0), "one_shot": Suggester(None, OPTIONS, seed=0)}
+    judge = Suggester(policy, JUDGE, seed=0)
     factory = CoqEnvFactory()
     buffer = Buffer(factory.live(60))
     results: dict[str, list[Assessed]] = {name: [] for name in arms}

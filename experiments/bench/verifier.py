@@ -65,7 +65,7 @@ def make_policy() -> CausalPolicy:
         intermediate_size=1040,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=fast.eos_token_id,
+        eos_token_id=words["<stop>"],
     )
     torch.manual_seed(0)
     prompt = PromptFormat("{state}", "<tactic>", STATE_TOKENS)

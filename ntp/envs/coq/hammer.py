@@ -65,7 +65,6 @@ def require_hammer(sysroot: Path | None = None) -> None:
 
 def _find(name: str, sysroot: Path | None) -> bool:
     if sysroot is None:
-        return (
-            shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{HELPERS_DIRECTORY}") is not None
-        )
+        path = f"{os.environ.get('PATH', os.defpath)}:{HELPERS_DIRECTORY}"
+        return shutil.which(name, path=path) is not None
     return bool(find_program(sysroot, name)) or (sysroot / HELPERS_DIRECTORY.lstrip("/") / name).exists()
